@@ -1,0 +1,72 @@
+//! What a host and its region's replication manager say to each other.
+//!
+//! A host asks, with everything it knows about itself; the manager answers with everything the host
+//! should do. Both are whole states, never differences, so a lost message costs only time. A host
+//! asks every few seconds, and at once when the manager's hint says that something changed.
+
+use crate::{ArtifactId, DesiredService, HostName, Instance, ZoneName};
+use serde::{Deserialize, Serialize};
+
+/// The most services on one host.
+pub const SERVICES_MAX: usize = 256;
+/// The most neighbours that a manager hands to a host.
+pub const NEIGHBOURS_MAX: usize = 40;
+
+/// A host's report, which is also its request for orders.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostReport {
+    /// Who speaks; compared with the certificate of the connection.
+    pub host: HostName,
+    /// Where it stands.
+    pub zone: ZoneName,
+    /// The multiaddresses at which other hosts can dial it. At most 4.
+    pub addresses: Vec<String>,
+    /// One entry a service, at most [`SERVICES_MAX`].
+    pub instances: Vec<Instance>,
+    /// Artifacts that this host holds whole and can serve. At most [`SERVICES_MAX`].
+    pub complete: Vec<ArtifactId>,
+}
+
+/// What a host may ask its manager.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HostRequest {
+    /// Here is how I am; what shall I do?
+    Report(HostReport),
+    /// The signed manifest of an artifact that the orders name.
+    Manifest(ArtifactId),
+}
+
+/// The manager's answer to a [`HostRequest`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HostResponse {
+    /// The answer to a report.
+    Orders(HostOrders),
+    /// The signed manifest's bytes, as the store holds them; the host checks the signature itself.
+    Manifest(Vec<u8>),
+    /// This manager stands by; ask another.
+    StandingBy,
+    /// The request was refused, and why.
+    Refused(String),
+}
+
+/// Everything a host should do, from the manager that leads its region.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostOrders {
+    /// The manager's term; a host refuses a smaller one than it has seen.
+    pub term: i64,
+    /// Every service of the region, at most [`SERVICES_MAX`].
+    pub services: Vec<DesiredService>,
+    /// Peers to exchange pieces with, at most [`NEIGHBOURS_MAX`]; the manager itself is one.
+    pub neighbours: Vec<Neighbour>,
+}
+
+/// A peer that a host should be connected to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Neighbour {
+    /// Its name, for people.
+    pub host: HostName,
+    /// Its libp2p peer id, in the usual text form.
+    pub peer: String,
+    /// Where to dial it. At most 4.
+    pub addresses: Vec<String>,
+}

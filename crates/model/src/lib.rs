@@ -1,0 +1,35 @@
+//! Floor 0: the words of Starling.
+//!
+//! Typed identifiers, names, states with their legal transitions, and the specs and reports that
+//! travel between roles. Everything here is plain data that is checked when it is made, so that a
+//! floor above can trust what it is handed.
+//!
+//! This crate never does I/O, reads no clock and knows no database, network or process.
+
+pub mod actor;
+pub mod artifact_id;
+pub mod build;
+pub mod commit;
+pub mod deployment;
+pub mod host;
+pub mod instance;
+mod macros;
+pub mod name;
+pub mod project;
+pub mod region_report;
+pub mod replica;
+pub mod repository;
+pub mod service;
+pub mod target;
+
+pub use actor::Actor;
+pub use artifact_id::ArtifactId;
+pub use build::{Attempt, BuildId, BuildState, LeaseId, Phase};
+pub use commit::{Commit, Revision};
+pub use deployment::{DeploymentId, DeploymentState, DesiredService, Epoch, ReleaseNumber};
+pub use instance::{Instance, TaskState};
+pub use name::{HostName, RegionName, RepositoryName, ServiceName, WorkerName, ZoneName};
+pub use replica::ReplicaState;
+pub use repository::RepositoryUrl;
+pub use service::ServiceSpec;
+pub use target::Target;

@@ -1,0 +1,36 @@
+//! What a region's replication manager tells the control plane: its hosts' instances, folded and
+//! batched, only those that changed since the last report was accepted.
+
+use crate::{HostName, Instance, RegionName, ZoneName};
+use serde::{Deserialize, Serialize};
+
+/// The most instances in one report; a manager with more to say sends several.
+pub const REPORT_INSTANCES_MAX: usize = 1_000;
+
+/// `POST /v1/regions/{region}/report`, by the region's leader.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RegionReport {
+    /// Which region speaks; compared with the token's.
+    pub region: RegionName,
+    /// The leader's term. A report of a smaller term than one seen before is refused.
+    pub term: i64,
+    /// The hosts heard of within the last minute.
+    pub hosts_alive: u32,
+    /// Bytes that this manager read from the region's store since it began to lead.
+    pub store_bytes_read: u64,
+    /// What changed.
+    pub instances: Vec<HostInstance>,
+}
+
+/// One host's word on one service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HostInstance {
+    /// Which host.
+    pub host: HostName,
+    /// Its zone.
+    pub zone: ZoneName,
+    /// What it said.
+    pub instance: Instance,
+}
