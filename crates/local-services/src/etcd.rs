@@ -1,0 +1,75 @@
+//! One etcd member on loopback.
+
+use crate::child::{Child, ParentDeath};
+use crate::{Error, remembered_port};
+use rustix::process::Signal;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::net::TcpStream;
+
+/// How long a start may take; half a second on an idle machine.
+const START_LIMIT: Duration = Duration::from_secs(60);
+const STOP_GRACE: Duration = Duration::from_secs(10);
+
+/// A running etcd member. It ends when this value is dropped.
+#[derive(Debug)]
+pub struct Etcd {
+    child: Child,
+    port: u16,
+}
+
+impl Etcd {
+    /// Starts a member whose data lives in `folder`, on the port of an earlier start where it is free.
+    pub async fn start(folder: &Path) -> Result<Self, Error> {
+        let program = program()?;
+        fs_err::create_dir_all(folder)?;
+        let port = remembered_port(&folder.join("client-port"))?;
+        let client = format!("http://127.0.0.1:{port}");
+        let peer = format!("http://127.0.0.1:{}", remembered_port(&folder.join("peer-port"))?);
+        let arguments = [
+            format!("--data-dir={}", folder.join("data").display()),
+            format!("--listen-client-urls={client}"),
+            format!("--advertise-client-urls={client}"),
+            format!("--listen-peer-urls={peer}"),
+            format!("--initial-advertise-peer-urls={peer}"),
+            format!("--initial-cluster=default={peer}"),
+            "--auto-compaction-retention=1".to_owned(),
+            "--logger=zap".to_owned(),
+        ];
+        let log = folder.join("etcd.log");
+        let mut child = Child::start(&program, arguments, &[], ParentDeath::Kill, &log)?;
+        child
+            .wait_until(START_LIMIT, async || {
+                TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_ok()
+            })
+            .await?;
+        Ok(Self { child, port })
+    }
+
+    /// The address for clients.
+    pub fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// The process id, for fault tests.
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// Stops the member in an orderly way.
+    pub async fn stop(self) -> Result<(), Error> {
+        self.child.stop(Signal::TERM, STOP_GRACE).await
+    }
+}
+
+fn program() -> Result<PathBuf, Error> {
+    ["/usr/bin/etcd", "/usr/local/bin/etcd"]
+        .iter()
+        .map(PathBuf::from)
+        .find(|path| path.exists())
+        .ok_or(Error::NotInstalled {
+            program: "etcd",
+            package: "etcd-server",
+        })
+}
