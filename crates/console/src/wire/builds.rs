@@ -1,0 +1,142 @@
+//! Builds, their phases and their replicas.
+
+use crate::wire::Deployment;
+use jiff::Timestamp;
+use model::{
+    Actor, ArtifactId, Attempt, BuildId, BuildState, Commit, Phase, RegionName, ReplicaState, RepositoryName,
+    Revision, Target, WorkerName,
+};
+use serde::{Deserialize, Serialize};
+
+/// Header of `GET /v1/builds/{id}/log`: the offset to ask from next, in bytes of the log.
+pub const LOG_NEXT_HEADER: &str = "x-next";
+/// Header of `GET /v1/builds/{id}/log`: `true` when no byte will follow `x-next`.
+pub const LOG_FINISHED_HEADER: &str = "x-finished";
+
+/// `POST /v1/builds`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewBuild {
+    /// A registered repository.
+    pub repository: RepositoryName,
+    /// A branch, tag or commit; resolved before the answer.
+    pub revision: Revision,
+    /// What to build.
+    pub target: Target,
+    /// Build again even where the same target and commit is queued, running or built.
+    #[serde(default)]
+    pub force: bool,
+}
+
+/// The answer to [`NewBuild`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Enqueued {
+    /// The build, new or the one that was there.
+    pub build: Build,
+    /// Whether this request made it. False: the same target and commit was asked for before.
+    pub fresh: bool,
+}
+
+/// One build.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Build {
+    /// Its identifier.
+    pub id: BuildId,
+    /// Where the sources come from.
+    pub repository: RepositoryName,
+    /// What the engineer wrote.
+    pub revision: String,
+    /// What it was resolved to.
+    pub commit: Commit,
+    /// What is built.
+    pub target: Target,
+    /// Who asked.
+    pub actor: Actor,
+    /// Where it stands.
+    pub state: BuildState,
+    /// Why it FAILED, or who cancelled it.
+    pub reason: Option<String>,
+    /// The claims so far; none while it waits for the first worker.
+    pub attempt: Option<Attempt>,
+    /// Who builds it, or built it last.
+    pub worker: Option<WorkerName>,
+    /// The step of the running attempt.
+    pub phase: Option<Phase>,
+    /// How far that step is, where it can be counted.
+    pub progress: Option<BuildProgress>,
+    /// The result, once SUCCEEDED.
+    pub artifact: Option<ArtifactId>,
+    /// The artifact's length in bytes, once SUCCEEDED.
+    pub total_bytes: Option<u64>,
+    /// When it was asked for.
+    pub queued_at: Timestamp,
+    /// When the newest attempt was claimed.
+    pub started_at: Option<Timestamp>,
+    /// When it reached its terminal state.
+    pub finished_at: Option<Timestamp>,
+}
+
+/// How far a phase is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuildProgress {
+    /// Bytes done.
+    pub done: u64,
+    /// Bytes in all; 0 while unknown.
+    pub total: u64,
+}
+
+/// `GET /v1/builds`, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuildList {
+    /// One page.
+    pub builds: Vec<Build>,
+    /// Give it as `before` to get the next page; none at the end.
+    pub next: Option<BuildId>,
+}
+
+/// `GET /v1/builds/{id}`, and the data of each `build` event of `GET /v1/builds/{id}/events`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuildDetail {
+    /// The build.
+    pub build: Build,
+    /// Every phase of every attempt, in order.
+    pub phases: Vec<BuildPhase>,
+    /// The artifact's copies, one a region, once SUCCEEDED.
+    pub replicas: Vec<Replica>,
+    /// Where it was deployed, newest first, among the last deployments.
+    pub deployments: Vec<Deployment>,
+    /// Why it cannot be deployed now, in words; none when it can.
+    pub deploy_refusal: Option<String>,
+}
+
+/// One step of one attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuildPhase {
+    /// Which attempt, counted from 1.
+    pub attempt: Attempt,
+    /// Who did it.
+    pub worker: WorkerName,
+    /// Which step.
+    pub phase: Phase,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended; none while it goes on.
+    pub finished_at: Option<Timestamp>,
+}
+
+/// An artifact's copy in one region.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replica {
+    /// Where.
+    pub region: RegionName,
+    /// How far.
+    pub state: ReplicaState,
+    /// Bytes copied by the replicator so far.
+    pub copied_bytes: u64,
+    /// Bytes in all.
+    pub total_bytes: u64,
+    /// Why the last try failed.
+    pub reason: Option<String>,
+    /// When size and checksum were compared there.
+    pub verified_at: Option<Timestamp>,
+}

@@ -1,0 +1,33 @@
+//! What travels over `/v1`: every request and answer, in one place, used by the server and by the
+//! command line alike, so that the two cannot drift apart.
+//!
+//! All times are RFC 3339 in UTC, all lengths are bytes, every identifier is its text form.
+
+mod builds;
+mod deployments;
+mod error;
+mod overview;
+mod regions;
+mod repositories;
+mod services;
+
+pub use builds::{
+    Build, BuildDetail, BuildList, BuildPhase, BuildProgress, Enqueued, LOG_FINISHED_HEADER, LOG_NEXT_HEADER,
+    NewBuild, Replica,
+};
+pub use deployments::{
+    Deployment, DeploymentDetail, DeploymentEvent, DeploymentEventKind, DeploymentList, HostInstance,
+    NewDeployment, RegionProgress,
+};
+pub use error::{ErrorBody, ErrorDetail};
+pub use overview::{BuildCounts, Overview, RegionSummary};
+pub use regions::ReportAccepted;
+pub use repositories::{NewRepository, Repository, RepositoryList};
+pub use services::{Service, ServiceList};
+
+/// The largest page that a list answers with, and the size when none is asked for.
+pub const LIST_LIMIT_MAX: u32 = 200;
+/// The page size of a list when none is asked for.
+pub const LIST_LIMIT_DEFAULT: u32 = 50;
+/// The most instances in one [`DeploymentDetail`].
+pub const INSTANCES_MAX: u32 = 1_000;

@@ -1,0 +1,28 @@
+//! Services and their specs.
+
+use crate::wire::Deployment;
+use jiff::Timestamp;
+use model::{Actor, ServiceName, ServiceSpec};
+use serde::{Deserialize, Serialize};
+
+/// A service. `PUT /v1/services/{name}` takes a [`ServiceSpec`] and answers with this.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Service {
+    /// Its name.
+    pub name: ServiceName,
+    /// What it runs; a change takes effect with the next deployment.
+    pub spec: ServiceSpec,
+    /// Who last changed the spec.
+    pub actor: Actor,
+    /// When the spec last changed.
+    pub updated_at: Timestamp,
+    /// The newest deployment among the last ones, if any.
+    pub deployment: Option<Deployment>,
+}
+
+/// `GET /v1/services`, by name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceList {
+    /// All of them.
+    pub services: Vec<Service>,
+}
