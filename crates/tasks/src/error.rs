@@ -1,0 +1,47 @@
+//! What can go wrong with a process, apart from what it does itself.
+
+use std::path::PathBuf;
+
+/// A process could not be started, watched or stopped. How a process *ended* is no error: see
+/// [`sandbox::Exit`](crate::sandbox::Exit) and [`task::Ended`](crate::task::Ended).
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The program is missing, not executable, or the machine is out of something.
+    #[error("failed to start {program}")]
+    Start {
+        /// What was to be started.
+        program: String,
+        /// The system's word.
+        source: std::io::Error,
+    },
+    /// A started process could not be watched.
+    #[error("failed to watch process {pid}")]
+    Watch {
+        /// Which process.
+        pid: u32,
+        /// The system's word.
+        source: std::io::Error,
+    },
+    /// A folder or file that the process needs could not be made.
+    #[error("failed to prepare {path}")]
+    Prepare {
+        /// Which one.
+        path: PathBuf,
+        /// The system's word.
+        source: std::io::Error,
+    },
+    /// The sandbox does not work on this machine, so that every build would fail.
+    #[error("the sandbox does not work here: {0}")]
+    Sandbox(String),
+    /// The thread that waits for a process ended before the process did.
+    #[error("lost sight of a process")]
+    Lost,
+    /// Every port of the range is in use.
+    #[error("no free port from {first} to {last}")]
+    NoFreePort {
+        /// The first that was tried.
+        first: u16,
+        /// The last that was tried.
+        last: u16,
+    },
+}

@@ -1,0 +1,225 @@
+//! A service's process: started in a session of its own, so that it survives the agent, watched, and
+//! stopped with everything in its process group.
+
+mod log;
+mod record;
+
+use crate::Error;
+pub use record::Record;
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+use tokio::io::unix::AsyncFd;
+use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
+
+/// What to run.
+#[derive(Debug, Clone)]
+pub struct TaskSpec {
+    /// The release's folder, which is also the working folder.
+    pub folder: PathBuf,
+    /// The program, relative to `folder`. Never looked up in `PATH`.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+    /// All of its variables; nothing else reaches it.
+    pub environment: BTreeMap<String, String>,
+    /// Where its output goes.
+    pub log: LogFile,
+}
+
+/// A task's log: the newest output in the file itself, what came before in `PATH.1`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogFile {
+    /// The file; its folder exists.
+    pub path: PathBuf,
+    /// The size at which it is moved aside, in bytes. Both files together hold about twice this much.
+    pub length_max: u64,
+}
+
+/// How a task ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// By itself, with this code.
+    Code(i32),
+    /// By a signal.
+    Signal(i32),
+    /// It is gone; how it ended is known only to the agent that started it, which is gone too.
+    Unknown,
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(formatter, "ended with exit code {code}"),
+            Self::Signal(signal) => write!(formatter, "was killed by signal {signal}"),
+            Self::Unknown => formatter.write_str("ended while nobody watched"),
+        }
+    }
+}
+
+impl From<ExitStatus> for Ended {
+    fn from(status: ExitStatus) -> Self {
+        match (status.code(), status.signal()) {
+            (Some(code), _) => Self::Code(code),
+            (None, Some(signal)) => Self::Signal(signal),
+            (None, None) => Self::Unknown,
+        }
+    }
+}
+
+/// A running (or ended) task. Dropping it only stops watching: the process goes on, its log unbounded
+/// until somebody adopts it.
+#[derive(Debug)]
+pub struct Task {
+    record: Record,
+    ended: watch::Receiver<Option<Ended>>,
+    _watcher: AbortOnDropHandle<()>,
+}
+
+/// Starts a task. Store its [`record`](Task::record) durably right away: it is the only way back to the
+/// process after a restart of the caller.
+pub async fn start(spec: TaskSpec) -> Result<Task, Error> {
+    let program = spec.folder.join(&spec.program);
+    let start_error = |source| Error::Start {
+        program: program.display().to_string(),
+        source,
+    };
+    let output = log::open(&spec.log).await?;
+    let errors = output.try_clone().map_err(start_error)?;
+    let mut command = process_wrap::tokio::CommandWrap::with_new(&program, |command| {
+        command
+            .args(&spec.arguments)
+            .env_clear()
+            .envs(&spec.environment)
+            .current_dir(&spec.folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::from(output))
+            .stderr(Stdio::from(errors))
+            .kill_on_drop(false);
+    });
+    command.wrap(process_wrap::tokio::ProcessSession);
+    let mut child = command.spawn().map_err(start_error)?;
+    // Known until it is waited for, which is only done below.
+    let pid = child.id().ok_or(Error::Lost)?;
+    let record = Record::of(pid, spec.log).map_err(|source| Error::Watch { pid, source })?;
+    Ok(Task::watching(record, async move {
+        match child.wait().await {
+            Ok(status) => Ended::from(status),
+            Err(error) => {
+                tracing::warn!(process.id = pid, %error, "failed to wait for a task");
+                Ended::Unknown
+            }
+        }
+    }))
+}
+
+impl Task {
+    /// Finds a task again that an earlier life of the agent started; `None` when it is gone, even where
+    /// its number was given to another process since.
+    pub fn adopt(record: Record) -> Result<Option<Self>, Error> {
+        let watch_error = |source| Error::Watch {
+            pid: record.pid(),
+            source,
+        };
+        let Some(pid) = Pid::from_raw(record.pid().cast_signed()) else {
+            return Ok(None);
+        };
+        // First the handle, then the look: what was seen is then what the handle names.
+        let handle = match pidfd_open(pid, PidfdFlags::NONBLOCK) {
+            Ok(handle) => handle,
+            Err(rustix::io::Errno::SRCH) => return Ok(None),
+            Err(error) => return Err(watch_error(error.into())),
+        };
+        if !record.names_a_live_process().map_err(watch_error)? {
+            return Ok(None);
+        }
+        let handle = AsyncFd::register(handle).map_err(|error| watch_error(error.into()))?;
+        Ok(Some(Self::watching(record, gone(handle))))
+    }
+
+    fn watching(record: Record, end: impl Future<Output = Ended> + Send + 'static) -> Self {
+        let (sender, ended) = watch::channel(None);
+        let (pid, file) = (record.pid(), record.log().clone());
+        let watcher = async move {
+            let how = tokio::select! {
+                how = end => how,
+                () = log::keep_bounded(&file) => Ended::Unknown,
+            };
+            // What it left behind would hold its port. Usually nothing is there.
+            signal_group(pid, Signal::KILL);
+            tracing::debug!(process.id = pid, "a task {how}");
+            sender.send_replace(Some(how));
+        };
+        Self {
+            record,
+            ended,
+            _watcher: AbortOnDropHandle::new(tokio::spawn(watcher)),
+        }
+    }
+
+    /// What to store in order to find this task again.
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&self) -> Option<Ended> {
+        *self.ended.borrow()
+    }
+
+    /// Waits for its end.
+    pub async fn wait(&self) -> Ended {
+        let mut ended = self.ended.clone();
+        // The watcher says how before it ends; it is aborted only by dropping `self`.
+        match ended.wait_for(Option::is_some).await {
+            Ok(how) => how.unwrap_or(Ended::Unknown),
+            Err(_) => Ended::Unknown,
+        }
+    }
+
+    /// Asks its whole process group to end (SIGTERM), and kills what is left after `grace`.
+    pub async fn stop(&self, grace: Duration) -> Ended {
+        if let Some(how) = self.ended() {
+            return how;
+        }
+        signal_group(self.record.pid(), Signal::TERM);
+        if let Ok(how) = tokio::time::timeout(grace, self.wait()).await {
+            return how;
+        }
+        tracing::warn!(
+            process.id = self.record.pid(),
+            "a task did not stop in time and is killed"
+        );
+        signal_group(self.record.pid(), Signal::KILL);
+        self.wait().await
+    }
+}
+
+/// A process handle is readable once the process has ended.
+async fn gone(handle: AsyncFd<OwnedFd>) -> Ended {
+    if let Err(error) = handle.readable().await {
+        tracing::warn!(%error, "failed to watch a task");
+    }
+    Ended::Unknown
+}
+
+/// A group that is gone needs no signal.
+fn signal_group(pid: u32, signal: Signal) {
+    let Some(group) = Pid::from_raw(pid.cast_signed()) else {
+        return;
+    };
+    if let Err(error) = kill_process_group(group, signal)
+        && error != rustix::io::Errno::SRCH
+    {
+        let error = io::Error::from(error);
+        tracing::warn!(process.id = pid, %error, "failed to signal a task");
+    }
+}
