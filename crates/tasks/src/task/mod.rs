@@ -6,19 +6,20 @@ mod record;
 
 use crate::Error;
 pub use record::Record;
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
-use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
+
+/// How often an adopted task is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// What to run.
 #[derive(Debug, Clone)]
@@ -129,20 +130,11 @@ impl Task {
             pid: record.pid(),
             source,
         };
-        let Some(pid) = Pid::from_raw(record.pid().cast_signed()) else {
-            return Ok(None);
-        };
-        // First the handle, then the look: what was seen is then what the handle names.
-        let handle = match pidfd_open(pid, PidfdFlags::NONBLOCK) {
-            Ok(handle) => handle,
-            Err(rustix::io::Errno::SRCH) => return Ok(None),
-            Err(error) => return Err(watch_error(error.into())),
-        };
         if !record.names_a_live_process().map_err(watch_error)? {
             return Ok(None);
         }
-        let handle = AsyncFd::register(handle).map_err(|error| watch_error(error.into()))?;
-        Ok(Some(Self::watching(record, gone(handle))))
+        let watched = record.clone();
+        Ok(Some(Self::watching(record, gone(watched))))
     }
 
     fn watching(record: Record, end: impl Future<Output = Ended> + Send + 'static) -> Self {
@@ -203,12 +195,19 @@ impl Task {
     }
 }
 
-/// A process handle is readable once the process has ended.
-async fn gone(handle: AsyncFd<OwnedFd>) -> Ended {
-    if let Err(error) = handle.readable().await {
-        tracing::warn!(%error, "failed to watch a task");
+/// Looks again and again: the kernel tells the end of a process to its parent alone, and an adopted
+/// task's parent is gone.
+async fn gone(record: Record) -> Ended {
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        match record.names_a_live_process() {
+            Ok(true) => {}
+            Ok(false) => return Ended::Unknown,
+            Err(error) => {
+                tracing::warn!(process.id = record.pid(), %error, "failed to look at a task");
+            }
+        }
     }
-    Ended::Unknown
 }
 
 /// A group that is gone needs no signal.
