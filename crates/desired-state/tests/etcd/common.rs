@@ -1,0 +1,82 @@
+//! A real etcd and a desired state to put into it.
+
+use desired_state::DesiredState;
+use local_services::Etcd;
+use model::deployment::Directive;
+use model::service::{HealthCheck, ServiceSpec};
+use model::{ArtifactId, DeploymentId, DesiredService, Epoch, ReleaseNumber};
+use std::future::Future;
+use std::time::Duration;
+
+/// Far more than anything here takes.
+pub const LIMIT: Duration = Duration::from_secs(40);
+
+pub struct World {
+    pub folder: tempfile::TempDir,
+    pub etcd: Etcd,
+}
+
+impl World {
+    pub async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let etcd = Etcd::start(folder.path()).await.unwrap();
+        Self { folder, etcd }
+    }
+
+    pub async fn connect(&self) -> DesiredState {
+        let region = "us-east-1".parse().unwrap();
+        DesiredState::connect(&[self.etcd.endpoint()], &region)
+            .await
+            .unwrap()
+    }
+
+    /// Stops etcd and starts it again on the same data and port.
+    pub async fn restart(self) -> Self {
+        let Self { folder, etcd } = self;
+        etcd.stop().await.unwrap();
+        let etcd = Etcd::start(folder.path()).await.unwrap();
+        Self { folder, etcd }
+    }
+}
+
+pub fn desired(service: &str, epoch: i64) -> DesiredService {
+    DesiredService {
+        service: service.parse().unwrap(),
+        epoch: Epoch(epoch),
+        deployment: "01890a5d-ac96-774b-bcce-b302099a8057"
+            .parse::<DeploymentId>()
+            .unwrap(),
+        release: ReleaseNumber(1),
+        artifact: ArtifactId([7; 32]),
+        directive: Directive::Stage,
+        spec: ServiceSpec {
+            target: "//crates/beacon:beacon".parse().unwrap(),
+            command: vec!["bin/beacon".to_owned()],
+            environment: [("GREETING".to_owned(), "hello".to_owned())].into(),
+            port_variable: "PORT".to_owned(),
+            health: HealthCheck::default(),
+            stop_timeout_seconds: 10,
+        },
+    }
+}
+
+pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(LIMIT, future)
+        .await
+        .unwrap_or_else(|_| panic!("took too long: {what}"))
+}
+
+/// Repeats a request until it succeeds, as every caller does while etcd is away.
+pub async fn eventually<T, E: std::fmt::Debug, F: Future<Output = Result<T, E>>>(
+    request: impl Fn() -> F,
+) -> T {
+    within("a request until it succeeds", async {
+        loop {
+            match request().await {
+                Ok(answer) => return answer,
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        }
+    })
+    .await
+}

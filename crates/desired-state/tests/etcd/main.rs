@@ -1,0 +1,5 @@
+//! The adapter against a real etcd.
+
+mod common;
+mod leadership;
+mod publication;
