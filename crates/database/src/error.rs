@@ -1,0 +1,107 @@
+//! Why a call on either database did not do what was asked.
+
+use model::{
+    ArtifactId, BuildId, DeploymentId, LeaseId, RegionName, RepositoryName, ServiceName, Target,
+    service::InvalidServiceSpec,
+};
+
+/// Why a call on either database did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The database could not be reached, refused the statement, or holds a value that the model
+    /// does not know.
+    #[error("failed to query the database")]
+    Query(#[from] sqlx::Error),
+    /// The schema could not be brought up to date.
+    #[error("failed to bring the database's schema up to date")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// The worker does not hold the build any more: it was given back, cancelled or ended. Nothing
+    /// was written. The worker must kill what it runs for this lease.
+    #[error("lease {lease} of build {build} was lost")]
+    LeaseLost {
+        /// Which build.
+        build: BuildId,
+        /// The lease that holds it no more.
+        lease: LeaseId,
+    },
+    /// No repository of this name is registered.
+    #[error("repository {0} is not registered")]
+    UnknownRepository(RepositoryName),
+    /// There is no such build.
+    #[error("there is no build {0}")]
+    UnknownBuild(BuildId),
+    /// There is no such service.
+    #[error("there is no service {0}")]
+    UnknownService(ServiceName),
+    /// There is no such region.
+    #[error("there is no region {0}")]
+    UnknownRegion(RegionName),
+    /// There is no such deployment.
+    #[error("there is no deployment {0}")]
+    UnknownDeployment(DeploymentId),
+    /// The queue is at its limit.
+    #[error("{0} builds wait already; cancel some or add workers")]
+    QueueFull(u32),
+    /// The build's result was not recorded as this artifact, so it cannot be deployed.
+    #[error("build {build} is not recorded as the maker of artifact {}", artifact.short())]
+    NotRecorded {
+        /// Which build.
+        build: BuildId,
+        /// The artifact that was named with it.
+        artifact: ArtifactId,
+    },
+    /// The service runs another target than the build made.
+    #[error("service {service} runs {expected}, and this build made {actual}")]
+    OtherTarget {
+        /// Which service.
+        service: ServiceName,
+        /// What the service runs.
+        expected: Target,
+        /// What the build made.
+        actual: Target,
+    },
+    /// The spec says something impossible.
+    #[error("the service's spec is refused")]
+    InvalidSpec(#[from] InvalidServiceSpec),
+    /// A newer leader of the region has spoken.
+    #[error("a report of term {term} from region {region} came after one of term {seen}")]
+    StaleTerm {
+        /// Which region.
+        region: RegionName,
+        /// The report's term.
+        term: i64,
+        /// The largest term seen.
+        seen: i64,
+    },
+    /// More rows or bytes than one call may carry.
+    #[error("{what} is {actual}, and the limit is {limit}")]
+    TooLarge {
+        /// What is too large.
+        what: &'static str,
+        /// Its size.
+        actual: usize,
+        /// The limit.
+        limit: usize,
+    },
+}
+
+impl Error {
+    /// Whether the same call may succeed later without anybody mending anything: the database was
+    /// away, busy, or stopped the statement to break a deadlock.
+    pub fn is_transient(&self) -> bool {
+        let Self::Query(error) = self else {
+            return false;
+        };
+        match error {
+            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed => true,
+            sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+                // Connection trouble, shutdown and restart, too many connections, serialisation
+                // failure, deadlock, statement or lock timeout.
+                ["08", "57P", "53", "40", "57014", "55P03"]
+                    .iter()
+                    .any(|class| code.starts_with(class))
+            }),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Reading builds.
+
+use super::Jobs;
+use crate::{Error, PAGE_ROWS_MAX, ROWS_MAX, row};
+use jiff::Timestamp;
+use model::{
+    Actor, ArtifactId, Attempt, BuildId, BuildState, Commit, LeaseId, Phase, RepositoryName, Revision,
+    Target, WorkerName,
+};
+use sqlx::postgres::PgRow;
+use sqlx::{FromRow, Row};
+
+/// How far the present phase has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes done.
+    pub done_bytes: u64,
+    /// Bytes in all; 0 while that is not known.
+    pub total_bytes: u64,
+}
+
+/// A build as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuildRow {
+    /// Which build.
+    pub id: BuildId,
+    /// From which repository.
+    pub repository: RepositoryName,
+    /// What the engineer wrote.
+    pub revision: Revision,
+    /// What it resolved to.
+    pub commit: Commit,
+    /// What is built.
+    pub target: Target,
+    /// Who asked.
+    pub actor: Actor,
+    /// Whether it was asked for although the same had been built.
+    pub forced: bool,
+    /// Where it stands.
+    pub state: BuildState,
+    /// How often it was claimed; 0 before the first.
+    pub attempt: Attempt,
+    /// The newest claim's lease.
+    pub lease: Option<LeaseId>,
+    /// Who made the newest claim.
+    pub worker: Option<WorkerName>,
+    /// The newest attempt's last phase.
+    pub phase: Option<Phase>,
+    /// How far that phase has come, once there was an attempt.
+    pub progress: Option<Progress>,
+    /// What it made, once SUCCEEDED.
+    pub artifact: Option<ArtifactId>,
+    /// The artifact's length, once SUCCEEDED.
+    pub total_bytes: Option<u64>,
+    /// Why it is FAILED or CANCELLED.
+    pub reason: Option<String>,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+    /// When the newest claim was made.
+    pub claimed_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// When its present state has lasted too long; absent once it has ended.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl FromRow<'_, PgRow> for BuildRow {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
+        let lease: Option<i64> = row.try_get("lease")?;
+        let progress = match lease {
+            Some(_) => Some(Progress {
+                done_bytes: row::size(row, "done_bytes")?,
+                total_bytes: row::size(row, "phase_bytes")?,
+            }),
+            None => None,
+        };
+        Ok(Self {
+            id: BuildId(row.try_get("id")?),
+            repository: row::word(row, "repository")?,
+            revision: row::word(row, "revision")?,
+            commit: row::word(row, "commit_id")?,
+            target: row::word(row, "target")?,
+            actor: row::word(row, "actor")?,
+            forced: row.try_get("forced")?,
+            state: row::word(row, "state")?,
+            attempt: Attempt(row.try_get("attempt")?),
+            lease: lease.map(LeaseId),
+            worker: row::word_option(row, "worker")?,
+            phase: row::word_option(row, "phase")?,
+            progress,
+            artifact: row::word_option(row, "artifact")?,
+            total_bytes: row::size_option(row, "total_bytes")?,
+            reason: row.try_get("reason")?,
+            created_at: row::time(row, "created_at")?,
+            claimed_at: row::time_option(row, "claimed_at")?,
+            finished_at: row::time_option(row, "finished_at")?,
+            expires_at: row::time_option(row, "expires_at")?,
+        })
+    }
+}
+
+/// The query for [`BuildRow`]s, with the given end.
+macro_rules! build_rows {
+    ($end:literal) => {
+        concat!(
+            "SELECT builds.id, builds.repository, builds.revision, builds.commit_id, builds.target,
+                    builds.actor, builds.forced, builds.created_at,
+                    jobs.state, jobs.attempt, jobs.expires_at,
+                    newest.lease, newest.worker, newest.phase, newest.done_bytes,
+                    newest.total_bytes AS phase_bytes, newest.claimed_at,
+                    results.artifact, results.total_bytes, results.reason, results.finished_at
+             FROM jobs
+             JOIN builds ON builds.id = jobs.build
+             LEFT JOIN results ON results.build = jobs.build
+             LEFT JOIN LATERAL (SELECT * FROM attempts WHERE attempts.build = jobs.build
+                                ORDER BY attempts.lease DESC LIMIT 1) AS newest ON true ",
+            $end
+        )
+    };
+}
+pub(super) use build_rows;
+
+/// A published result, for whoever follows them in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SucceededBuild {
+    /// Grows with each; ask for those after it next.
+    pub cursor: i64,
+    /// Which build.
+    pub build: BuildId,
+    /// From which repository.
+    pub repository: RepositoryName,
+    /// Which commit.
+    pub commit: Commit,
+    /// Which target.
+    pub target: Target,
+    /// What it made.
+    pub artifact: ArtifactId,
+    /// The artifact's length.
+    pub total_bytes: u64,
+    /// When it ended.
+    pub finished_at: Timestamp,
+}
+
+impl FromRow<'_, PgRow> for SucceededBuild {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            cursor: row.try_get("publication")?,
+            build: BuildId(row.try_get("id")?),
+            repository: row::word(row, "repository")?,
+            commit: row::word(row, "commit_id")?,
+            target: row::word(row, "target")?,
+            artifact: row::word(row, "artifact")?,
+            total_bytes: row::size(row, "total_bytes")?,
+            finished_at: row::time(row, "finished_at")?,
+        })
+    }
+}
+
+impl Jobs {
+    /// One build.
+    pub async fn build(&self, id: BuildId) -> Result<Option<BuildRow>, Error> {
+        let build = sqlx::query_as(build_rows!("WHERE jobs.build = $1"))
+            .bind(id.0)
+            .fetch_optional(&self.pool)
+            .await?;
+        Ok(build)
+    }
+
+    /// Builds, newest first, at most [`PAGE_ROWS_MAX`]; those older than `before` where it is given.
+    pub async fn list_builds(&self, limit: u32, before: Option<BuildId>) -> Result<Vec<BuildRow>, Error> {
+        let builds = sqlx::query_as(build_rows!(
+            "WHERE $1::uuid IS NULL OR jobs.build < $1 ORDER BY jobs.build DESC LIMIT $2"
+        ))
+        .bind(before.map(|build| build.0))
+        .bind(row::limit(limit, PAGE_ROWS_MAX))
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(builds)
+    }
+
+    /// Published results after `cursor`, in the order in which they were committed; 0 for the first.
+    /// None is ever missed by asking again from the last cursor seen.
+    pub async fn succeeded_since(&self, cursor: i64, limit: u32) -> Result<Vec<SucceededBuild>, Error> {
+        let succeeded = sqlx::query_as(
+            "SELECT results.publication, builds.id, builds.repository, builds.commit_id, builds.target,
+                    results.artifact, results.total_bytes, results.finished_at
+             FROM results JOIN builds ON builds.id = results.build
+             WHERE results.publication > $1 ORDER BY results.publication LIMIT $2",
+        )
+        .bind(cursor)
+        .bind(row::limit(limit, ROWS_MAX))
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(succeeded)
+    }
+}

@@ -1,0 +1,210 @@
+//! Giving a lost worker's builds back, and ending what has lasted too long.
+
+use super::{
+    Jobs,
+    finish::{Ending, Place, finish, requeue},
+};
+use crate::Error;
+use model::{BuildId, LeaseId, WorkerName};
+use sqlx::{PgConnection, Row};
+use std::time::Duration;
+
+/// How often a build is tried before the loss of its worker fails it.
+pub const ATTEMPTS_MAX: i32 = 3;
+/// The most builds that one round looks at.
+const ROUND_MAX: i64 = 1_000;
+
+/// What became of a build that the reaper took.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// It waits for its next attempt.
+    GivenBack,
+    /// It is FAILED, for this reason.
+    Failed(String),
+}
+
+/// A build that the reaper took.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reaped {
+    /// Which build.
+    pub build: BuildId,
+    /// The lease that held it, and whose; `None` for a build that only ever waited.
+    pub held_by: Option<(LeaseId, WorkerName)>,
+    /// What became of it.
+    pub fate: Fate,
+}
+
+/// A build that looked lost or overdue when the round began.
+struct Suspect {
+    build: BuildId,
+    held_by: Option<(LeaseId, WorkerName)>,
+}
+
+/// What is true of a suspect once its row is locked.
+struct Finding {
+    attempt: i32,
+    overdue: bool,
+    stale: bool,
+    deadline_seconds: i32,
+}
+
+/// Whether nobody has spoken for a running job's lease within `$1` seconds. A claim counts as a sign of
+/// life, and a heartbeat counts only for the leases that it names.
+macro_rules! stale {
+    () => {
+        "(jobs.state = 'RUNNING'
+          AND jobs.claimed_at < clock_timestamp() - make_interval(secs => $1)
+          AND NOT EXISTS (SELECT FROM heartbeats
+                          WHERE heartbeats.worker = jobs.worker AND jobs.lease = ANY (heartbeats.leases)
+                            AND heartbeats.beat_at >= clock_timestamp() - make_interval(secs => $1)))"
+    };
+}
+
+impl Jobs {
+    /// Takes every build whose worker was not heard of for `window`, or whose deadline has passed: back
+    /// to the queue for its next attempt, or FAILED after the last or the deadline.
+    ///
+    /// To be called at least four times a window, by one process. When it was not (the database was
+    /// away, or this is the first call), nobody's silence means anything yet, and it takes nothing until
+    /// a whole window has passed since.
+    pub async fn reap(&self, window: Duration) -> Result<Vec<Reaped>, Error> {
+        if !self.note_presence(window).await? {
+            return Ok(Vec::new());
+        }
+        let mut reaped = Vec::new();
+        for suspect in self.suspects(window).await? {
+            reaped.extend(self.take(suspect, window).await?);
+        }
+        Ok(reaped)
+    }
+
+    /// Notes that the reaper reached the database, and says whether it has done so for a whole window
+    /// without a gap of half a window or a restart of the server.
+    async fn note_presence(&self, window: Duration) -> Result<bool, Error> {
+        let waited = sqlx::query_scalar(
+            "INSERT INTO reaper AS mine (last_seen_at, present_since)
+             VALUES (clock_timestamp(), clock_timestamp())
+             ON CONFLICT (only_row) DO UPDATE
+             SET last_seen_at = excluded.last_seen_at,
+                 present_since = CASE
+                     WHEN mine.last_seen_at < excluded.last_seen_at - make_interval(secs => $1 / 2)
+                          OR mine.last_seen_at < pg_postmaster_start_time()
+                     THEN excluded.last_seen_at
+                     ELSE mine.present_since END
+             RETURNING present_since <= clock_timestamp() - make_interval(secs => $1)",
+        )
+        .bind(window.as_secs_f64())
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(waited)
+    }
+
+    async fn suspects(&self, window: Duration) -> Result<Vec<Suspect>, Error> {
+        let rows = sqlx::query(concat!(
+            "SELECT build, lease, worker FROM jobs
+             WHERE state IN ('QUEUED', 'RUNNING') AND (expires_at <= clock_timestamp() OR ",
+            stale!(),
+            ") ORDER BY expires_at LIMIT $2"
+        ))
+        .bind(window.as_secs_f64())
+        .bind(ROUND_MAX)
+        .fetch_all(&self.pool)
+        .await?;
+        let suspects = rows.iter().map(Suspect::from_row).collect::<sqlx::Result<_>>()?;
+        Ok(suspects)
+    }
+
+    /// Takes one suspect if it still is one. The worker's heartbeat row is locked first: a beat either
+    /// came before, and is seen here, or waits, and then finds its lease lost.
+    async fn take(&self, suspect: Suspect, window: Duration) -> Result<Option<Reaped>, Error> {
+        let mut transaction = self.pool.begin().await?;
+        if let Some((_, worker)) = &suspect.held_by {
+            sqlx::query("SELECT FROM heartbeats WHERE worker = $1 FOR NO KEY UPDATE")
+                .bind(worker.as_str())
+                .execute(&mut *transaction)
+                .await?;
+        }
+        let Some(finding) = examine(&mut transaction, &suspect, window).await? else {
+            return Ok(None);
+        };
+        let fate = suspect.fate(&finding);
+        let taken = match (&fate, suspect.place()) {
+            (Fate::GivenBack, Place::Running(lease)) => {
+                requeue(&mut transaction, suspect.build, lease).await?
+            }
+            // A build that waits can be overdue only, and that fails it.
+            (Fate::GivenBack, Place::Queued) => false,
+            (Fate::Failed(reason), place) => {
+                finish(&mut transaction, suspect.build, place, Ending::Failed { reason }).await?
+            }
+        };
+        transaction.commit().await?;
+        Ok(taken.then_some(Reaped {
+            build: suspect.build,
+            held_by: suspect.held_by,
+            fate,
+        }))
+    }
+}
+
+impl Suspect {
+    fn from_row(row: &sqlx::postgres::PgRow) -> sqlx::Result<Self> {
+        let lease: Option<i64> = row.try_get("lease")?;
+        let worker: Option<WorkerName> = crate::row::word_option(row, "worker")?;
+        Ok(Self {
+            build: BuildId(row.try_get("build")?),
+            held_by: lease.map(LeaseId).zip(worker),
+        })
+    }
+
+    fn place(&self) -> Place {
+        match &self.held_by {
+            Some((lease, _)) => Place::Running(*lease),
+            None => Place::Queued,
+        }
+    }
+
+    fn fate(&self, finding: &Finding) -> Fate {
+        let Some((_, worker)) = &self.held_by else {
+            return Fate::Failed("it waited too long for a worker".to_owned());
+        };
+        if finding.overdue {
+            let seconds = finding.deadline_seconds;
+            return Fate::Failed(format!("it ran longer than its deadline of {seconds} s"));
+        }
+        if finding.attempt >= ATTEMPTS_MAX {
+            let attempt = finding.attempt;
+            return Fate::Failed(format!("worker {worker} was lost in attempt {attempt}, the last"));
+        }
+        Fate::GivenBack
+    }
+}
+
+/// Locks the suspect's row and looks again; `None` when it moved on, or its worker spoke meanwhile.
+async fn examine(
+    connection: &mut PgConnection,
+    suspect: &Suspect,
+    window: Duration,
+) -> Result<Option<Finding>, Error> {
+    let row = sqlx::query(concat!(
+        "SELECT jobs.attempt, builds.deadline_seconds, jobs.expires_at <= clock_timestamp() AS overdue, ",
+        stale!(),
+        " AS stale
+         FROM jobs JOIN builds ON builds.id = jobs.build
+         WHERE jobs.build = $2 AND jobs.lease IS NOT DISTINCT FROM $3 AND jobs.state IN ('QUEUED', 'RUNNING')
+         FOR NO KEY UPDATE OF jobs"
+    ))
+    .bind(window.as_secs_f64())
+    .bind(suspect.build.0)
+    .bind(suspect.held_by.as_ref().map(|(lease, _)| lease.0))
+    .fetch_optional(connection)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let finding = Finding {
+        attempt: row.try_get("attempt")?,
+        overdue: row.try_get("overdue")?,
+        stale: row.try_get("stale")?,
+        deadline_seconds: row.try_get("deadline_seconds")?,
+    };
+    Ok((finding.overdue || finding.stale).then_some(finding))
+}

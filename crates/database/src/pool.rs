@@ -1,0 +1,45 @@
+//! Connections, and what each is allowed.
+
+use crate::Error;
+use serde::{Deserialize, Serialize};
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use std::time::Duration;
+
+/// How much of a database one process may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// The most connections at once, besides one for each [`crate::Hints`] and [`crate::Leadership`].
+    pub connections_max: u32,
+    /// How long a call waits for a free connection before it fails.
+    pub acquire_timeout_ms: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections_max: 8,
+            acquire_timeout_ms: 10_000,
+        }
+    }
+}
+
+/// Statements that run longer than this are stopped by the server, so that no caller hangs.
+const STATEMENT_TIMEOUT: &str = "30s";
+/// A client that went away in the middle of a transaction holds its rows no longer than this.
+const IDLE_IN_TRANSACTION_TIMEOUT: &str = "15s";
+
+pub(crate) async fn connect(url: &str, limits: Limits) -> Result<PgPool, Error> {
+    let options: PgConnectOptions = url.parse()?;
+    let options = options.application_name("starling").options([
+        ("statement_timeout", STATEMENT_TIMEOUT),
+        ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_TIMEOUT),
+    ]);
+    let pool = PgPoolOptions::new()
+        .max_connections(limits.connections_max)
+        .acquire_timeout(Duration::from_millis(limits.acquire_timeout_ms))
+        .connect_with(options)
+        .await?;
+    Ok(pool)
+}
