@@ -3,8 +3,9 @@
 //! The header names every count before anything is read that depends on it, and all that is decoded
 //! borrows from the input until it has been checked, so a hostile manifest costs no memory.
 
+use crate::files::{FileEntry, FileTable};
 use crate::layout::{Layout, PieceHash};
-use crate::manifest::{FileEntry, InvalidManifest, Manifest, Provenance, check_files};
+use crate::manifest::{InvalidManifest, Manifest, Provenance};
 use crate::path::ArtifactPath;
 use crate::{FILES_MAX, MANIFEST_LENGTH_MAX};
 use serde::{Deserialize, Serialize};
@@ -81,9 +82,8 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Manifest, InvalidManifest> {
     }
     let (header, records) =
         postcard::take_from_bytes::<Header<'_>>(body).map_err(InvalidManifest::Encoding)?;
-    let files = decode_files(header.files, records)?;
-    let total_length = check_files(&files)?;
-    let layout = Layout::stated(total_length, header.piece_length)
+    let files = FileTable::new(decode_files(header.files, records)?)?;
+    let layout = Layout::stated(files.total_length(), header.piece_length)
         .ok_or(InvalidManifest::PieceLength(header.piece_length))?;
     let (hashes, rest) = header.piece_hashes.as_chunks::<32>();
     if !rest.is_empty() {

@@ -17,14 +17,16 @@
 
 mod builder;
 mod codec;
+mod files;
 mod layout;
 mod manifest;
 mod path;
 mod signature;
 
 pub use builder::ManifestBuilder;
+pub use files::{FileEntry, Segment};
 pub use layout::{Layout, PieceHash, WrongPieceLength, piece_length_for};
-pub use manifest::{FileEntry, InvalidManifest, Manifest, Provenance, Segment};
+pub use manifest::{InvalidManifest, Manifest, Provenance};
 pub use path::{ArtifactPath, InvalidPath};
 pub use signature::{
     InvalidKey, InvalidSignedManifest, KeyId, NotTrusted, PublicKey, SignedManifest, SigningKey, TrustedKeys,

@@ -1,21 +1,11 @@
 //! The manifest: what is in an artifact.
 
+use crate::files::{FileEntry, FileTable, Segment};
 use crate::layout::{Layout, PieceHash, content_hash};
 use crate::path::{ArtifactPath, InvalidPath};
 use crate::{CONTENT_LENGTH_MAX, FILES_MAX, MANIFEST_LENGTH_MAX, codec};
 use model::{ArtifactId, Commit, RepositoryName, Target};
 use std::ops::Range;
-
-/// One file of an artifact.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileEntry {
-    /// Where it lies in the artifact.
-    pub path: ArtifactPath,
-    /// Whether its owner may run it; no other mode bit travels.
-    pub executable: bool,
-    /// Its length in bytes.
-    pub length: u64,
-}
 
 /// Where an artifact comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,17 +16,6 @@ pub struct Provenance {
     pub commit: Commit,
     /// The target that was built.
     pub target: Target,
-}
-
-/// Bytes of the content that lie together in one file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Segment {
-    /// An index into [`Manifest::files`].
-    pub file: usize,
-    /// The first byte, counted from the file's start.
-    pub offset: u64,
-    /// How many bytes; never 0.
-    pub length: u64,
 }
 
 /// Why bytes are no manifest, or why files cannot make one.
@@ -96,9 +75,7 @@ pub enum InvalidManifest {
 pub struct Manifest {
     id: ArtifactId,
     provenance: Provenance,
-    files: Vec<FileEntry>,
-    /// Where each file begins in the content.
-    starts: Vec<u64>,
+    files: FileTable,
     layout: Layout,
     pieces: Vec<PieceHash>,
 }
@@ -119,10 +96,10 @@ impl Manifest {
         )
     }
 
-    /// Puts checked parts together. `files` must have passed [`check_files`].
+    /// Puts checked parts together.
     pub(crate) fn assemble(
         provenance: Provenance,
-        files: Vec<FileEntry>,
+        files: FileTable,
         layout: Layout,
         pieces: Vec<PieceHash>,
     ) -> Result<Self, InvalidManifest> {
@@ -131,18 +108,12 @@ impl Manifest {
         if expected != found {
             return Err(InvalidManifest::PieceCount { expected, found });
         }
-        let encoded = codec::encode(&provenance, &files, layout.piece_length(), &pieces);
+        let encoded = codec::encode(&provenance, files.entries(), layout.piece_length(), &pieces);
         if encoded.len() > MANIFEST_LENGTH_MAX {
             return Err(InvalidManifest::TooLong);
         }
-        let starts = files.iter().scan(0, |next, file| {
-            let start = *next;
-            *next += file.length;
-            Some(start)
-        });
         Ok(Self {
             id: ArtifactId(*blake3::hash(&encoded).as_bytes()),
-            starts: starts.collect(),
             provenance,
             files,
             layout,
@@ -162,7 +133,7 @@ impl Manifest {
 
     /// The files in the order of their paths, which is the order of the content.
     pub fn files(&self) -> &[FileEntry] {
-        &self.files
+        self.files.entries()
     }
 
     /// Bytes of content.
@@ -209,56 +180,6 @@ impl Manifest {
     /// Where a range of the content lies in the files, in order. What is beyond the content's end is
     /// left out.
     pub fn segments(&self, range: Range<u64>) -> impl Iterator<Item = Segment> + '_ {
-        let end = range.end.min(self.total_length());
-        let start = range.start.min(end);
-        // The last file that begins at or before the first byte.
-        let first = self.starts.partition_point(|&at| at <= start).saturating_sub(1);
-        let files = self.starts.iter().zip(&self.files).enumerate().skip(first);
-        files
-            .take_while(move |(_, (at, _))| **at < end)
-            .filter_map(move |(file, (&at, entry))| {
-                let from = start.max(at);
-                let to = end.min(at + entry.length);
-                (from < to).then(|| Segment {
-                    file,
-                    offset: from - at,
-                    length: to - from,
-                })
-            })
+        self.files.segments(range)
     }
-}
-
-/// Checks that files can lie together and are in order; gives the length of their content.
-pub(crate) fn check_files(files: &[FileEntry]) -> Result<u64, InvalidManifest> {
-    if files.is_empty() {
-        return Err(InvalidManifest::NoFiles);
-    }
-    if files.len() > FILES_MAX {
-        return Err(InvalidManifest::TooManyFiles(files.len() as u64));
-    }
-    for pair in files.windows(2) {
-        if pair[0].path >= pair[1].path {
-            return Err(InvalidManifest::Order(pair[1].path.clone()));
-        }
-    }
-    check_clashes(files)?;
-    files
-        .iter()
-        .try_fold(0u64, |sum, file| sum.checked_add(file.length))
-        .filter(|&sum| sum <= CONTENT_LENGTH_MAX)
-        .ok_or(InvalidManifest::ContentTooLong)
-}
-
-fn check_clashes(files: &[FileEntry]) -> Result<(), InvalidManifest> {
-    let mut keys: Vec<String> = files.iter().map(|file| file.path.clash_key()).collect();
-    keys.sort_unstable();
-    for pair in keys.windows(2) {
-        // In the order of clash keys, whatever clashes with a file stands directly behind it.
-        let beyond = pair[1].strip_prefix(pair[0].as_str());
-        if beyond.is_some_and(|rest| rest.is_empty() || rest.starts_with('\0')) {
-            let shown = |key: &str| key.replace('\0', "/");
-            return Err(InvalidManifest::Clash(shown(&pair[0]), shown(&pair[1])));
-        }
-    }
-    Ok(())
 }
