@@ -90,7 +90,7 @@ impl Manifest {
     pub fn encode(&self) -> Vec<u8> {
         codec::encode(
             &self.provenance,
-            &self.files,
+            self.files(),
             self.layout.piece_length(),
             &self.pieces,
         )
