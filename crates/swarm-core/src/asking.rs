@@ -1,0 +1,151 @@
+//! Whom to ask for which piece, now; and what happens when that takes too long.
+
+use crate::requests::Overdue;
+use crate::transfer::{Context, Transfer};
+use crate::{Output, Piece, Role, Time, end_game};
+
+impl Transfer {
+    /// Asks for pieces until as many are in flight as this transfer's `share`, or nobody can be
+    /// asked for anything.
+    pub fn ask(&mut self, share: usize, cx: &mut Context<'_>) {
+        if !self.wants_pieces() {
+            return;
+        }
+        while self.requests.len() < share {
+            let Some(index) = self.next_source(cx) else { return };
+            match self.choose(index, cx) {
+                Some(piece) => self.fetch(index, piece, cx),
+                None => self.neighbours[index].dry = true,
+            }
+        }
+    }
+
+    /// The neighbour to ask next. Seeds come first: until their first pass is over, what they offer
+    /// is held by nobody else, and their uplink is what everybody waits for. Then whoever has the
+    /// least to do for us, which is whoever answers fastest.
+    fn next_source(&self, cx: &mut Context<'_>) -> Option<usize> {
+        let ready = self
+            .neighbours
+            .iter()
+            .enumerate()
+            .filter(|(_, it)| it.is_ready(cx.now, cx.config));
+        let key = |index: usize| {
+            let neighbour = &self.neighbours[index];
+            (neighbour.role != Role::Seed, neighbour.in_flight)
+        };
+        // Of several equals one at random, else those with small handles would carry the load.
+        let mut best = None;
+        let mut equals = 0;
+        for (index, _) in ready {
+            match best.map_or(std::cmp::Ordering::Less, |best| key(index).cmp(&key(best))) {
+                std::cmp::Ordering::Less => (best, equals) = (Some(index), 1),
+                std::cmp::Ordering::Equal => {
+                    equals += 1;
+                    if rand::RngExt::random_range(cx.rng, 0..equals) == 0 {
+                        best = Some(index);
+                    }
+                }
+                std::cmp::Ordering::Greater => {}
+            }
+        }
+        best
+    }
+
+    fn choose(&self, index: usize, cx: &mut Context<'_>) -> Option<Piece> {
+        let neighbour = &self.neighbours[index];
+        if self.picker.open_count() == 0 {
+            return end_game::choose(&self.requests, neighbour, cx.now);
+        }
+        self.picker.pick(cx.rng, |piece| {
+            neighbour.holds.contains(piece) && !self.requests.contains(piece, neighbour.peer)
+        })
+    }
+
+    fn fetch(&mut self, index: usize, piece: Piece, cx: &mut Context<'_>) {
+        let peer = self.neighbours[index].peer;
+        self.neighbours[index].in_flight += 1;
+        self.requests.add(piece, peer, cx.now);
+        self.settle(piece);
+        cx.outputs.push_back(Output::Fetch {
+            transfer: self.id,
+            peer,
+            piece,
+        });
+        self.wake_for_requests(cx.now);
+    }
+
+    /// Looks at everything that waits for its time. Called at the alarm.
+    pub fn on_alarm(&mut self, cx: &mut Context<'_>) {
+        self.alarm = None;
+        self.announce_soon(cx);
+        self.drop_overdue(cx);
+        self.offer_to_all(cx);
+        if self.picker.open_count() == 0 {
+            // What is in flight for longer than usual may be asked for twice now.
+            self.neighbours
+                .iter_mut()
+                .for_each(|neighbour| neighbour.dry = false);
+        }
+        self.wake_for_requests(cx.now);
+        let resting = self
+            .neighbours
+            .iter()
+            .filter_map(|neighbour| neighbour.resting_until);
+        if let Some(until) = resting
+            .filter(|&until| until > cx.now)
+            .min()
+            .filter(|_| self.wants_pieces())
+        {
+            self.wake_at(until, "a neighbour may be asked again");
+        }
+    }
+
+    /// Asks elsewhere for what is late, and gives up what is hopeless and can come from elsewhere.
+    fn drop_overdue(&mut self, cx: &mut Context<'_>) {
+        let overdue: Vec<_> = self
+            .requests
+            .iter()
+            .filter_map(|request| Some((*request, self.requests.overdue(request, cx.now)?)))
+            .collect();
+        for (request, how) in overdue {
+            if how == Overdue::Hopeless && self.has_other_source(request.piece, request.peer) {
+                self.take_request(request.piece, request.peer);
+                cx.outputs.push_back(Output::Abandon {
+                    transfer: self.id,
+                    peer: request.peer,
+                    piece: request.piece,
+                });
+                if let Some(neighbour) = self
+                    .index_of(request.peer)
+                    .map(|index| &mut self.neighbours[index])
+                {
+                    neighbour.failed(cx.now, cx.rng);
+                }
+            } else if self.requests.mark_late(request.piece, request.peer)
+                && let Some(neighbour) = self.neighbour(request.peer)
+            {
+                neighbour.late += 1;
+            }
+            self.settle(request.piece);
+        }
+    }
+
+    fn has_other_source(&self, piece: Piece, peer: crate::Peer) -> bool {
+        let holds_too = u16::from(
+            self.index_of(peer)
+                .is_some_and(|i| self.neighbours[i].holds.contains(piece)),
+        );
+        self.picker.copies(piece) > holds_too
+    }
+
+    fn wake_for_requests(&mut self, now: Time) {
+        if self.picker.open_count() == 0
+            && let Some(at) = end_game::next_choice(&self.requests, now)
+        {
+            self.wake_at(at, "a last piece may be asked for twice");
+        }
+        if let Some(at) = self.requests.next_overdue(now) {
+            self.wake_at(at, "a request takes too long");
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! What nodes tell each other. Requests and pieces travel beside these, in the driver's own form.
+
+use crate::{Piece, PieceSet};
+use serde::{Deserialize, Serialize};
+
+/// The most pieces in one [`Message::Gained`]. A driver can size its frames by it; a node never
+/// sends more and believes nothing of a message that holds more.
+pub const GAINED_MAX: usize = 4096;
+
+/// A message about one transfer. Between two neighbours messages arrive in the order in which they
+/// were sent, or the driver reports the neighbour as gone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Message {
+    /// Everything that the sender can give. Sent once when two neighbours meet, and once more by a
+    /// seed whose first pass is over. It replaces whatever the sender said before.
+    Have {
+        /// The pieces that may be asked for.
+        pieces: PieceSet,
+    },
+    /// Pieces that the sender can give since its last message, at most [`GAINED_MAX`].
+    Gained {
+        /// The pieces that may be asked for now.
+        pieces: Vec<Piece>,
+    },
+}

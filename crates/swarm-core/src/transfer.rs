@@ -1,0 +1,205 @@
+//! One artifact's exchange on this host: the state, and what changes it.
+//!
+//! What to ask for is decided in `asking.rs`, what to believe and to tell in `hearing.rs`.
+
+use crate::first_pass::FirstPass;
+use crate::hearing::Announcements;
+use crate::neighbour::Neighbour;
+use crate::picker::Picker;
+use crate::requests::{COPIES_MAX, Requests};
+use crate::{Config, Miss, Output, Peer, Piece, PieceSet, Role, Time, TransferId};
+use rand_chacha::ChaCha8Rng;
+use std::collections::VecDeque;
+
+/// What a transfer needs of its node while it handles one input.
+pub(crate) struct Context<'a> {
+    pub now: Time,
+    pub config: &'a Config,
+    pub rng: &'a mut ChaCha8Rng,
+    pub outputs: &'a mut VecDeque<Output>,
+}
+
+/// One artifact's exchange on this host.
+#[derive(Debug)]
+pub(crate) struct Transfer {
+    pub id: TransferId,
+    pub role: Role,
+    /// Verified and on disk.
+    pub held: PieceSet,
+    /// Sorted by peer; at most `Config::peers_max`.
+    pub neighbours: Vec<Neighbour>,
+    pub picker: Picker,
+    pub requests: Requests,
+    /// A seed's, until it is over.
+    pub first_pass: Option<FirstPass>,
+    pub announcements: Announcements,
+    /// When to look at this transfer again, and why.
+    pub alarm: Option<(Time, &'static str)>,
+}
+
+impl Transfer {
+    pub fn start(id: TransferId, held: PieceSet, role: Role, cx: &mut Context<'_>) -> Self {
+        let pieces = held.pieces();
+        let copies_max = u16::try_from(cx.config.peers_max).unwrap_or(u16::MAX - 2);
+        let mut picker = Picker::new(pieces, copies_max);
+        if role == Role::Host {
+            held.missing().for_each(|piece| picker.set_open(piece, true));
+        }
+        if held.is_full() {
+            cx.outputs.push_back(Output::Completed { transfer: id });
+        }
+        let first_pass = (role == Role::Seed && held.is_full()).then(|| FirstPass::new(pieces, cx.rng));
+        Self {
+            id,
+            role,
+            held,
+            neighbours: Vec::new(),
+            picker,
+            requests: Requests::default(),
+            first_pass: first_pass.filter(|pass| !pass.is_over()),
+            announcements: Announcements::default(),
+            alarm: None,
+        }
+    }
+
+    /// Whether this host still fetches pieces.
+    pub fn wants_pieces(&self) -> bool {
+        self.role == Role::Host && !self.held.is_full()
+    }
+
+    pub fn index_of(&self, peer: Peer) -> Option<usize> {
+        self.neighbours
+            .binary_search_by_key(&peer, |neighbour| neighbour.peer)
+            .ok()
+    }
+
+    pub fn neighbour(&mut self, peer: Peer) -> Option<&mut Neighbour> {
+        let index = self.index_of(peer)?;
+        self.neighbours.get_mut(index)
+    }
+
+    /// A neighbour is there. One beyond the limit, or one that is there already, changes nothing.
+    pub fn join(&mut self, peer: Peer, role: Role, cx: &mut Context<'_>) {
+        let Err(index) = self
+            .neighbours
+            .binary_search_by_key(&peer, |neighbour| neighbour.peer)
+        else {
+            return;
+        };
+        if self.neighbours.len() >= cx.config.peers_max {
+            return;
+        }
+        self.announce(cx); // so that nothing that the greeting says is said again
+        self.neighbours
+            .insert(index, Neighbour::new(peer, role, self.held.pieces()));
+        self.greet(peer, cx);
+    }
+
+    /// A neighbour is gone: what it could give is rarer, what it was asked for is open again.
+    /// Returns the pieces that were in flight from it, or nothing if it is no neighbour.
+    pub fn leave(&mut self, peer: Peer, cx: &mut Context<'_>) -> Option<Vec<Piece>> {
+        let index = self.index_of(peer)?;
+        let neighbour = self.neighbours.remove(index);
+        neighbour.holds.iter().for_each(|piece| self.picker.lost(piece));
+        let in_flight: Vec<Piece> = self
+            .requests
+            .iter()
+            .filter(|request| request.peer == peer)
+            .map(|request| request.piece)
+            .collect();
+        for &piece in &in_flight {
+            self.requests.remove(piece, peer);
+            self.settle(piece);
+        }
+        if let Some(pass) = &mut self.first_pass {
+            pass.left(peer);
+            self.offer_to_all(cx);
+        }
+        Some(in_flight)
+    }
+
+    /// A piece is on disk: it counts from now on, and every other request for it is over.
+    pub fn stored(&mut self, piece: Piece, peer: Peer, cx: &mut Context<'_>) {
+        if let Some(request) = self.take_request(piece, peer) {
+            self.requests.learn(cx.now.since(request.asked_at));
+        }
+        if let Some(neighbour) = self.neighbour(peer) {
+            neighbour.succeeded();
+        }
+        if !self.held.insert(piece) {
+            return;
+        }
+        let others: Vec<Peer> = self.requests.of(piece).map(|request| request.peer).collect();
+        for other in others {
+            self.take_request(piece, other);
+            cx.outputs.push_back(Output::Abandon {
+                transfer: self.id,
+                peer: other,
+                piece,
+            });
+        }
+        self.settle(piece);
+        self.announcements.add(piece);
+        if self.held.is_full() {
+            self.announce(cx);
+            cx.outputs.push_back(Output::Completed { transfer: self.id });
+        } else {
+            self.announce_soon(cx);
+        }
+    }
+
+    /// A piece will not come from this neighbour.
+    pub fn missed(&mut self, piece: Piece, peer: Peer, reason: Miss, cx: &mut Context<'_>) {
+        if self.take_request(piece, peer).is_none() {
+            return;
+        }
+        self.settle(piece);
+        let now = cx.now;
+        let Some(index) = self.index_of(peer) else { return };
+        let neighbour = &mut self.neighbours[index];
+        neighbour.failed(now, cx.rng);
+        if reason != Miss::Refused {
+            // A source that breaks off or falls silent is no better than one that refused twice.
+            neighbour.failed(now, cx.rng);
+        }
+        if let Some(until) = neighbour.resting_until {
+            self.wake_at(until, "a neighbour may be asked again");
+        }
+    }
+
+    /// Takes a request out of those in flight, if it is there.
+    pub fn take_request(&mut self, piece: Piece, peer: Peer) -> Option<crate::requests::Request> {
+        let request = self.requests.remove(piece, peer)?;
+        if let Some(neighbour) = self.neighbour(peer) {
+            neighbour.in_flight -= 1;
+            neighbour.late -= usize::from(request.late);
+        }
+        Some(request)
+    }
+
+    /// Opens or closes a piece after something about it has changed: it is open if it is missing and
+    /// every neighbour that was asked for it is late, up to [`COPIES_MAX`] of them.
+    pub fn settle(&mut self, piece: Piece) {
+        let copies = self.requests.of(piece).count();
+        let open = self.role == Role::Host
+            && !self.held.contains(piece)
+            && copies < COPIES_MAX
+            && self.requests.of(piece).all(|request| request.late);
+        let was_open = self.picker.is_open(piece);
+        self.picker.set_open(piece, open);
+        if open && !was_open {
+            let holders = self
+                .neighbours
+                .iter_mut()
+                .filter(|neighbour| neighbour.holds.contains(piece));
+            holders.for_each(|neighbour| neighbour.dry = false);
+        }
+    }
+
+    /// Sets the alarm to `at` if it is not set to an earlier moment.
+    pub fn wake_at(&mut self, at: Time, why: &'static str) {
+        if self.alarm.is_none_or(|(earlier, _)| at < earlier) {
+            self.alarm = Some((at, why));
+        }
+    }
+}
