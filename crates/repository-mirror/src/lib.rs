@@ -1,1 +1,129 @@
-//! repository-mirror
+//! The only room that runs git.
+//!
+//! A [`Mirrors`] keeps a bare mirror of every repository that it was asked for in one folder, and
+//! answers from there: what commit a revision means, what a file held, and a commit's tree laid out for
+//! a build.
+//!
+//! Promises:
+//!
+//! - Whatever a repository or an address holds, git runs nothing of it: no hook, filter, submodule,
+//!   credential helper or transport command (see `settings`), and it never waits for a person.
+//! - What people wrote reaches git as checked types only, in argument arrays or on standard input,
+//!   never where an option could stand.
+//! - Every run of git has a deadline and a bound on what it may answer, and ends with its caller.
+//!
+//! It never decides which repository is right, and holds no credentials.
+
+mod error;
+mod fetch;
+mod git;
+mod read;
+mod settings;
+
+pub use error::Error;
+use git::Git;
+use model::repository::LocalRepositories;
+use model::{Commit, RepositoryName, RepositoryUrl};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+/// The mirrors of one folder. Cheap to clone; clones share the mirrors and their locks.
+#[derive(Debug, Clone)]
+pub struct Mirrors {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    root: PathBuf,
+    local: LocalRepositories,
+    git: Git,
+    /// One entry a mirror; held while it is brought up to date.
+    updates: Mutex<HashMap<RepositoryName, Arc<tokio::sync::Mutex<LastUpdate>>>>,
+    /// Held for the life of this value, so that no other process changes these mirrors.
+    _claim: fs_err::File,
+}
+
+/// When the last update that succeeded began, and from where; `None` before the first.
+type LastUpdate = Option<(Instant, RepositoryUrl)>;
+
+impl Mirrors {
+    /// Takes charge of the folder `root`, which is made if it is missing. One process at a time may.
+    ///
+    /// `local` says whether `file://` addresses are fetched from; an address is checked again here,
+    /// whoever checked it before.
+    pub async fn new(root: PathBuf, local: LocalRepositories) -> Result<Self, Error> {
+        tokio::task::spawn_blocking(move || Self::open(root, local))
+            .await
+            .map_err(|_| Error::Interrupted)?
+    }
+
+    fn open(root: PathBuf, local: LocalRepositories) -> Result<Self, Error> {
+        fs_err::create_dir_all(root.join("home"))?;
+        let root = fs_err::canonicalize(root)?;
+        let claim = fs_err::File::create(root.join("lock"))?;
+        match claim.file().try_lock() {
+            Ok(()) => {}
+            Err(std::fs::TryLockError::WouldBlock) => return Err(Error::InUse(root)),
+            Err(std::fs::TryLockError::Error(error)) => return Err(error.into()),
+        }
+        let settings = root.join("settings");
+        fs_err::write(&settings, settings::text(local))?;
+        let git = Git::new(settings, root.join("home"));
+        let inner = Inner {
+            root,
+            local,
+            git,
+            updates: Mutex::default(),
+            _claim: claim,
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// Lays a commit's files out in `into`, a folder that does not exist yet or is empty. Submodules
+    /// stay empty folders, large files of other stores stay pointers. Nothing of git is left in it.
+    pub async fn checkout(&self, name: &RepositoryName, commit: &Commit, into: &Path) -> Result<(), Error> {
+        self.demand(name)?;
+        fs_err::tokio::create_dir_all(into).await?;
+        let mut index = into.as_os_str().to_owned();
+        index.push(".index");
+        let index = PathBuf::from(index);
+        let laid_out = self
+            .git_in(name, "lay out a commit")
+            .work_tree(into, &index)
+            .arguments(["read-tree", "--reset", "-u", "--end-of-options", commit.as_str()])
+            .run()
+            .await;
+        match fs_err::tokio::remove_file(&index).await {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            _ => laid_out.map(|_| ()),
+        }
+    }
+
+    /// Where a repository's mirror is. A name is safe in a path: it has letters, digits and '-' only.
+    fn folder(&self, name: &RepositoryName) -> PathBuf {
+        self.inner.root.join(format!("{name}.git"))
+    }
+
+    fn git_in(&self, name: &RepositoryName, operation: &'static str) -> git::Run<'_> {
+        self.inner.git.run_in(&self.folder(name), operation)
+    }
+
+    /// Fails where there is no mirror yet, with words that are clearer than git's.
+    fn demand(&self, name: &RepositoryName) -> Result<(), Error> {
+        if self.folder(name).is_dir() {
+            Ok(())
+        } else {
+            Err(Error::NotMirrored(name.clone()))
+        }
+    }
+
+    fn update_lock(&self, name: &RepositoryName) -> Arc<tokio::sync::Mutex<LastUpdate>> {
+        let mut updates = self.inner.updates.lock().unwrap_or_else(PoisonError::into_inner);
+        updates.entry(name.clone()).or_default().clone()
+    }
+}
