@@ -16,6 +16,7 @@
 //! It never decides policy (when to retry a build's target, which hosts switch), starts no process,
 //! and hands out no row that does not parse into the model's words.
 
+pub mod builds;
 mod error;
 mod hints;
 pub mod jobs;
@@ -23,6 +24,7 @@ mod leadership;
 mod pool;
 mod row;
 
+pub use builds::Builds;
 pub use error::Error;
 pub use hints::{Hint, Hints};
 pub use jobs::Jobs;

@@ -1,0 +1,67 @@
+//! Everything after a build: artifacts and their replicas, services and their releases, and what each
+//! region should run and does run.
+
+mod artifacts;
+mod deploy;
+mod deployments;
+mod directives;
+mod events;
+mod instances;
+mod outbox;
+mod progress;
+mod regions;
+mod replicas;
+mod report;
+mod services;
+
+pub use artifacts::Artifact;
+pub use deploy::NewDeployment;
+pub use deployments::{Cancelled, DeploymentRow};
+pub use events::{Events, RegionEvents, StateEntered};
+pub use instances::InstanceRow;
+pub use outbox::OutboxRow;
+pub use progress::{Counts, RegionProgress};
+pub use regions::{RegionRow, RegionWord};
+pub use replicas::ReplicaRow;
+pub use services::ServiceRow;
+
+use crate::{Error, Hints, Leadership, Limits, Singleton, pool};
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+
+/// The builds database. Cheap to clone; clones share their connections.
+#[derive(Debug, Clone)]
+pub struct Builds {
+    pool: PgPool,
+}
+
+impl Builds {
+    /// Opens a connection to the database at `url` (`postgres://…`).
+    pub async fn connect(url: &str, limits: Limits) -> Result<Self, Error> {
+        let pool = pool::connect(url, limits).await?;
+        Ok(Self { pool })
+    }
+
+    /// Brings the schema up to date. Safe to call from several processes at once.
+    pub async fn migrate(&self) -> Result<(), Error> {
+        sqlx::migrate!("../../migrations/builds").run(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Whether the database answers; for `/readyz`.
+    pub async fn ping(&self) -> Result<(), Error> {
+        sqlx::query("SELECT 1").execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Listens for [`Hint::Replica`](crate::Hint::Replica) and
+    /// [`Hint::Deployment`](crate::Hint::Deployment), on a connection of its own.
+    pub async fn listen(&self) -> Result<Hints, Error> {
+        Hints::listen(&self.pool).await
+    }
+
+    /// Waits until this process alone does `what`; `None` when `stop` came first.
+    pub async fn lead(&self, what: Singleton, stop: &CancellationToken) -> Option<Leadership> {
+        Leadership::acquire(&self.pool.connect_options(), what, stop).await
+    }
+}

@@ -1,0 +1,189 @@
+//! Taking in what a region's leader reports.
+
+use super::Builds;
+use crate::{Error, Hint, hints, row};
+use model::region_report::{HostInstance, REPORT_INSTANCES_MAX, RegionReport};
+use model::{DeploymentId, HostName, ServiceName};
+use serde::Serialize;
+use sqlx::PgConnection;
+use sqlx::types::Json;
+use std::collections::BTreeMap;
+
+/// One instance as the columns of `instances`.
+#[derive(Serialize)]
+struct Columns<'a> {
+    service: &'a str,
+    host: &'a str,
+    zone: &'a str,
+    epoch: i64,
+    desired_release: i64,
+    running_release: Option<i64>,
+    state: &'static str,
+    port: Option<u16>,
+    total_bytes: i64,
+    seed_bytes: i64,
+    peer_bytes: i64,
+    store_bytes: i64,
+    local_bytes: i64,
+    wasted_bytes: i64,
+    elapsed_ms: i64,
+    reason: Option<&'a str>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(said: &'a HostInstance) -> Self {
+        let instance = &said.instance;
+        let transfer = &instance.transfer;
+        Self {
+            service: instance.service.as_str(),
+            host: said.host.as_str(),
+            zone: said.zone.as_str(),
+            epoch: instance.epoch.0,
+            desired_release: instance.desired_release.0,
+            running_release: instance.running_release.map(|release| release.0),
+            state: instance.state.as_str(),
+            port: instance.port,
+            total_bytes: row::signed(transfer.total_bytes),
+            seed_bytes: row::signed(transfer.seed_bytes),
+            peer_bytes: row::signed(transfer.peer_bytes),
+            store_bytes: row::signed(transfer.store_bytes),
+            local_bytes: row::signed(transfer.local_bytes),
+            wasted_bytes: row::signed(transfer.wasted_bytes),
+            elapsed_ms: row::signed(transfer.elapsed_ms),
+            reason: instance.reason.as_deref(),
+        }
+    }
+}
+
+/// Stores what hosts said, where it is news; notes when a release was first and last staged and healthy;
+/// returns the deployments that it is about.
+const FOLD: &str = "
+    WITH said AS (
+        SELECT said.* FROM jsonb_to_recordset($2) AS said (
+            service text, host text, zone text, epoch bigint, desired_release bigint,
+            running_release bigint, state text, port integer, total_bytes bigint, seed_bytes bigint,
+            peer_bytes bigint, store_bytes bigint, local_bytes bigint, wasted_bytes bigint,
+            elapsed_ms bigint, reason text)
+        JOIN services ON services.name = said.service
+    ), news AS (
+        INSERT INTO instances AS known (
+            service, region, host, zone, epoch, desired_release, running_release, state, port,
+            total_bytes, seed_bytes, peer_bytes, store_bytes, local_bytes, wasted_bytes, elapsed_ms,
+            reason, staged_at, healthy_at)
+        SELECT service, $1, host, zone, epoch, desired_release, running_release, state, port,
+               total_bytes, seed_bytes, peer_bytes, store_bytes, local_bytes, wasted_bytes, elapsed_ms,
+               reason,
+               CASE WHEN state IN ('STAGED', 'STARTING', 'RUNNING', 'HEALTHY') THEN now() END,
+               CASE WHEN state = 'HEALTHY' THEN now() END
+        FROM said
+        ON CONFLICT (service, region, host) DO UPDATE SET
+            zone = excluded.zone, epoch = excluded.epoch, desired_release = excluded.desired_release,
+            running_release = excluded.running_release, state = excluded.state, port = excluded.port,
+            total_bytes = excluded.total_bytes, seed_bytes = excluded.seed_bytes,
+            peer_bytes = excluded.peer_bytes, store_bytes = excluded.store_bytes,
+            local_bytes = excluded.local_bytes, wasted_bytes = excluded.wasted_bytes,
+            elapsed_ms = excluded.elapsed_ms, reason = excluded.reason, changed_at = now(),
+            staged_at = CASE WHEN known.desired_release = excluded.desired_release
+                        THEN coalesce(known.staged_at, excluded.staged_at) ELSE excluded.staged_at END,
+            healthy_at = CASE WHEN known.desired_release = excluded.desired_release
+                         THEN coalesce(known.healthy_at, excluded.healthy_at) ELSE excluded.healthy_at END
+        WHERE known.epoch <= excluded.epoch
+          AND (known.zone, known.epoch, known.desired_release, known.running_release, known.state,
+               known.port, known.total_bytes, known.seed_bytes, known.peer_bytes, known.store_bytes,
+               known.local_bytes, known.wasted_bytes, known.elapsed_ms, known.reason)
+              IS DISTINCT FROM
+              (excluded.zone, excluded.epoch, excluded.desired_release, excluded.running_release,
+               excluded.state, excluded.port, excluded.total_bytes, excluded.seed_bytes,
+               excluded.peer_bytes, excluded.store_bytes, excluded.local_bytes, excluded.wasted_bytes,
+               excluded.elapsed_ms, excluded.reason)
+        RETURNING service, desired_release, staged_at = now() AS staged, healthy_at = now() AS healthy
+    ), touched AS (
+        SELECT deployments.id, bool_or(news.staged) AS staged, bool_or(news.healthy) AS healthy
+        FROM news
+        JOIN deployments ON deployments.service = news.service
+                        AND deployments.release = news.desired_release
+        GROUP BY deployments.id
+    ), noted AS (
+        INSERT INTO deployment_regions AS known (
+            deployment, region, first_staged_at, last_staged_at, first_healthy_at, last_healthy_at)
+        SELECT id, $1, CASE WHEN staged THEN now() END, CASE WHEN staged THEN now() END,
+               CASE WHEN healthy THEN now() END, CASE WHEN healthy THEN now() END
+        FROM touched WHERE staged OR healthy
+        ON CONFLICT (deployment, region) DO UPDATE SET
+            first_staged_at = coalesce(known.first_staged_at, excluded.first_staged_at),
+            last_staged_at = coalesce(excluded.last_staged_at, known.last_staged_at),
+            first_healthy_at = coalesce(known.first_healthy_at, excluded.first_healthy_at),
+            last_healthy_at = coalesce(excluded.last_healthy_at, known.last_healthy_at)
+    )
+    SELECT id FROM touched";
+
+impl Builds {
+    /// Takes in a report. Applying it twice changes nothing more. What a host said under a smaller epoch
+    /// than it has said before is old news, and left out; so is a service that is not known here.
+    ///
+    /// Fails with [`Error::StaleTerm`] when a newer leader has spoken, [`Error::UnknownRegion`], and
+    /// [`Error::TooLarge`] above [`REPORT_INSTANCES_MAX`].
+    pub async fn apply_region_report(&self, report: &RegionReport) -> Result<(), Error> {
+        if report.instances.len() > REPORT_INSTANCES_MAX {
+            return Err(Error::TooLarge {
+                what: "the number of instances in a report",
+                actual: report.instances.len(),
+                limit: REPORT_INSTANCES_MAX,
+            });
+        }
+        let mut transaction = self.pool.begin().await?;
+        take_word(&mut transaction, report).await?;
+        // Sorted, so that two reports lock rows in one order; the last word wins.
+        let instances: BTreeMap<(&ServiceName, &HostName), Columns<'_>> = report
+            .instances
+            .iter()
+            .map(|said| ((&said.instance.service, &said.host), Columns::of(said)))
+            .collect();
+        let columns: Vec<&Columns<'_>> = instances.values().collect();
+        let deployments: Vec<uuid::Uuid> = sqlx::query_scalar(FOLD)
+            .bind(report.region.as_str())
+            .bind(Json(columns))
+            .fetch_all(&mut *transaction)
+            .await?;
+        for deployment in deployments {
+            hints::send(&mut transaction, Hint::Deployment(DeploymentId(deployment))).await?;
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+}
+
+/// Stores the leader's word on itself, unless a newer leader has spoken. Holds the region's row, so
+/// reports of one region are taken in one after the other.
+async fn take_word(connection: &mut PgConnection, report: &RegionReport) -> Result<(), Error> {
+    let taken = sqlx::query(
+        "INSERT INTO region_reports AS known (region, term, hosts_alive, store_bytes_read)
+         SELECT name, $2, $3, $4 FROM regions WHERE name = $1
+         ON CONFLICT (region) DO UPDATE
+         SET term = excluded.term, hosts_alive = excluded.hosts_alive,
+             store_bytes_read = excluded.store_bytes_read, reported_at = now()
+         WHERE known.term <= excluded.term",
+    )
+    .bind(report.region.as_str())
+    .bind(report.term)
+    .bind(i32::try_from(report.hosts_alive).unwrap_or(i32::MAX))
+    .bind(row::signed(report.store_bytes_read))
+    .execute(&mut *connection)
+    .await?;
+    if taken.rows_affected() > 0 {
+        return Ok(());
+    }
+    let seen: Option<i64> = sqlx::query_scalar("SELECT term FROM region_reports WHERE region = $1")
+        .bind(report.region.as_str())
+        .fetch_optional(connection)
+        .await?;
+    let region = report.region.clone();
+    Err(match seen {
+        None => Error::UnknownRegion(region),
+        Some(seen) => Error::StaleTerm {
+            region,
+            term: report.term,
+            seen,
+        },
+    })
+}
