@@ -1,1 +1,25 @@
-//! artifact-store
+//! Floor 2: artifacts in object stores.
+//!
+//! The only room that knows the S3 protocol: [`Store`] is its client, [`server`] a small durable server
+//! for one machine. A store holds an artifact as two objects, the content at `content/<key>` and the
+//! signed manifest with the content's place at `manifests/<artifact id>`. The content comes first and
+//! the manifest last, so an artifact whose manifest is there is whole.
+//!
+//! Promises:
+//! - Memory stays flat: whatever the size, an upload or a streamed copy holds at most
+//!   [`PARTS_IN_FLIGHT`] parts of [`PART_LENGTH`] bytes (64 MiB), a read what was asked for, at most
+//!   [`READ_LENGTH_MAX`].
+//! - Content is read, hashed and sent in one pass; a file that changes meanwhile fails the upload.
+//! - Every part carries a CRC64NVME that the store checks, and Complete carries that of the whole.
+//! - Every request has a deadline and a bounded number of retries.
+//!
+//! This crate never decides which signatures count: whoever reads a manifest must verify it.
+
+pub mod server;
+mod store;
+
+pub use store::{
+    Config, ContentKey, Crc64, Error, InvalidContentKey, InvalidStoredManifest, Outputs, PART_LENGTH,
+    PARTS_IN_FLIGHT, Part, READ_LENGTH_MAX, SecretAccessKey, Store, StoredManifest, Unfinished, UploadTicket,
+    Uploaded, Verification,
+};

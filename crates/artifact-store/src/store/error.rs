@@ -1,0 +1,109 @@
+//! What goes wrong with a store.
+
+use super::{InvalidStoredManifest, READ_LENGTH_MAX};
+use artifact::InvalidManifest;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use model::ArtifactId;
+use std::path::PathBuf;
+
+/// Why something with a store failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A configuration that no client can be made of.
+    #[error("the store's configuration is refused: {0}")]
+    Config(&'static str),
+    /// A request failed after its retries.
+    #[error("failed to {action} {key:?} in bucket {bucket} ({code})")]
+    Request {
+        /// What was tried.
+        action: &'static str,
+        /// On which object.
+        key: String,
+        /// In which bucket.
+        bucket: String,
+        /// The store's error code, or `no answer`.
+        code: String,
+        /// The client's error.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The store answered with other bytes than were asked for.
+    #[error("the store sent {found} bytes of {key:?} where {expected} were asked for")]
+    Short {
+        /// Which object.
+        key: String,
+        /// How many were asked for.
+        expected: u64,
+        /// How many came.
+        found: u64,
+    },
+    /// More at once than a read may hold in memory.
+    #[error("at most {READ_LENGTH_MAX} bytes are read at once, not {0}")]
+    ReadTooLong(u64),
+    /// A file of the outputs can't be read.
+    #[error("failed to read an output")]
+    File(#[source] std::io::Error),
+    /// A file is not what it was when the upload began.
+    #[error("{0} changed while it was uploaded")]
+    FileChanged(PathBuf),
+    /// The outputs make no artifact.
+    #[error("the outputs make no artifact")]
+    Outputs(#[source] InvalidManifest),
+    /// A part was not cut as the manifest cuts it.
+    #[error("a part does not begin and end with its pieces")]
+    Cut(#[from] artifact::WrongPieceLength),
+    /// There is no such artifact in this store.
+    #[error("artifact {0} is not in the store")]
+    Absent(ArtifactId),
+    /// The object at the manifest's place is no manifest.
+    #[error("the stored manifest of {artifact} is refused")]
+    StoredManifest {
+        /// Whose manifest.
+        artifact: ArtifactId,
+        /// What is wrong.
+        #[source]
+        source: InvalidStoredManifest,
+    },
+    /// The caller's token was cancelled.
+    #[error("the transfer was cancelled")]
+    Cancelled,
+    /// A blocking task panicked.
+    #[error("a background step failed")]
+    Join(#[from] tokio::task::JoinError),
+}
+
+impl Error {
+    /// Whether the store answered with this code, such as `NoSuchUpload`.
+    pub(crate) fn has_code(&self, wanted: &str) -> bool {
+        matches!(self, Self::Request { code, .. } if code == wanted)
+    }
+
+    /// Whether the store refused the credentials.
+    pub fn is_denied(&self) -> bool {
+        ["AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"]
+            .iter()
+            .any(|code| self.has_code(code))
+    }
+
+    /// Wraps an error of the client; `error.code()` is empty where no answer came.
+    pub(crate) fn request<E>(action: &'static str, bucket: &str, key: &str, error: SdkError<E>) -> Self
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let status = error.raw_response().map(|response| response.status().as_u16());
+        let code = match (error.code(), status) {
+            (Some(code), _) => code.to_owned(),
+            (None, Some(404)) => "NotFound".to_owned(),
+            (None, Some(403)) => "AccessDenied".to_owned(),
+            (None, Some(status)) => format!("status {status}"),
+            (None, None) => "no answer".to_owned(),
+        };
+        Self::Request {
+            action,
+            key: key.to_owned(),
+            bucket: bucket.to_owned(),
+            code,
+            source: Box::new(error),
+        }
+    }
+}

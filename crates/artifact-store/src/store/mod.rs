@@ -1,0 +1,50 @@
+//! The client.
+
+mod config;
+mod connection;
+mod content_key;
+mod copy;
+mod crc64;
+mod error;
+mod manifests;
+mod multipart;
+mod objects;
+mod outputs;
+mod read;
+mod stored_manifest;
+mod unfinished;
+mod upload;
+mod verify;
+
+pub use config::{Config, SecretAccessKey};
+pub use content_key::{ContentKey, InvalidContentKey};
+pub use crc64::Crc64;
+pub use error::Error;
+pub use multipart::{Part, UploadTicket};
+pub use outputs::Outputs;
+pub use read::READ_LENGTH_MAX;
+pub use stored_manifest::{InvalidStoredManifest, StoredManifest};
+pub use unfinished::Unfinished;
+pub use upload::Uploaded;
+pub use verify::Verification;
+
+use std::sync::Arc;
+
+/// The length of all parts but the last, in bytes. A multiple of every piece length, at least the
+/// 5 MiB that S3 asks for, and large enough that the largest artifact has less than 10,000 parts.
+pub const PART_LENGTH: u64 = 16 << 20;
+/// How many parts of one upload or copy are read or sent at the same time.
+pub const PARTS_IN_FLIGHT: usize = 4;
+
+/// One bucket of one object store. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    client: aws_sdk_s3::Client,
+    config: Arc<Config>,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_tuple("Store").field(&self.config).finish()
+    }
+}
