@@ -3,17 +3,16 @@
 use crate::region::{Region, shortfall};
 use crate::step::Step;
 use model::DeploymentState;
-use std::time::Duration;
 
 /// A deployment as the planner sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deployment {
     /// Where it stands.
     pub state: DeploymentState,
-    /// How long it may still take; zero once its deadline has passed.
-    pub left: Duration,
-    /// How long hosts that lag may still hold up the others' activation; zero once that has passed.
-    pub staging_left: Duration,
+    /// Whether its deadline has passed.
+    pub overdue: bool,
+    /// Whether hosts that lag have held up the others' activation for long enough.
+    pub staging_overdue: bool,
 }
 
 /// Proposes what to do with a deployment now.
@@ -28,7 +27,7 @@ pub fn plan(deployment: &Deployment, regions: &[Region]) -> Step {
         | DeploymentState::Cancelled => return Step::wait("the deployment has ended"),
     };
     let ends = matches!(&step, Step::Become { state, .. } if state.is_terminal());
-    if deployment.left.is_zero() && !ends {
+    if deployment.overdue && !ends {
         return give_up(deployment.state, regions);
     }
     step
@@ -46,7 +45,7 @@ fn pending(regions: &[Region]) -> Step {
 }
 
 fn staging(deployment: &Deployment, regions: &[Region]) -> Step {
-    let hosts: u64 = regions.iter().map(|region| u64::from(region.hosts)).sum();
+    let hosts: u64 = regions.iter().map(|region| region.hosts).sum();
     if hosts > 0 && regions.iter().all(Region::all_staged) {
         return Step::become_state(
             DeploymentState::Activating,
@@ -54,7 +53,7 @@ fn staging(deployment: &Deployment, regions: &[Region]) -> Step {
         );
     }
     let missing = shortfall(regions, |region| region.staged, "staged");
-    if !deployment.staging_left.is_zero() {
+    if !deployment.staging_overdue {
         return Step::wait(format!("staging: {missing}"));
     }
     if regions.iter().all(|region| region.staged == 0) {
@@ -71,7 +70,7 @@ fn staging(deployment: &Deployment, regions: &[Region]) -> Step {
 }
 
 fn activating(regions: &[Region]) -> Step {
-    let hosts: u64 = regions.iter().map(|region| u64::from(region.hosts)).sum();
+    let hosts: u64 = regions.iter().map(|region| region.hosts).sum();
     if hosts > 0 && regions.iter().all(Region::all_healthy) {
         return Step::become_state(
             DeploymentState::Succeeded,
@@ -103,20 +102,16 @@ mod tests {
         proptest::sample::select(DeploymentState::ALL)
     }
 
-    fn seconds() -> impl Strategy<Value = Duration> {
-        (0..3_u64).prop_map(Duration::from_secs)
-    }
-
     fn deployment() -> impl Strategy<Value = Deployment> {
-        (state(), seconds(), seconds()).prop_map(|(state, left, staging_left)| Deployment {
+        (state(), any::<bool>(), any::<bool>()).prop_map(|(state, overdue, staging_overdue)| Deployment {
             state,
-            left,
-            staging_left,
+            overdue,
+            staging_overdue,
         })
     }
 
     fn region() -> impl Strategy<Value = Region> {
-        let counts = (0..4_u32, 0..4_u32, 0..4_u32, 0..4_u32);
+        let counts = (0..4_u64, 0..4_u64, 0..4_u64, 0..4_u64);
         (any::<bool>(), any::<bool>(), counts).prop_map(|(told, heard, (hosts, staged, healthy, errors))| {
             Region {
                 name: "r".parse().unwrap(),
@@ -164,7 +159,7 @@ mod tests {
             deployment in deployment(),
             regions in prop::collection::vec(region(), 0..5),
         ) {
-            let late = Deployment { left: Duration::ZERO, ..deployment };
+            let late = Deployment { overdue: true, ..deployment };
             if !late.state.is_terminal() {
                 let end = next(&late, &regions);
                 prop_assert!(end.is_some_and(DeploymentState::is_terminal), "{:?}", end);
@@ -208,7 +203,7 @@ mod tests {
         }
     }
 
-    fn hosts(hosts: u32, staged: u32, healthy: u32) -> Region {
+    fn hosts(hosts: u64, staged: u64, healthy: u64) -> Region {
         Region {
             name: "us-east-1".parse().unwrap(),
             told: true,
@@ -221,11 +216,11 @@ mod tests {
         }
     }
 
-    fn at(state: DeploymentState, staging_left: u64) -> Deployment {
+    fn at(state: DeploymentState, staging_overdue: bool) -> Deployment {
         Deployment {
             state,
-            left: Duration::from_secs(9),
-            staging_left: Duration::from_secs(staging_left),
+            overdue: false,
+            staging_overdue,
         }
     }
 
@@ -251,20 +246,20 @@ mod tests {
             ),
         ];
         for (state, region, expected) in walk {
-            assert_eq!(next(&at(state, 5), &[region]), expected, "from {state}");
+            assert_eq!(next(&at(state, false), &[region]), expected, "from {state}");
         }
     }
 
     #[test]
     fn hosts_that_lag_hold_the_others_up_only_until_the_staging_limit() {
         let lagging = [hosts(4, 4, 0), hosts(4, 1, 0)];
-        assert_eq!(next(&at(DeploymentState::Staging, 1), &lagging), None);
+        assert_eq!(next(&at(DeploymentState::Staging, false), &lagging), None);
         assert_eq!(
-            next(&at(DeploymentState::Staging, 0), &lagging),
+            next(&at(DeploymentState::Staging, true), &lagging),
             Some(DeploymentState::Activating)
         );
         assert_eq!(
-            next(&at(DeploymentState::Staging, 0), &[hosts(4, 0, 0)]),
+            next(&at(DeploymentState::Staging, true), &[hosts(4, 0, 0)]),
             Some(DeploymentState::Failed),
             "what nobody staged is not activated"
         );
@@ -273,8 +268,8 @@ mod tests {
     #[test]
     fn no_hosts_at_all_are_no_success() {
         for state in [DeploymentState::Staging, DeploymentState::Activating] {
-            assert_eq!(next(&at(state, 5), &[hosts(0, 0, 0)]), None);
-            assert_eq!(next(&at(state, 5), &[]), None);
+            assert_eq!(next(&at(state, false), &[hosts(0, 0, 0)]), None);
+            assert_eq!(next(&at(state, false), &[]), None);
         }
     }
 }

@@ -13,13 +13,13 @@ pub struct Region {
     /// Whether the region's manager has reported lately. Of a region that has not, nothing is known.
     pub heard: bool,
     /// Hosts that are alive.
-    pub hosts: u32,
+    pub hosts: u64,
     /// Of these, those that hold every byte of the release, verified; also those that run it already.
-    pub staged: u32,
+    pub staged: u64,
     /// Of these, those that run the release and are healthy.
-    pub healthy: u32,
+    pub healthy: u64,
     /// Of these, those that say that something failed.
-    pub errors: u32,
+    pub errors: u64,
     /// What one of them says.
     pub error: Option<String>,
 }
@@ -35,7 +35,7 @@ impl Region {
 }
 
 /// What is still missing, in words: `us-east-1 3 of 4 hosts staged; eu-west-1 is silent`.
-pub(crate) fn shortfall(regions: &[Region], done: fn(&Region) -> u32, verb: &str) -> String {
+pub(crate) fn shortfall(regions: &[Region], done: fn(&Region) -> u64, verb: &str) -> String {
     let mut text = String::new();
     for region in regions {
         let missing = region.hosts.saturating_sub(done(region));
@@ -70,7 +70,7 @@ mod tests {
             hosts,
             staged,
             healthy: 0,
-            errors: u32::from(error.is_some()),
+            errors: u64::from(error.is_some()),
             error: error.map(str::to_owned),
         };
         let regions = [
