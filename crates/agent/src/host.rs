@@ -1,0 +1,389 @@
+//! The state of one host, and the steps from what is to what should be.
+
+use crate::keepers::{End, Keepers};
+use crate::launch::launch;
+use crate::ledger::Ledger;
+use crate::managers::Managers;
+use crate::reason::reason;
+use crate::seat::{Action, RestartPolicy, Seat, Supply, World};
+use crate::shelf::{Obtain, Shelf};
+use crate::{Config, Error, TasksOnExit, metrics};
+use model::host::{HostOrders, HostReport, Neighbour, SERVICES_MAX};
+use model::{DesiredService, Instance, ServiceName};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{File, TryLockError};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tasks::task::Task;
+use tokio::sync::Notify;
+
+/// The most services whose epochs are remembered, ordered now or once. Beyond, those no longer ordered are forgotten.
+const SEATS_MAX: usize = 4 * SERVICES_MAX;
+/// How many addresses of its own a host reports.
+const ADDRESSES_MAX: usize = 4;
+/// The pause before the ledger is written again after the disk did not take it.
+const STORE_RETRY: Duration = Duration::from_secs(1);
+
+/// One host.
+#[derive(Debug)]
+pub(crate) struct Host {
+    config: Config,
+    restart_policy: RestartPolicy,
+    swarm: swarm::Handle,
+    term: i64,
+    seats: BTreeMap<ServiceName, Seat>,
+    shelf: Shelf,
+    keepers: Keepers,
+    neighbours: Vec<Neighbour>,
+    /// What the disk has.
+    stored: Ledger,
+    store_retry_at: Option<Instant>,
+    settled_at: Instant,
+    /// Held as long as this agent lives.
+    _lock: File,
+}
+
+impl Host {
+    /// Finds what an earlier life left: its ledger, its tasks, its artifacts.
+    pub(crate) async fn open(
+        config: Config,
+        swarm: swarm::Handle,
+        managers: Managers,
+        changed: Arc<Notify>,
+    ) -> Result<Self, Error> {
+        let folder: Arc<Path> = config.folder.as_path().into();
+        let (lock, stored) = tokio::task::spawn_blocking({
+            let folder = folder.clone();
+            move || Ok::<_, Error>((occupy(&folder)?, Ledger::load(&folder)?))
+        })
+        .await??;
+        let mut keepers = Keepers::new(changed);
+        let mut seats = BTreeMap::new();
+        for (service, record) in &stored.services {
+            let seat = adopt(service, Seat::restore(record.clone()), &mut keepers)?;
+            seats.insert(service.clone(), seat);
+        }
+        let trusted_keys = Arc::new(config.trusted_keys.clone());
+        let obtain = Obtain {
+            folder,
+            swarm: swarm.clone(),
+            managers,
+            trusted_keys,
+        };
+        let shelf = Shelf::open(obtain, stored.transfers.clone()).await?;
+        let restart_policy = RestartPolicy {
+            delay_min: config.restart_delay_min,
+            delay_max: config.restart_delay_max,
+        };
+        Ok(Self {
+            config,
+            restart_policy,
+            swarm,
+            term: stored.term,
+            seats,
+            shelf,
+            keepers,
+            neighbours: Vec::new(),
+            stored,
+            store_retry_at: None,
+            settled_at: Instant::now(),
+            _lock: lock,
+        })
+    }
+
+    /// Takes a leading manager's orders: a whole state, so that what they don't name is no longer wanted.
+    pub(crate) async fn take(&mut self, orders: Option<HostOrders>) {
+        let Some(orders) = orders else { return };
+        if orders.term < self.term {
+            ::metrics::counter!(metrics::ORDERS_STALE).increment(1);
+            tracing::warn!(
+                orders.term,
+                seen = self.term,
+                "refused the orders of a manager that no longer leads"
+            );
+            return;
+        }
+        self.term = orders.term;
+        ::metrics::counter!(metrics::ORDERS_TAKEN).increment(1);
+        let ordered: BTreeSet<_> = orders
+            .services
+            .iter()
+            .map(|order| order.service.clone())
+            .collect();
+        orders.services.into_iter().for_each(|order| self.seat(order));
+        for (_, seat) in self
+            .seats
+            .iter_mut()
+            .filter(|(service, _)| !ordered.contains(*service))
+        {
+            seat.withdraw();
+        }
+        self.forget_vacant();
+        self.meet(orders.neighbours).await;
+    }
+
+    fn seat(&mut self, order: DesiredService) {
+        let service = order.service.clone();
+        let Some(seat) = self.seats.get_mut(&service) else {
+            self.seats.insert(service, Seat::new(order));
+            return;
+        };
+        if let Err(stale) = seat.order(order) {
+            ::metrics::counter!(metrics::ORDERS_STALE).increment(1);
+            tracing::warn!(service.name = %service, "refused an order: {stale}");
+        }
+    }
+
+    fn forget_vacant(&mut self) {
+        let mut over = self.seats.len().saturating_sub(SEATS_MAX);
+        self.seats.retain(|_, seat| {
+            let forgotten = over > 0 && seat.is_vacant();
+            over -= usize::from(forgotten);
+            !forgotten
+        });
+    }
+
+    async fn meet(&mut self, neighbours: Vec<Neighbour>) {
+        if neighbours == self.neighbours {
+            return;
+        }
+        match self.swarm.set_neighbours(neighbours.clone()).await {
+            Ok(()) => self.neighbours = neighbours,
+            Err(error) => tracing::warn!(
+                reason = reason(&error),
+                "failed to take the neighbours that were ordered"
+            ),
+        }
+    }
+
+    /// Takes every step that can be taken now. Decisions are on the disk before they are acted on.
+    ///
+    /// # Errors
+    /// If writing panicked. A disk that takes nothing only puts the steps off.
+    pub(crate) async fn settle(&mut self) -> Result<(), Error> {
+        let now = Instant::now();
+        self.settled_at = now;
+        let actions = self.decide(now);
+        if !self.store(now).await? {
+            return Ok(());
+        }
+        for (service, action) in actions {
+            match action {
+                Action::Start(order) => self.start(now, &order).await,
+                Action::Stop => self.keepers.stop(&service),
+            }
+        }
+        let wants = self.seats.values().flat_map(Seat::wants).copied().collect();
+        let keeps = self.seats.values().flat_map(Seat::keeps).copied().collect();
+        self.shelf.reconcile(now, &wants, &keeps);
+        // A task that was just started must be found again.
+        self.store(now).await?;
+        Ok(())
+    }
+
+    fn decide(&mut self, now: Instant) -> Vec<(ServiceName, Action)> {
+        let (shelf, keepers) = (&self.shelf, &self.keepers);
+        let decided = self.seats.iter_mut().filter_map(|(service, seat)| {
+            let world = world(shelf, keepers, service, seat);
+            Some((service.clone(), seat.decide(now, &world)?))
+        });
+        decided.collect()
+    }
+
+    async fn start(&mut self, now: Instant, order: &DesiredService) {
+        let service = &order.service;
+        let others = self.seats.iter().filter(|(other, _)| *other != service);
+        let taken: Vec<u16> = others.filter_map(|(_, seat)| seat.record().port).collect();
+        let port = self.seats.get(service).and_then(|seat| seat.record().port);
+        let folder = self.shelf.folder(&order.artifact);
+        let result = launch(&self.config, order, &folder, port, &taken).await;
+        let Some(seat) = self.seats.get_mut(service) else {
+            return;
+        };
+        match result {
+            Ok((task, record)) => {
+                ::metrics::counter!(metrics::TASKS_STARTED).increment(1);
+                tracing::info!(
+                    service.name = %service, service.release = %order.release, process.id = record.process.pid(),
+                    process.port = record.port, "task started"
+                );
+                seat.started(record.clone());
+                self.keepers.keep(service.clone(), task, record);
+            }
+            Err(error) => {
+                let reason = reason(&error);
+                tracing::warn!(service.name = %service, service.release = %order.release, reason, "failed to start a task");
+                seat.failed(now, Duration::ZERO, reason, &self.restart_policy);
+            }
+        }
+    }
+
+    /// Waits for the next thing that happens here, and notes it.
+    ///
+    /// # Errors
+    /// If a part of the agent panicked.
+    pub(crate) async fn next_event(&mut self) -> Result<(), Error> {
+        tokio::select! {
+            done = self.shelf.next_done() => done,
+            end = self.keepers.next_end() => {
+                self.note(end?);
+                Ok(())
+            }
+        }
+    }
+
+    fn note(&mut self, end: End) {
+        let Some(seat) = self.seats.get_mut(&end.service) else {
+            return;
+        };
+        let Some(reason) = end.failure else {
+            tracing::info!(service.name = %end.service, "task stopped as asked");
+            return seat.stopped();
+        };
+        ::metrics::counter!(metrics::TASKS_ENDED).increment(1);
+        tracing::warn!(service.name = %end.service, reason, "a task ended that should run");
+        seat.failed(Instant::now(), end.ran, reason, &self.restart_policy);
+    }
+
+    /// Writes down what must outlive this life, where it changed. Answers whether the disk has it.
+    async fn store(&mut self, now: Instant) -> Result<bool, Error> {
+        let services = self
+            .seats
+            .iter()
+            .map(|(service, seat)| (service.clone(), seat.record().clone()))
+            .collect();
+        let ledger = Ledger {
+            term: self.term,
+            services,
+            transfers: self.shelf.transfers().clone(),
+        };
+        if ledger == self.stored {
+            return Ok(true);
+        }
+        let folder = self.config.folder.clone();
+        let (ledger, result) = tokio::task::spawn_blocking(move || {
+            let result = ledger.store(&folder);
+            (ledger, result)
+        })
+        .await?;
+        match result {
+            Ok(()) => {
+                self.stored = ledger;
+                self.store_retry_at = None;
+                Ok(true)
+            }
+            Err(error) => {
+                ::metrics::counter!(metrics::LEDGER_FAILED).increment(1);
+                tracing::error!(
+                    reason = reason(&error),
+                    "failed to write the ledger: nothing is done until it can be"
+                );
+                self.store_retry_at = Some(now + STORE_RETRY);
+                Ok(false)
+            }
+        }
+    }
+
+    /// When to settle again although nothing happened, and why.
+    pub(crate) fn wake(&self) -> Option<(Instant, &'static str)> {
+        // What was due when everything was settled last waits for something else to happen first.
+        let now = self.settled_at;
+        let store = self.store_retry_at.map(|at| (at, "the ledger is written again"));
+        let seats = self.seats.values().filter_map(|seat| seat.wake(now));
+        seats.chain(self.shelf.wake(now)).chain(store).min()
+    }
+
+    /// How this host is.
+    pub(crate) fn report(&self) -> HostReport {
+        let instances = self.seats.iter().filter_map(|(service, seat)| {
+            seat.instance(service, &world(&self.shelf, &self.keepers, service, seat))
+        });
+        HostReport {
+            host: self.config.host.clone(),
+            zone: self.config.zone.clone(),
+            addresses: self
+                .swarm
+                .addresses()
+                .iter()
+                .take(ADDRESSES_MAX)
+                .cloned()
+                .collect(),
+            instances: instances.take(SERVICES_MAX).collect::<Vec<Instance>>(),
+            complete: self.shelf.complete(),
+        }
+    }
+
+    /// Ends this life as [`Config::tasks_on_exit`] says.
+    pub(crate) async fn close(mut self) -> Result<(), Error> {
+        if self.config.tasks_on_exit == TasksOnExit::Stop {
+            self.keepers.stop_all();
+            while !self.keepers.is_empty() {
+                let end = self.keepers.next_end().await?;
+                self.note(end);
+            }
+        }
+        self.store(Instant::now()).await?;
+        Ok(())
+    }
+}
+
+/// How things are for one service.
+fn world(shelf: &Shelf, keepers: &Keepers, service: &ServiceName, seat: &Seat) -> World {
+    let record = seat.record();
+    let supply = |order: &Option<DesiredService>| {
+        order
+            .as_ref()
+            .map_or(Supply::Awaited, |order| shelf.supply(order))
+    };
+    let artifact = record.desired.as_ref().map(|desired| &desired.artifact);
+    World {
+        desired: supply(&record.desired),
+        active: supply(&record.active),
+        transfer: artifact
+            .map(|artifact| shelf.transfer(artifact))
+            .unwrap_or_default(),
+        process: keepers.process(service),
+    }
+}
+
+/// Makes the agent's folder its own.
+fn occupy(folder: &Path) -> Result<File, Error> {
+    let path = folder.join("lock");
+    let failed = |source| Error::Folder {
+        path: path.clone(),
+        source,
+    };
+    fs_err::create_dir_all(folder).map_err(failed)?;
+    let file = File::options()
+        .create(true)
+        .append(true)
+        .open(&path)
+        .map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::Occupied {
+            folder: folder.to_owned(),
+        }),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+/// Finds the task again that an earlier life started for this seat, or notes that it is gone.
+fn adopt(service: &ServiceName, mut seat: Seat, keepers: &mut Keepers) -> Result<Seat, Error> {
+    let Some(record) = seat.record().task.clone() else {
+        return Ok(seat);
+    };
+    let failed = |source| Error::Adopt {
+        service: service.clone(),
+        source,
+    };
+    match Task::adopt(record.process.clone()).map_err(failed)? {
+        Some(task) => {
+            tracing::info!(service.name = %service, process.id = record.process.pid(), "found a running task again");
+            keepers.keep(service.clone(), task, record);
+        }
+        None => seat.stopped(),
+    }
+    Ok(seat)
+}

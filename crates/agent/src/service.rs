@@ -1,0 +1,57 @@
+//! The agent's loop.
+
+use crate::host::Host;
+use crate::talk::Talk;
+use crate::{Config, Error};
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+/// The agent of one host.
+#[derive(Debug)]
+pub struct Service {
+    config: Config,
+    swarm: swarm::Handle,
+}
+
+impl Service {
+    /// An agent that speaks and fetches through `swarm`, whose driver the caller runs.
+    pub fn new(config: Config, swarm: swarm::Handle) -> Self {
+        Self { config, swarm }
+    }
+
+    /// Does what the region's leading manager orders, until told to stop. What becomes of running tasks then is
+    /// [`Config::tasks_on_exit`].
+    ///
+    /// # Errors
+    /// If the agent's own folder can't be used when it begins, or a part of it panicked. The loss of every manager, of
+    /// the network or of disk space is no error.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), Error> {
+        let changed = Arc::new(Notify::new());
+        let mut talk = Talk::new(&self.config, self.swarm.clone());
+        let mut hints = self.swarm.hints();
+        let mut host = Host::open(self.config, self.swarm, talk.managers(), changed.clone()).await?;
+        loop {
+            host.settle().await?;
+            talk.begin_if_due(&host);
+            let wake = host.wake().into_iter().chain(talk.wake()).map(|(at, _)| at).min();
+            tokio::select! {
+                () = stop.cancelled() => break,
+                Ok(()) = hints.changed() => talk.hurry(),
+                orders = talk.next_orders() => host.take(orders?).await,
+                event = host.next_event() => event?,
+                () = changed.notified() => {}
+                () = sleep_until(wake) => {}
+            }
+        }
+        host.close().await
+    }
+}
+
+async fn sleep_until(wake: Option<Instant>) {
+    match wake {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}

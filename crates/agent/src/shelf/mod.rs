@@ -1,0 +1,307 @@
+//! The artifacts on this host's disk.
+//!
+//! Told which artifacts should be here and which may stay, the shelf fetches the former and deletes all but the latter.
+//! Everything is verified before it counts as here, also what an earlier life of the agent left on the disk.
+//!
+//! Below the agent's folder, `artifacts/ID/` holds an artifact's files and `manifests/ID` its signed manifest.
+
+mod disk;
+mod obtain;
+
+use crate::reason::{cut, reason};
+use crate::seat::Supply;
+use crate::{Error, metrics};
+use artifact::VerifiedManifest;
+use model::host::SERVICES_MAX;
+use model::instance::Transfer;
+use model::{ArtifactId, DesiredService};
+pub(crate) use obtain::Obtain;
+use obtain::{NotObtained, Obtained};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// How many artifacts are fetched or verified at once; the others wait.
+const FETCHES_MAX: usize = 4;
+/// The pause after a failed try; it doubles every time.
+const RETRY_DELAY_MIN: Duration = Duration::from_secs(1);
+const RETRY_DELAY_MAX: Duration = Duration::from_secs(60);
+
+/// All artifacts that are here, come, or go.
+#[derive(Debug)]
+pub(crate) struct Shelf {
+    obtain: Obtain,
+    entries: BTreeMap<ArtifactId, Entry>,
+    /// How each artifact's bytes came when they first came. Verified again after a restart they would all seem local.
+    transfers: BTreeMap<ArtifactId, Transfer>,
+    /// At most one an entry.
+    jobs: JoinSet<Done>,
+}
+
+#[derive(Debug)]
+enum Entry {
+    /// On the disk from an earlier life, not looked at.
+    Cold,
+    /// On its way, or being verified.
+    Moving {
+        fetch: Arc<OnceLock<swarm::Fetch>>,
+        stop: CancellationToken,
+    },
+    /// Here, verified, and served to other hosts.
+    Whole(VerifiedManifest),
+    /// Not to be had.
+    Failed {
+        reason: String,
+        tries: u32,
+        retry_at: Instant,
+    },
+    /// Being deleted.
+    Leaving,
+}
+
+#[derive(Debug)]
+enum Done {
+    Obtained {
+        artifact: ArtifactId,
+        tries: u32,
+        result: Result<Obtained, NotObtained>,
+    },
+    Removed {
+        artifact: ArtifactId,
+        result: Result<(), NotObtained>,
+    },
+}
+
+impl Shelf {
+    /// Looks at what an earlier life left. `transfers` are its [`Shelf::transfers`].
+    ///
+    /// # Errors
+    /// If the folders can't be made or listed.
+    pub(crate) async fn open(
+        obtain: Obtain,
+        transfers: BTreeMap<ArtifactId, Transfer>,
+    ) -> Result<Self, Error> {
+        let found = disk::open(obtain.folder.clone()).await?;
+        let entries = found
+            .into_iter()
+            .map(|artifact| (artifact, Entry::Cold))
+            .collect();
+        Ok(Self {
+            obtain,
+            entries,
+            transfers,
+            jobs: JoinSet::new(),
+        })
+    }
+
+    /// Begins what can be begun: fetches `wants`, deletes all that is not in `keeps`.
+    pub(crate) fn reconcile(
+        &mut self,
+        now: Instant,
+        wants: &BTreeSet<ArtifactId>,
+        keeps: &BTreeSet<ArtifactId>,
+    ) {
+        for &artifact in wants {
+            self.fetch_if_due(now, artifact);
+        }
+        let unwanted: Vec<_> = self
+            .entries
+            .keys()
+            .filter(|artifact| !keeps.contains(artifact))
+            .copied()
+            .collect();
+        for artifact in unwanted {
+            self.remove_if_due(now, artifact);
+        }
+        self.transfers.retain(|artifact, _| keeps.contains(artifact));
+    }
+
+    fn fetch_if_due(&mut self, now: Instant, artifact: ArtifactId) {
+        let tries = match self.entries.get(&artifact) {
+            None | Some(Entry::Cold) => 0,
+            Some(Entry::Failed { tries, retry_at, .. }) if *retry_at <= now => *tries,
+            Some(_) => return,
+        };
+        let moving = self
+            .entries
+            .values()
+            .filter(|entry| matches!(entry, Entry::Moving { .. }))
+            .count();
+        if moving >= FETCHES_MAX {
+            return;
+        }
+        let (fetch, stop) = (Arc::new(OnceLock::new()), CancellationToken::new());
+        let job = self.obtain.clone().run(artifact, fetch.clone(), stop.clone());
+        self.jobs.spawn(async move {
+            Done::Obtained {
+                artifact,
+                tries: tries + 1,
+                result: job.await,
+            }
+        });
+        self.entries.insert(artifact, Entry::Moving { fetch, stop });
+    }
+
+    fn remove_if_due(&mut self, now: Instant, artifact: ArtifactId) {
+        match self.entries.get(&artifact) {
+            // Once it has stopped, it is seen here again.
+            Some(Entry::Moving { stop, .. }) => return stop.cancel(),
+            Some(Entry::Failed { retry_at, .. }) if *retry_at > now => return,
+            Some(Entry::Cold | Entry::Whole(_) | Entry::Failed { .. }) => {}
+            Some(Entry::Leaving) | None => return,
+        }
+        let job = self.obtain.clone().discard(artifact);
+        self.jobs.spawn(async move {
+            Done::Removed {
+                artifact,
+                result: job.await,
+            }
+        });
+        self.entries.insert(artifact, Entry::Leaving);
+    }
+
+    /// Waits until something is fetched, deleted or failed; for ever when nothing is under way.
+    ///
+    /// # Errors
+    /// If a job panicked.
+    pub(crate) async fn next_done(&mut self) -> Result<(), Error> {
+        match self.jobs.join_next().await {
+            Some(done) => self.note(done?),
+            None => std::future::pending().await,
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, done: Done) {
+        match done {
+            Done::Obtained {
+                artifact,
+                result: Ok(obtained),
+                ..
+            } => {
+                let transfer = *self.transfers.entry(artifact).or_insert(obtained.transfer);
+                ::metrics::counter!(metrics::ARTIFACTS_STAGED).increment(1);
+                tracing::info!(
+                    artifact.id = %artifact, transfer.total_bytes, transfer.peer_bytes, transfer.seed_bytes,
+                    transfer.store_bytes, transfer.local_bytes, transfer.elapsed_ms, "artifact is here and verified"
+                );
+                self.entries.insert(artifact, Entry::Whole(obtained.manifest));
+            }
+            Done::Obtained {
+                artifact,
+                result: Err(NotObtained::Stopped),
+                ..
+            } => {
+                self.entries.insert(artifact, Entry::Cold);
+            }
+            Done::Obtained {
+                artifact,
+                tries,
+                result: Err(error),
+            } => {
+                ::metrics::counter!(metrics::ARTIFACTS_FAILED).increment(1);
+                let reason = reason(&error);
+                tracing::warn!(artifact.id = %artifact, tries, reason, "failed to get an artifact");
+                self.entries.insert(artifact, failed(reason, tries));
+            }
+            Done::Removed {
+                artifact,
+                result: Ok(()),
+            } => {
+                ::metrics::counter!(metrics::ARTIFACTS_COLLECTED).increment(1);
+                tracing::info!(artifact.id = %artifact, "artifact is no longer needed and was deleted");
+                self.entries.remove(&artifact);
+            }
+            Done::Removed {
+                artifact,
+                result: Err(error),
+            } => {
+                let reason = reason(&error);
+                tracing::warn!(artifact.id = %artifact, reason, "failed to delete an artifact");
+                self.entries.insert(
+                    artifact,
+                    Entry::Failed {
+                        reason,
+                        tries: 0,
+                        retry_at: Instant::now() + RETRY_DELAY_MAX,
+                    },
+                );
+            }
+        }
+    }
+
+    /// How far the bytes of an order are, and whether its program is among them.
+    pub(crate) fn supply(&self, order: &DesiredService) -> Supply {
+        if let Err(error) = order.spec.validate() {
+            return Supply::Failed(reason(&error));
+        }
+        match self.entries.get(&order.artifact) {
+            None | Some(Entry::Cold | Entry::Leaving) => Supply::Awaited,
+            Some(Entry::Moving { .. }) => Supply::Moving,
+            Some(Entry::Failed { reason, .. }) => Supply::Failed(reason.clone()),
+            Some(Entry::Whole(manifest)) => {
+                // `validate` let through no empty command.
+                let program = order.spec.command.first().map_or("", String::as_str);
+                let found = manifest
+                    .files()
+                    .binary_search_by(|file| file.path.as_str().cmp(program));
+                if found.is_ok_and(|index| manifest.files()[index].executable) {
+                    Supply::Whole
+                } else {
+                    Supply::Failed(cut(format!("the artifact has no executable file {program:?}")))
+                }
+            }
+        }
+    }
+
+    /// How an artifact's bytes came, or come.
+    pub(crate) fn transfer(&self, artifact: &ArtifactId) -> Transfer {
+        if let Some(transfer) = self.transfers.get(artifact) {
+            return *transfer;
+        }
+        match self.entries.get(artifact) {
+            Some(Entry::Moving { fetch, .. }) => fetch.get().map(swarm::Fetch::progress).unwrap_or_default(),
+            _ => Transfer::default(),
+        }
+    }
+
+    /// What must be remembered over a restart.
+    pub(crate) fn transfers(&self) -> &BTreeMap<ArtifactId, Transfer> {
+        &self.transfers
+    }
+
+    /// The folder that holds an artifact's files.
+    pub(crate) fn folder(&self, artifact: &ArtifactId) -> PathBuf {
+        disk::content(&self.obtain.folder, artifact)
+    }
+
+    /// Artifacts that are here whole and served, as many as a report may name.
+    pub(crate) fn complete(&self) -> Vec<ArtifactId> {
+        let whole = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| matches!(entry, Entry::Whole(_)));
+        whole.map(|(artifact, _)| *artifact).take(SERVICES_MAX).collect()
+    }
+
+    /// When to reconcile again although nothing happened, and why.
+    pub(crate) fn wake(&self, now: Instant) -> Option<(Instant, &'static str)> {
+        let retries = self.entries.values().filter_map(|entry| match entry {
+            Entry::Failed { retry_at, .. } if *retry_at > now => Some(*retry_at),
+            _ => None,
+        });
+        retries.min().map(|at| (at, "a failed artifact is tried again"))
+    }
+}
+
+fn failed(reason: String, tries: u32) -> Entry {
+    let doubled = RETRY_DELAY_MIN.saturating_mul(2_u32.saturating_pow(tries.saturating_sub(1)));
+    Entry::Failed {
+        reason,
+        tries,
+        retry_at: Instant::now() + doubled.min(RETRY_DELAY_MAX),
+    }
+}

@@ -1,0 +1,124 @@
+//! Getting one artifact: its manifest, the proof of who signed it, its bytes.
+
+use super::disk;
+use crate::managers::{Managers, Unanswered};
+use artifact::{NotTrusted, SignedManifest, TrustedKeys, VerifiedManifest};
+use model::ArtifactId;
+use model::instance::Transfer;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use tokio_util::sync::CancellationToken;
+
+/// What is needed to get artifacts. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Obtain {
+    pub(crate) folder: Arc<Path>,
+    pub(crate) swarm: swarm::Handle,
+    pub(crate) managers: Managers,
+    pub(crate) trusted_keys: Arc<TrustedKeys>,
+}
+
+/// An artifact that is here whole.
+#[derive(Debug)]
+pub(super) struct Obtained {
+    pub(super) manifest: VerifiedManifest,
+    pub(super) transfer: Transfer,
+}
+
+/// Why an artifact is not here.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotObtained {
+    #[error("failed to get the manifest")]
+    Unanswered(#[from] Unanswered),
+    #[error("the manifest is refused")]
+    NotTrusted(#[from] NotTrusted),
+    #[error("the manager sent the manifest of artifact {}", .0.short())]
+    OtherManifest(ArtifactId),
+    #[error("failed to use the disk")]
+    Disk(#[from] io::Error),
+    #[error("failed to get the bytes")]
+    Swarm(#[from] swarm::Error),
+    #[error("it is no longer wanted")]
+    Stopped,
+    #[error("the file work panicked")]
+    Panicked(#[from] tokio::task::JoinError),
+}
+
+impl Obtain {
+    /// Gets an artifact, or what lacks of it. Tells by `fetch` how far it has come.
+    pub(super) async fn run(
+        self,
+        artifact: ArtifactId,
+        fetch: Arc<OnceLock<swarm::Fetch>>,
+        stop: CancellationToken,
+    ) -> Result<Obtained, NotObtained> {
+        let result = stop.run_until_cancelled(self.clone().get(artifact, &fetch)).await;
+        match result {
+            Some(Ok(obtained)) => Ok(obtained),
+            Some(Err(error)) => {
+                // Frees the swarm from a half-done fetch, so that the next try begins with what is on the disk.
+                self.swarm.forget(artifact).await?;
+                Err(error)
+            }
+            None => {
+                self.swarm.forget(artifact).await?;
+                Err(NotObtained::Stopped)
+            }
+        }
+    }
+
+    async fn get(
+        self,
+        artifact: ArtifactId,
+        started: &OnceLock<swarm::Fetch>,
+    ) -> Result<Obtained, NotObtained> {
+        let manifest = match self.stored_manifest(artifact).await? {
+            Some(manifest) => manifest,
+            None => self.asked_manifest(artifact).await?,
+        };
+        let content = disk::content(&self.folder, &artifact);
+        let fetch = self.swarm.fetch(manifest.clone(), content).await?;
+        // Set once a run, and each run has its own.
+        let _ = started.set(fetch.clone());
+        let transfer = fetch.done().await?;
+        Ok(Obtained { manifest, transfer })
+    }
+
+    /// What an earlier try stored. It is checked like any other: keys may have been revoked, disks may fail.
+    async fn stored_manifest(&self, artifact: ArtifactId) -> Result<Option<VerifiedManifest>, NotObtained> {
+        let folder = self.folder.clone();
+        let signed = blocking(move || disk::load_manifest(&folder, &artifact)).await?;
+        Ok(signed.and_then(|signed| self.verify(artifact, &signed).ok()))
+    }
+
+    async fn asked_manifest(&self, artifact: ArtifactId) -> Result<VerifiedManifest, NotObtained> {
+        let signed = self.managers.manifest(artifact).await?;
+        let manifest = self.verify(artifact, &signed)?;
+        let folder = self.folder.clone();
+        blocking(move || disk::store_manifest(&folder, &artifact, &signed)).await?;
+        Ok(manifest)
+    }
+
+    /// The name first: a manifest may be signed and good, and still not be the one that was ordered.
+    fn verify(&self, artifact: ArtifactId, signed: &SignedManifest) -> Result<VerifiedManifest, NotObtained> {
+        if signed.artifact() != artifact {
+            return Err(NotObtained::OtherManifest(signed.artifact()));
+        }
+        Ok(self.trusted_keys.verify(signed)?)
+    }
+
+    /// Stops serving an artifact, then deletes it.
+    pub(super) async fn discard(self, artifact: ArtifactId) -> Result<(), NotObtained> {
+        self.swarm.forget(artifact).await?;
+        let folder: PathBuf = self.folder.to_path_buf();
+        blocking(move || disk::remove(&folder, &artifact)).await
+    }
+}
+
+/// Runs file work where it may block.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, NotObtained> {
+    Ok(tokio::task::spawn_blocking(work).await??)
+}
