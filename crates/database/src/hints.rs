@@ -86,6 +86,11 @@ impl Hints {
         Ok(Self { listener })
     }
 
+    /// Throws away what has come meanwhile, for those who are about to look at everything anyway.
+    pub(crate) fn discard_received(&mut self) {
+        while self.listener.next_buffered().is_some() {}
+    }
+
     /// Waits for the next hint. After the connection was lost and found again this is
     /// [`Hint::Anything`]. Dropping the future loses no more than a hint.
     pub async fn next(&mut self) -> Hint {

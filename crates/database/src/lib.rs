@@ -23,6 +23,7 @@ pub mod jobs;
 mod leadership;
 mod pool;
 mod row;
+mod wakeups;
 
 pub use builds::Builds;
 pub use error::Error;
@@ -30,6 +31,7 @@ pub use hints::{Hint, Hints};
 pub use jobs::Jobs;
 pub use leadership::{Leadership, Singleton};
 pub use pool::Limits;
+pub use wakeups::Wakeups;
 
 /// The most rows that one call returns, whatever it is asked for.
 pub const ROWS_MAX: u32 = 1_000;

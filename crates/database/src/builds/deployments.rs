@@ -9,6 +9,7 @@ use model::{
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection, Row};
+use std::time::Duration;
 
 /// The longest stored reason, in bytes.
 const REASON_LENGTH_MAX: usize = 1_000;
@@ -38,6 +39,8 @@ pub struct DeploymentRow {
     pub created_at: Timestamp,
     /// When its state last changed.
     pub changed_at: Timestamp,
+    /// How long ago that was, by the database's clock.
+    pub in_state: Duration,
     /// When it is given up.
     pub expires_at: Timestamp,
     /// Whether it is in flight and that moment has passed, by the database's clock.
@@ -46,6 +49,7 @@ pub struct DeploymentRow {
 
 impl FromRow<'_, PgRow> for DeploymentRow {
     fn from_row(row: &PgRow) -> sqlx::Result<Self> {
+        let in_state_seconds: f64 = row.try_get("in_state_seconds")?;
         let Json(spec) = row.try_get("spec")?;
         Ok(Self {
             id: DeploymentId(row.try_get("id")?),
@@ -59,6 +63,7 @@ impl FromRow<'_, PgRow> for DeploymentRow {
             reason: row.try_get("reason")?,
             created_at: row::time(row, "created_at")?,
             changed_at: row::time(row, "changed_at")?,
+            in_state: Duration::try_from_secs_f64(in_state_seconds).unwrap_or_default(),
             expires_at: row::time(row, "expires_at")?,
             overdue: row.try_get("overdue")?,
         })
@@ -70,6 +75,8 @@ macro_rules! deployment_rows {
     ($end:literal) => {
         concat!(
             "SELECT deployments.*,
+                    extract(epoch FROM clock_timestamp() - deployments.changed_at)::float8
+                    AS in_state_seconds,
                     deployments.state IN ('PENDING', 'STAGING', 'ACTIVATING')
                     AND deployments.expires_at <= clock_timestamp() AS overdue
              FROM deployments ",

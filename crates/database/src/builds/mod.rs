@@ -25,8 +25,9 @@ pub use regions::{RegionRow, RegionWord};
 pub use replicas::ReplicaRow;
 pub use services::ServiceRow;
 
-use crate::{Error, Hints, Leadership, Limits, Singleton, pool};
+use crate::{Error, Hint, Hints, Leadership, Limits, Singleton, Wakeups, pool};
 use sqlx::PgPool;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// The builds database. Cheap to clone; clones share their connections.
@@ -58,6 +59,11 @@ impl Builds {
     /// [`Hint::Deployment`](crate::Hint::Deployment), on a connection of its own.
     pub async fn listen(&self) -> Result<Hints, Error> {
         Hints::listen(&self.pool).await
+    }
+
+    /// Wakes a reconciler on the hints that it wants, and at least once in every `period`.
+    pub fn wakeups(&self, wanted: fn(&Hint) -> bool, period: Duration) -> Wakeups {
+        Wakeups::new(self.pool.clone(), wanted, period)
     }
 
     /// Waits until this process alone does `what`; `None` when `stop` came first.

@@ -26,8 +26,9 @@ pub use phases::PhaseRow;
 pub use reap::{ATTEMPTS_MAX, Fate, Reaped};
 pub use repositories::Repository;
 
-use crate::{Error, Hints, Leadership, Limits, Singleton, pool};
+use crate::{Error, Hint, Hints, Leadership, Limits, Singleton, Wakeups, pool};
 use sqlx::PgPool;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// The jobs database. Cheap to clone; clones share their connections.
@@ -59,6 +60,11 @@ impl Jobs {
     /// connection of its own.
     pub async fn listen(&self) -> Result<Hints, Error> {
         Hints::listen(&self.pool).await
+    }
+
+    /// Wakes a reconciler on the hints that it wants, and at least once in every `period`.
+    pub fn wakeups(&self, wanted: fn(&Hint) -> bool, period: Duration) -> Wakeups {
+        Wakeups::new(self.pool.clone(), wanted, period)
     }
 
     /// Waits until this process alone does `what`; `None` when `stop` came first.
