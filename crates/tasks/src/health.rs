@@ -132,3 +132,90 @@ impl Streak {
         self.health
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    /// Answers one connection with `answer`, or holds it open for ever.
+    async fn task_that_answers(answer: Option<&'static str>) -> (u16, tokio::task::JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let served = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut question = vec![0; 4096];
+            let length = stream.read(&mut question).await.unwrap();
+            match answer {
+                Some(answer) => stream.write_all(answer.as_bytes()).await.unwrap(),
+                None => std::future::pending().await,
+            }
+            String::from_utf8(question[..length].to_vec()).unwrap()
+        });
+        (port, served)
+    }
+
+    #[tokio::test]
+    async fn a_good_answer_is_good_and_its_body_is_not_waited_for() {
+        let answer = "HTTP/1.1 204 No Content\r\n\r\n";
+        let (port, served) = task_that_answers(Some(answer)).await;
+        ask(port, &HealthCheck::default()).await.unwrap();
+        let question = served.await.unwrap();
+        assert!(question.starts_with("GET /healthz HTTP/1.1\r\n"), "{question}");
+
+        let answer = "HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\nstill";
+        let (port, _served) = task_that_answers(Some(answer)).await;
+        ask(port, &HealthCheck::default()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn every_bad_answer_says_what_was_wrong() {
+        let check = HealthCheck {
+            timeout_ms: 200,
+            ..HealthCheck::default()
+        };
+        let cases = [
+            (
+                Some("HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n"),
+                "status 503",
+            ),
+            (Some("220 smtp ready\r\n"), "in HTTP"),
+            (Some(""), "in HTTP"),
+            (None, "within 200 ms"),
+        ];
+        for (answer, expected) in cases {
+            let (port, _served) = task_that_answers(answer).await;
+            let error = ask(port, &check).await.unwrap_err().to_string();
+            assert!(error.contains(expected), "{answer:?}: {error}");
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        drop(listener);
+        let error = ask(port, &check).await.unwrap_err().to_string();
+        assert!(error.contains(&format!("port {port}")), "{error}");
+    }
+
+    #[test]
+    fn only_a_run_of_answers_changes_what_they_amount_to() {
+        let mut streak = Streak::new(&HealthCheck::default());
+        let answers = [
+            (false, Health::Unproven),
+            (true, Health::Unproven),
+            (false, Health::Unproven),
+            (true, Health::Unproven),
+            (true, Health::Good),
+            (false, Health::Good),
+            (false, Health::Good),
+            (true, Health::Good),
+            (false, Health::Good),
+            (false, Health::Good),
+            (false, Health::Bad),
+            (true, Health::Bad),
+            (true, Health::Good),
+        ];
+        for (number, (good, expected)) in answers.into_iter().enumerate() {
+            assert_eq!(streak.observe(good), expected, "answer {number}");
+        }
+    }
+}

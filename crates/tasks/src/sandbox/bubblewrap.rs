@@ -57,12 +57,13 @@ pub(super) fn process(command: &Command, read_only: &[PathBuf]) -> io::Result<pr
     namespaces(&mut process, command.network);
     system(&mut process, command.network)?;
     accounts(&mut process, &command.scratch)?;
-    for path in read_only {
-        process.arg("--ro-bind").args([path, path]);
-    }
     process.arg("--bind").arg(&command.writable).arg(SOURCE);
     process.arg("--bind").arg(command.scratch.join("home")).arg(HOME);
     process.arg("--bind").arg(command.scratch.join("tmp")).arg("/tmp");
+    // After `/tmp`, so that a folder below it is not hidden.
+    for path in read_only {
+        process.arg("--ro-bind").args([path, path]);
+    }
     // The root was writable for the mount points; it is memory, and nobody's business any more.
     process.args(["--remount-ro", "/", "--chdir"]);
     process.arg(Path::new(SOURCE).join(&command.cwd));
@@ -76,15 +77,9 @@ pub(super) fn process(command: &Command, read_only: &[PathBuf]) -> io::Result<pr
 
 fn namespaces(process: &mut process::Command, network: bool) {
     process.args(["--die-with-parent", "--new-session", "--clearenv"]);
-    process.args([
-        "--unshare-user",
-        "--uid",
-        "1000",
-        "--gid",
-        "1000",
-        "--cap-drop",
-        "ALL",
-    ]);
+    process.args(["--unshare-user", "--uid", "1000", "--gid", "1000"]);
+    // No namespaces within namespaces: they are where kernels are attacked.
+    process.args(["--disable-userns", "--cap-drop", "ALL"]);
     process.args(["--unshare-pid", "--unshare-ipc", "--unshare-cgroup-try"]);
     process.args(["--unshare-uts", "--hostname", "builder"]);
     if !network {
@@ -119,7 +114,9 @@ fn system(process: &mut process::Command, network: bool) -> io::Result<()> {
     }
     process.args(["--proc", "/proc", "--dev", "/dev"]);
     process.args(["--size", SHARED_MEMORY_BYTES_MAX, "--tmpfs", "/dev/shm"]);
-    process.args(["--remount-ro", "/dev"]);
+    // Where the worker is root, the build's user is root to the kernel behind its mask, and owns
+    // `/proc/sys/kernel/core_pattern` and its like.
+    process.args(["--remount-ro", "/dev", "--remount-ro", "/proc"]);
     Ok(())
 }
 

@@ -1,0 +1,171 @@
+//! Tasks against real processes.
+
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tasks::task::{self, Ended, LogFile, Record, Task, TaskSpec};
+use tempfile::TempDir;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A release of one shell script.
+fn release(script: &str) -> (TempDir, TaskSpec) {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("run");
+    std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let spec = TaskSpec {
+        folder: folder.path().to_owned(),
+        program: PathBuf::from("run"),
+        arguments: vec!["an argument".to_owned()],
+        environment: BTreeMap::from([("PATH".to_owned(), "/usr/bin:/bin".to_owned())]),
+        log: LogFile {
+            path: folder.path().join("log"),
+            length_max: 1 << 20,
+        },
+    };
+    (folder, spec)
+}
+
+async fn until(condition: impl Fn() -> bool) {
+    let wait = async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, wait)
+        .await
+        .expect("the condition never came true");
+}
+
+fn text(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_default()
+}
+
+fn alive(pid: u32) -> bool {
+    let stat = text(Path::new(&format!("/proc/{pid}/stat")));
+    stat.rsplit_once(')')
+        .is_some_and(|(_, rest)| !rest.starts_with(" Z"))
+}
+
+#[tokio::test]
+async fn a_task_gets_its_arguments_folder_and_variables_and_nothing_else() {
+    let (folder, mut spec) =
+        release("echo \"$1\"; pwd; env | grep -v -e ^PWD -e ^_ -e ^SHLVL -e ^OLDPWD | sort");
+    spec.environment.insert("PORT".to_owned(), "4711".to_owned());
+    let task = task::start(spec).await.unwrap();
+    assert_eq!(task.wait().await, Ended::Code(0));
+    assert_eq!(task.ended(), Some(Ended::Code(0)));
+    let place = std::fs::canonicalize(folder.path()).unwrap();
+    let expected = format!(
+        "an argument\n{}\nPATH=/usr/bin:/bin\nPORT=4711\n",
+        place.display()
+    );
+    assert_eq!(text(&folder.path().join("log")), expected);
+}
+
+#[tokio::test]
+async fn how_a_task_ends_is_told() {
+    let (_folder, spec) = release("exit 5");
+    assert_eq!(task::start(spec).await.unwrap().wait().await, Ended::Code(5));
+    let (_folder, spec) = release("kill -9 $$");
+    assert_eq!(task::start(spec).await.unwrap().wait().await, Ended::Signal(9));
+}
+
+#[tokio::test]
+async fn a_program_that_cannot_be_started_is_named() {
+    let (folder, mut spec) = release("");
+    spec.program = PathBuf::from("missing");
+    let error = task::start(spec).await.unwrap_err().to_string();
+    assert!(
+        error.contains(&folder.path().join("missing").display().to_string()),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn stopping_asks_first_and_takes_the_children_along() {
+    let (folder, spec) = release(
+        "sleep 1000 & echo $! > child; trap 'echo bye; exit 0' TERM; echo ready; while :; do sleep 0.05; done",
+    );
+    let log = spec.log.path.clone();
+    let task = task::start(spec).await.unwrap();
+    until(|| text(&log).contains("ready")).await;
+    assert_eq!(task.stop(PATIENCE).await, Ended::Code(0));
+    assert!(text(&log).contains("bye"));
+    let child = text(&folder.path().join("child")).trim().parse().unwrap();
+    until(|| !alive(child)).await;
+}
+
+#[tokio::test]
+async fn a_task_that_does_not_listen_is_killed_after_its_grace() {
+    let (_folder, spec) = release("trap '' TERM; echo ready; while :; do sleep 0.05; done");
+    let log = spec.log.path.clone();
+    let task = task::start(spec).await.unwrap();
+    until(|| text(&log).contains("ready")).await;
+    assert_eq!(task.stop(Duration::from_millis(200)).await, Ended::Signal(9));
+}
+
+#[tokio::test]
+async fn what_a_crashed_task_left_behind_is_killed() {
+    let (folder, spec) = release("sleep 1000 & echo $! > child; exit 3");
+    let task = task::start(spec).await.unwrap();
+    assert_eq!(task.wait().await, Ended::Code(3));
+    let child = text(&folder.path().join("child")).trim().parse().unwrap();
+    until(|| !alive(child)).await;
+}
+
+#[tokio::test]
+async fn a_task_survives_its_agent_and_is_adopted_by_the_next() {
+    let (_folder, spec) = release("echo ready; while :; do sleep 0.05; done");
+    let log = spec.log.path.clone();
+    let task = task::start(spec).await.unwrap();
+    until(|| text(&log).contains("ready")).await;
+    let stored = serde_json::to_string(task.record()).unwrap();
+    drop(task);
+
+    let record: Record = serde_json::from_str(&stored).unwrap();
+    let pid = record.pid();
+    assert!(alive(pid));
+    let adopted = Task::adopt(record).unwrap().unwrap();
+    assert_eq!(adopted.ended(), None);
+    assert_eq!(adopted.stop(PATIENCE).await, Ended::Unknown);
+    assert!(!alive(pid));
+}
+
+#[tokio::test]
+async fn another_process_of_the_same_number_is_not_adopted() {
+    let (_folder, spec) = release("sleep 1000");
+    let task = task::start(spec).await.unwrap();
+    let mut stored = serde_json::to_value(task.record()).unwrap();
+    stored["start_ticks"] = 1.into();
+    assert!(
+        Task::adopt(serde_json::from_value(stored).unwrap())
+            .unwrap()
+            .is_none()
+    );
+    let mut stored = serde_json::to_value(task.record()).unwrap();
+    stored["boot"] = "an earlier start of the machine".into();
+    assert!(
+        Task::adopt(serde_json::from_value(stored).unwrap())
+            .unwrap()
+            .is_none()
+    );
+
+    let record = task.record().clone();
+    task.stop(Duration::ZERO).await;
+    assert!(Task::adopt(record).unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_log_is_moved_aside_before_it_fills_the_disk() {
+    let (folder, mut spec) = release("while :; do echo 0123456789012345678901234567890123456789; done");
+    spec.log.length_max = 100_000;
+    let (log, older) = (spec.log.path.clone(), folder.path().join("log.1"));
+    let task = task::start(spec).await.unwrap();
+    until(|| std::fs::metadata(&older).is_ok_and(|found| found.len() == 100_000)).await;
+    task.stop(Duration::ZERO).await;
+    assert!(text(&log).is_empty() || text(&log).contains("0123456789"));
+}
