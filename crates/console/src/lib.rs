@@ -1,3 +1,39 @@
-//! The engineers' way in: the HTTP API under `/v1` and the web console at `/`.
+//! Floor 3: the engineers' way in: the HTTP API under `/v1` and the web console at `/`.
+//!
+//! What it promises:
+//! - Nothing but the login page and static files is shown or done without a token; a region's token
+//!   opens nothing but that region's report.
+//! - A request that is refused changed nothing, names what was wrong and says what to do next; every
+//!   refusal is in `refusal.rs`.
+//! - A build is enqueued only for a registered repository, a revision that resolves to a commit and,
+//!   where the commit's `starling.toml` can be read, a target that it names.
+//! - Every page can be read and every button pressed without JavaScript; the script only swaps what
+//!   changed, rendered by the same templates.
+//! - What one client can make the server hold (bodies, connections, live streams) is bounded.
+//!
+//! It never builds, copies or runs anything itself: it reads and writes the two databases and asks a
+//! mirror of each repository, and others act. It keeps no state that a second instance would need.
 
+mod api;
+mod app;
+mod assets;
+mod change;
+mod deploy;
+mod enqueue;
+mod extract;
+mod format;
+mod guard;
+mod lines;
+mod live;
+mod metrics;
+mod pages;
+mod read;
+mod refusal;
+mod router;
+mod serve;
+mod service;
+mod token;
 pub mod wire;
+
+pub use service::{Config, Error, Service};
+pub use token::{InvalidRole, InvalidTokenHash, Role, TOKENS_MAX, Token, TokenHash};

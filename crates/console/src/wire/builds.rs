@@ -45,7 +45,7 @@ pub struct Build {
     /// Where the sources come from.
     pub repository: RepositoryName,
     /// What the engineer wrote.
-    pub revision: String,
+    pub revision: Revision,
     /// What it was resolved to.
     pub commit: Commit,
     /// What is built.
@@ -54,7 +54,7 @@ pub struct Build {
     pub actor: Actor,
     /// Where it stands.
     pub state: BuildState,
-    /// Why it FAILED, or who cancelled it.
+    /// Why it is FAILED or CANCELLED.
     pub reason: Option<String>,
     /// The claims so far; none while it waits for the first worker.
     pub attempt: Option<Attempt>,
@@ -135,8 +135,12 @@ pub struct Replica {
     pub copied_bytes: u64,
     /// Bytes in all.
     pub total_bytes: u64,
+    /// How often a copy has failed since the last success.
+    pub failures: u32,
     /// Why the last try failed.
     pub reason: Option<String>,
+    /// When the first byte was copied.
+    pub started_at: Option<Timestamp>,
     /// When size and checksum were compared there.
     pub verified_at: Option<Timestamp>,
 }

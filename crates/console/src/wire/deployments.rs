@@ -1,10 +1,11 @@
 //! Deployments, region by region and host by host.
 
 use jiff::Timestamp;
+use model::deployment::Directive;
 use model::instance::Transfer;
 use model::{
-    Actor, ArtifactId, BuildId, DeploymentId, DeploymentState, HostName, Instance, RegionName, ReleaseNumber,
-    ReplicaState, ServiceName, ZoneName,
+    Actor, ArtifactId, BuildId, Commit, DeploymentId, DeploymentState, HostName, Instance, RegionName,
+    ReleaseNumber, ReplicaState, RepositoryName, ServiceName, Target, ZoneName,
 };
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +26,8 @@ pub struct Deployment {
     pub id: DeploymentId,
     /// What is moved.
     pub service: ServiceName,
+    /// What the service runs.
+    pub target: Target,
     /// The release it moves to.
     pub release: ReleaseNumber,
     /// The build that made the release's bytes.
@@ -35,7 +38,7 @@ pub struct Deployment {
     pub actor: Actor,
     /// Where it stands.
     pub state: DeploymentState,
-    /// Why it FAILED, or what is being waited for.
+    /// Why it is FAILED, SUPERSEDED or CANCELLED.
     pub reason: Option<String>,
     /// When it was confirmed.
     pub created_at: Timestamp,
@@ -58,12 +61,35 @@ pub struct DeploymentList {
 pub struct DeploymentDetail {
     /// The deployment.
     pub deployment: Deployment,
+    /// What the release's bytes were made from.
+    pub source: Option<Source>,
+    /// Every state it was in, oldest first; the first is its confirmation.
+    pub steps: Vec<DeploymentStep>,
     /// One entry a region, by name.
     pub regions: Vec<RegionProgress>,
-    /// The first [`INSTANCES_MAX`](crate::wire::INSTANCES_MAX) instances, by region and host.
+    /// The first [`INSTANCES_MAX`](crate::wire::INSTANCES_MAX) instances of the service, by region and
+    /// host. After a newer deployment they speak of that one; the regions' counts do not.
     pub instances: Vec<HostInstance>,
-    /// What happened when, oldest first.
-    pub events: Vec<DeploymentEvent>,
+}
+
+/// What bytes were made from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// Where the sources came from.
+    pub repository: RepositoryName,
+    /// Which commit.
+    pub commit: Commit,
+}
+
+/// A state that a deployment entered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeploymentStep {
+    /// Which state.
+    pub state: DeploymentState,
+    /// When.
+    pub at: Timestamp,
+    /// Why, where there is a reason.
+    pub reason: Option<String>,
 }
 
 /// A deployment in one region.
@@ -71,20 +97,51 @@ pub struct DeploymentDetail {
 pub struct RegionProgress {
     /// Which region.
     pub region: RegionName,
-    /// The artifact's copy in the region's store; none before the build's result is recorded.
+    /// The artifact's copy in the region's store.
     pub replica: Option<ReplicaState>,
-    /// Hosts that have a place in the service.
+    /// What the region should be told; none once a newer deployment took this one's place.
+    pub directive: Option<Directive>,
+    /// Whether it was told that.
+    pub told: bool,
+    /// Hosts that the region's leader heard of within a minute; none before it first spoke.
+    pub hosts_alive: Option<u32>,
+    /// When the region's leader last spoke.
+    pub reported_at: Option<Timestamp>,
+    /// Hosts that have said anything of the service.
     pub hosts: u64,
     /// Hosts that hold every verified byte of the release.
     pub staged: u64,
     /// Hosts whose process is of the release.
     pub activated: u64,
-    /// Hosts whose process of the release answers its health check.
+    /// Hosts on which the release answers its health check.
     pub healthy: u64,
     /// Hosts in ERROR or LOST.
     pub errors: u64,
     /// The sum of what the region's hosts received, by source; `elapsed_ms` is the slowest host's.
     pub transfer: Transfer,
+    /// When each thing happened there.
+    pub moments: RegionMoments,
+}
+
+/// A deployment's way through one region. Each moment is absent until it comes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegionMoments {
+    /// When the copy of the artifact began; possibly before the deployment.
+    pub copying_at: Option<Timestamp>,
+    /// When the replica was VERIFIED; possibly before the deployment.
+    pub verified_at: Option<Timestamp>,
+    /// When the region's etcd was told to stage the release.
+    pub stage_told_at: Option<Timestamp>,
+    /// When the first host held every byte.
+    pub first_staged_at: Option<Timestamp>,
+    /// When the last host so far did.
+    pub last_staged_at: Option<Timestamp>,
+    /// When the region's etcd was told to run the release.
+    pub activate_told_at: Option<Timestamp>,
+    /// When it was first healthy on a host.
+    pub first_healthy_at: Option<Timestamp>,
+    /// When it was first healthy on the last host so far.
+    pub last_healthy_at: Option<Timestamp>,
 }
 
 /// One host's place in the deployment.
@@ -98,39 +155,10 @@ pub struct HostInstance {
     pub host: HostName,
     /// What it last said.
     pub instance: Instance,
-    /// When that was recorded.
-    pub reported_at: Timestamp,
-}
-
-/// A moment of a deployment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DeploymentEvent {
-    /// When.
-    pub at: Timestamp,
-    /// Where; none when it concerns the whole.
-    pub region: Option<RegionName>,
-    /// What.
-    pub kind: DeploymentEventKind,
-}
-
-/// What a [`DeploymentEvent`] says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DeploymentEventKind {
-    /// Release and outbox were committed.
-    Confirmed,
-    /// The region's store holds a verified replica.
-    Verified,
-    /// The region's etcd holds the desired state.
-    Published,
-    /// The first host holds every byte.
-    FirstStaged,
-    /// The last host so far holds every byte.
-    LastStaged,
-    /// The first host is healthy on the release.
-    FirstHealthy,
-    /// The last host so far is healthy on the release.
-    LastHealthy,
-    /// The deployment reached its terminal state.
-    Finished,
+    /// When the desired release was first whole there.
+    pub staged_at: Option<Timestamp>,
+    /// When the desired release was first healthy there.
+    pub healthy_at: Option<Timestamp>,
+    /// When it last said something new.
+    pub changed_at: Timestamp,
 }

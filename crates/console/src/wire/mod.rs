@@ -16,8 +16,8 @@ pub use builds::{
     NewBuild, Replica,
 };
 pub use deployments::{
-    Deployment, DeploymentDetail, DeploymentEvent, DeploymentEventKind, DeploymentList, HostInstance,
-    NewDeployment, RegionProgress,
+    Deployment, DeploymentDetail, DeploymentList, DeploymentStep, HostInstance, NewDeployment, RegionMoments,
+    RegionProgress, Source,
 };
 pub use error::{ErrorBody, ErrorDetail};
 pub use overview::{BuildCounts, Overview, RegionSummary};

@@ -1,6 +1,7 @@
 //! The whole at a glance.
 
-use crate::wire::{Build, Deployment};
+use crate::wire::{Build, Deployment, Service};
+use jiff::Timestamp;
 use model::RegionName;
 use serde::{Deserialize, Serialize};
 
@@ -9,9 +10,11 @@ use serde::{Deserialize, Serialize};
 pub struct Overview {
     /// How the newest builds stand.
     pub builds: BuildCounts,
-    /// The newest builds.
+    /// The newest builds, a few.
     pub latest_builds: Vec<Build>,
-    /// The newest deployments.
+    /// Every service and its newest deployment.
+    pub services: Vec<Service>,
+    /// The newest deployments, a few.
     pub latest_deployments: Vec<Deployment>,
     /// Every region.
     pub regions: Vec<RegionSummary>,
@@ -37,4 +40,10 @@ pub struct BuildCounts {
 pub struct RegionSummary {
     /// Its name.
     pub name: RegionName,
+    /// Hosts that its leader had heard of within a minute when it last spoke; none before that.
+    pub hosts_alive: Option<u32>,
+    /// When its leader last spoke.
+    pub reported_at: Option<Timestamp>,
+    /// Whether that is too long ago, by the database's clock.
+    pub silent: bool,
 }

@@ -2,7 +2,7 @@
 
 use crate::wire::Deployment;
 use jiff::Timestamp;
-use model::{Actor, ServiceName, ServiceSpec};
+use model::{Actor, ReleaseNumber, ServiceName, ServiceSpec};
 use serde::{Deserialize, Serialize};
 
 /// A service. `PUT /v1/services/{name}` takes a [`ServiceSpec`] and answers with this.
@@ -14,6 +14,8 @@ pub struct Service {
     pub spec: ServiceSpec,
     /// Who last changed the spec.
     pub actor: Actor,
+    /// Its newest release, once there is one.
+    pub release: Option<ReleaseNumber>,
     /// When the spec last changed.
     pub updated_at: Timestamp,
     /// The newest deployment among the last ones, if any.

@@ -1,0 +1,38 @@
+//! `/v1`: what programs ask, in JSON. One file for each thing that can be asked about.
+
+mod builds;
+mod deployments;
+mod overview;
+mod regions;
+mod repositories;
+mod services;
+
+pub(crate) use builds::is_settled;
+
+use crate::app::App;
+use crate::wire::LIST_LIMIT_DEFAULT;
+use axum::Router;
+use serde::Deserialize;
+
+pub(crate) fn router() -> Router<App> {
+    Router::new()
+        .merge(builds::router())
+        .merge(deployments::router())
+        .merge(overview::router())
+        .merge(regions::router())
+        .merge(repositories::router())
+        .merge(services::router())
+}
+
+/// `?limit=50&before=ID`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Page<Id> {
+    #[serde(default = "limit_default")]
+    limit: u32,
+    before: Option<Id>,
+}
+
+const fn limit_default() -> u32 {
+    LIST_LIMIT_DEFAULT
+}

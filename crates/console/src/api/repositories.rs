@@ -1,0 +1,39 @@
+//! `/v1/repositories`.
+
+use crate::app::App;
+use crate::extract::{Engineer, Json};
+use crate::read;
+use crate::refusal::Refusal;
+use crate::wire::{NewRepository, Repository, RepositoryList};
+use axum::Router;
+use axum::extract::State;
+use axum::routing::get;
+use model::RepositoryUrl;
+
+pub(super) fn router() -> Router<App> {
+    Router::new().route("/repositories", get(list).post(register))
+}
+
+async fn list(State(app): State<App>, _: Engineer) -> Result<axum::Json<RepositoryList>, Refusal> {
+    let rows = app.jobs.repositories().await?;
+    Ok(axum::Json(RepositoryList {
+        repositories: rows.into_iter().map(read::repository).collect(),
+    }))
+}
+
+/// Registers a repository or changes its address; doing it twice changes nothing.
+async fn register(
+    State(app): State<App>,
+    Engineer(actor): Engineer,
+    Json(request): Json<NewRepository>,
+) -> Result<axum::Json<Repository>, Refusal> {
+    let url = RepositoryUrl::parse(&request.url, app.local_repositories)?;
+    app.jobs.register_repository(&request.name, &url, &actor).await?;
+    let row = app
+        .jobs
+        .repository(&request.name)
+        .await?
+        .ok_or(Refusal::UnknownRepository(request.name))?;
+    tracing::info!(repository.name = %row.name, actor = %actor, "a repository was registered");
+    Ok(axum::Json(read::repository(row)))
+}

@@ -1,0 +1,50 @@
+//! What every request shares.
+
+use crate::change::Changes;
+use crate::live::Streams;
+use crate::service::{Config, Error};
+use crate::token::{TOKENS_MAX, Tokens};
+use database::{Builds, Jobs};
+use model::repository::LocalRepositories;
+use repository_mirror::Mirrors;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Cheap to clone; clones share everything.
+#[derive(Debug, Clone)]
+pub(crate) struct App {
+    pub(crate) jobs: Jobs,
+    pub(crate) builds: Builds,
+    pub(crate) mirrors: Mirrors,
+    pub(crate) tokens: Tokens,
+    pub(crate) local_repositories: LocalRepositories,
+    pub(crate) secure_cookie: bool,
+    /// Wakes live streams when something changed.
+    pub(crate) changes: Changes,
+    /// Counts live streams.
+    pub(crate) streams: Streams,
+    /// Work that outlives the request that began it: fetches of repositories.
+    pub(crate) background: TaskTracker,
+    /// Ends live streams and background work.
+    pub(crate) closing: CancellationToken,
+}
+
+impl App {
+    pub(crate) fn new(config: Config, jobs: Jobs, builds: Builds, mirrors: Mirrors) -> Result<Self, Error> {
+        if !(1..=TOKENS_MAX).contains(&config.tokens.len()) {
+            return Err(Error::Tokens(config.tokens.len()));
+        }
+        Ok(Self {
+            jobs,
+            builds,
+            mirrors,
+            tokens: Tokens::new(config.tokens),
+            local_repositories: config.local_repositories,
+            secure_cookie: config.secure_cookie,
+            changes: Changes::default(),
+            streams: Streams::default(),
+            background: TaskTracker::new(),
+            closing: CancellationToken::new(),
+        })
+    }
+}

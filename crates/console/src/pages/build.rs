@@ -1,0 +1,205 @@
+//! One build: where it stands, its steps, its copies, its log, and the buttons to cancel and deploy it.
+
+use super::frame::{self, Frame, PageRefusal, fragment};
+use super::log::{self, Lines, Log};
+use super::{badge, build_timeline};
+use crate::api::is_settled;
+use crate::app::App;
+use crate::extract::{Engineer, Form, Id, Query};
+use crate::lines::Place;
+use crate::live::{Feed, Part, Update};
+use crate::refusal::Refusal;
+use crate::wire::{BuildDetail, NewDeployment};
+use crate::{assets, deploy, format, live, read};
+use askama::Template;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Redirect, Response};
+use jiff::Timestamp;
+use model::{BuildId, ReplicaState, ServiceName};
+use serde::Deserialize;
+
+#[derive(Template)]
+#[template(path = "build.html")]
+struct Page {
+    frame: Frame,
+    head: Head,
+    timeline: Timeline,
+    actions: Actions,
+    replicas: Replicas,
+    log: Log,
+    lines: Lines,
+    live: bool,
+}
+
+#[derive(Template)]
+#[template(path = "parts/build_head.html")]
+struct Head {
+    detail: BuildDetail,
+    now: Timestamp,
+}
+
+#[derive(Template)]
+#[template(path = "parts/build_timeline.html")]
+struct Timeline {
+    rows: Vec<build_timeline::Row>,
+}
+
+#[derive(Template)]
+#[template(path = "parts/build_actions.html")]
+struct Actions {
+    detail: BuildDetail,
+    /// The services that run this target.
+    services: Vec<ServiceName>,
+    now: Timestamp,
+}
+
+#[derive(Template)]
+#[template(path = "parts/build_replicas.html")]
+struct Replicas {
+    detail: BuildDetail,
+}
+
+/// The parts of the page that change, as they are now.
+struct Parts {
+    head: Head,
+    timeline: Timeline,
+    actions: Actions,
+    replicas: Replicas,
+    settled: bool,
+}
+
+async fn parts(app: &App, id: BuildId) -> Result<Parts, Refusal> {
+    let detail = read::build_detail(app, id).await?;
+    let now = Timestamp::now();
+    let services = app.builds.services().await?;
+    Ok(Parts {
+        timeline: Timeline {
+            rows: build_timeline::rows(&detail, now),
+        },
+        actions: Actions {
+            services: services
+                .into_iter()
+                .filter(|service| service.spec.target == detail.build.target)
+                .map(|service| service.name)
+                .collect(),
+            detail: detail.clone(),
+            now,
+        },
+        replicas: Replicas {
+            detail: detail.clone(),
+        },
+        settled: is_settled(&detail),
+        head: Head { detail, now },
+    })
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct View {
+    /// `all` shows every line of the log.
+    #[serde(default)]
+    log: String,
+}
+
+/// `GET /builds/{id}`.
+pub(crate) async fn page(
+    State(app): State<App>,
+    Engineer(actor): Engineer,
+    Id(id): Id<BuildId>,
+    Query(view): Query<View>,
+) -> Result<Response, PageRefusal> {
+    let parts = parts(&app, id).await?;
+    let mut log = log::read(&app, id, view.log == "all").await?;
+    let page = Page {
+        frame: Frame::new("/builds", &actor),
+        lines: Lines {
+            lines: std::mem::take(&mut log.lines),
+        },
+        log,
+        live: !parts.settled,
+        head: parts.head,
+        timeline: parts.timeline,
+        actions: parts.actions,
+        replicas: parts.replicas,
+    };
+    Ok(frame::html(StatusCode::OK, &page))
+}
+
+/// `POST /builds/{id}/cancel`. Cancelling what has ended changes nothing, and shows how it ended.
+pub(crate) async fn cancel(
+    State(app): State<App>,
+    Engineer(actor): Engineer,
+    Id(id): Id<BuildId>,
+) -> Result<Response, PageRefusal> {
+    app.jobs.cancel(id, &actor).await?;
+    Ok(Redirect::to(&format!("/builds/{id}")).into_response())
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct DeployForm {
+    service: ServiceName,
+}
+
+/// `POST /builds/{id}/deploy`.
+pub(crate) async fn deploy(
+    State(app): State<App>,
+    Engineer(actor): Engineer,
+    Id(build): Id<BuildId>,
+    Form(DeployForm { service }): Form<DeployForm>,
+) -> Result<Response, PageRefusal> {
+    let deployment = deploy::deploy(&app, &actor, NewDeployment { service, build }).await?;
+    Ok(Redirect::to(&format!("/deployments/{}", deployment.id)).into_response())
+}
+
+/// Where a reader's log ends.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Reader {
+    place: Option<Place>,
+}
+
+/// `GET /builds/{id}/live`. A browser that connects again says where it was.
+pub(crate) async fn live(
+    State(app): State<App>,
+    _: Engineer,
+    Id(id): Id<BuildId>,
+    Query(reader): Query<Reader>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let last = headers
+        .get("last-event-id")
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.parse().ok());
+    let place = last.or(reader.place).unwrap_or_default();
+    live::answer(app, OneBuild { id, place }).await
+}
+
+struct OneBuild {
+    id: BuildId,
+    place: Place,
+}
+
+impl Feed for OneBuild {
+    async fn read(&mut self, app: &App) -> Result<Update, Refusal> {
+        let parts = parts(app, self.id).await?;
+        let mut place = self.place;
+        let (lines, finished) = log::next(app, self.id, &mut place).await?;
+        let mut news = vec![
+            Part::state("head", fragment(&parts.head)?),
+            Part::state("actions", fragment(&parts.actions)?),
+            Part::state("timeline", fragment(&parts.timeline)?),
+            Part::state("replicas", fragment(&parts.replicas)?),
+        ];
+        if !lines.is_empty() {
+            news.push(Part::News {
+                name: "log",
+                data: fragment(&Lines { lines })?,
+                id: place.to_string(),
+            });
+        }
+        self.place = place;
+        Ok(Update {
+            parts: news,
+            last: parts.settled && finished,
+        })
+    }
+}

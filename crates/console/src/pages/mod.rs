@@ -1,0 +1,42 @@
+//! The console: pages that the server renders, readable and usable without JavaScript.
+//!
+//! A part of a page that changes is a template of its own, used by the page and by its live stream alike.
+
+mod badge;
+mod build;
+mod build_timeline;
+mod builds;
+mod chart;
+mod deployment;
+mod deployment_timeline;
+mod deployments;
+mod frame;
+mod log;
+pub(crate) mod login;
+mod overview;
+mod services;
+
+use crate::app::App;
+use axum::Router;
+use axum::routing::{get, post};
+
+pub(crate) fn router() -> Router<App> {
+    Router::new()
+        .route("/", get(overview::page))
+        .route("/live", get(overview::live))
+        .route("/builds", get(builds::page).post(builds::enqueue))
+        .route("/builds/live", get(builds::live))
+        .route("/builds/{id}", get(build::page))
+        .route("/builds/{id}/live", get(build::live))
+        .route("/builds/{id}/log", get(log::plain))
+        .route("/builds/{id}/cancel", post(build::cancel))
+        .route("/builds/{id}/deploy", post(build::deploy))
+        .route("/deployments", get(deployments::page))
+        .route("/deployments/live", get(deployments::live))
+        .route("/deployments/{id}", get(deployment::page))
+        .route("/deployments/{id}/live", get(deployment::live))
+        .route("/deployments/{id}/cancel", post(deployment::cancel))
+        .route("/services", get(services::page))
+        .route("/services/live", get(services::live))
+        .route("/logout", post(login::log_out))
+}

@@ -1,0 +1,352 @@
+//! Reads both databases and says it in the words of [`wire`](crate::wire).
+
+use crate::app::App;
+use crate::refusal::Refusal;
+use crate::wire;
+use database::builds::{
+    DeploymentRow, Events, InstanceRow, RegionProgress, RegionRow, ReplicaRow, ServiceRow,
+};
+use database::jobs::{BuildRow, PhaseRow, Repository};
+use model::instance::Transfer;
+use model::{ArtifactId, BuildId, BuildState, DeploymentId, ServiceName};
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// The newest deployments that are searched for those of one build or service.
+const DEPLOYMENTS_SEARCHED: u32 = wire::LIST_LIMIT_MAX;
+/// The rows of each list on the overview.
+const OVERVIEW_ROWS: usize = 8;
+/// A leader reports every few seconds; after this long its region is called silent.
+const SILENT_AFTER: Duration = Duration::from_secs(60);
+
+/// A page of builds.
+pub(crate) async fn builds(
+    app: &App,
+    limit: u32,
+    before: Option<BuildId>,
+) -> Result<wire::BuildList, Refusal> {
+    let limit = limit.clamp(1, wire::LIST_LIMIT_MAX);
+    let rows = app.jobs.list_builds(limit, before).await?;
+    let next = next_page(&rows, limit, |row| row.id);
+    Ok(wire::BuildList {
+        builds: rows.into_iter().map(build).collect(),
+        next,
+    })
+}
+
+/// A page of deployments.
+pub(crate) async fn deployments(
+    app: &App,
+    limit: u32,
+    before: Option<DeploymentId>,
+) -> Result<wire::DeploymentList, Refusal> {
+    let limit = limit.clamp(1, wire::LIST_LIMIT_MAX);
+    let rows = app.builds.deployments(limit, before).await?;
+    let next = next_page(&rows, limit, |row| row.id);
+    Ok(wire::DeploymentList {
+        deployments: rows.into_iter().map(deployment).collect(),
+        next,
+    })
+}
+
+/// The last of a full page is where the next one begins.
+fn next_page<Row, Id>(rows: &[Row], limit: u32, id: impl Fn(&Row) -> Id) -> Option<Id> {
+    let full = u32::try_from(rows.len()).is_ok_and(|count| count >= limit);
+    rows.last().filter(|_| full).map(id)
+}
+
+/// All that is known of a build.
+pub(crate) async fn build_detail(app: &App, id: BuildId) -> Result<wire::BuildDetail, Refusal> {
+    let row = app.jobs.build(id).await?.ok_or(Refusal::UnknownBuild(id))?;
+    let phases = app.jobs.phases(id).await?;
+    let (replicas, deployments) = match row.artifact {
+        Some(artifact) => (replicas(app, &artifact).await?, deployments_of(app, id).await?),
+        None => (Vec::new(), Vec::new()),
+    };
+    Ok(wire::BuildDetail {
+        deploy_refusal: deploy_refusal(row.state),
+        build: build(row),
+        phases: phases.into_iter().map(phase).collect(),
+        replicas,
+        deployments,
+    })
+}
+
+fn deploy_refusal(state: BuildState) -> Option<String> {
+    let words = match state {
+        BuildState::Succeeded => return None,
+        BuildState::Queued => "It waits for a worker; a build can be deployed once it has SUCCEEDED.",
+        BuildState::Running => "It is still being built; a build can be deployed once it has SUCCEEDED.",
+        BuildState::Failed => "It FAILED, so there is nothing to deploy.",
+        BuildState::Cancelled => "It was CANCELLED, so there is nothing to deploy.",
+    };
+    Some(words.to_owned())
+}
+
+async fn replicas(app: &App, artifact: &ArtifactId) -> Result<Vec<wire::Replica>, Refusal> {
+    let rows = app.builds.replicas(artifact).await?;
+    Ok(rows.into_iter().map(replica).collect())
+}
+
+async fn deployments_of(app: &App, build: BuildId) -> Result<Vec<wire::Deployment>, Refusal> {
+    let newest = deployments(app, DEPLOYMENTS_SEARCHED, None).await?.deployments;
+    Ok(newest
+        .into_iter()
+        .filter(|deployment| deployment.build == build)
+        .collect())
+}
+
+/// All that is known of a deployment.
+pub(crate) async fn deployment_detail(
+    app: &App,
+    id: DeploymentId,
+) -> Result<wire::DeploymentDetail, Refusal> {
+    let row = app
+        .builds
+        .deployment(id)
+        .await?
+        .ok_or(Refusal::UnknownDeployment(id))?;
+    let made = app.builds.artifact_of(row.build).await?;
+    let events = app.builds.events(id).await?;
+    let progress = app.builds.region_status(id).await?;
+    let instances = app
+        .builds
+        .instances(&row.service, None, wire::INSTANCES_MAX)
+        .await?;
+    Ok(wire::DeploymentDetail {
+        deployment: deployment(row),
+        source: made.map(|made| wire::Source {
+            repository: made.repository,
+            commit: made.commit,
+        }),
+        regions: regions(progress, &events),
+        steps: events.states.into_iter().map(step).collect(),
+        instances: instances.into_iter().map(instance).collect(),
+    })
+}
+
+/// Every service with its newest deployment, where that is among the newest of all.
+pub(crate) async fn services(app: &App) -> Result<Vec<wire::Service>, Refusal> {
+    let mut newest: HashMap<ServiceName, wire::Deployment> = HashMap::new();
+    for deployment in deployments(app, DEPLOYMENTS_SEARCHED, None).await?.deployments {
+        newest.entry(deployment.service.clone()).or_insert(deployment);
+    }
+    let rows = app.builds.services().await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let deployment = newest.remove(&row.name);
+            service(row, deployment)
+        })
+        .collect())
+}
+
+/// One service with its newest deployment.
+pub(crate) async fn service_by_name(app: &App, name: &ServiceName) -> Result<wire::Service, Refusal> {
+    let row = app
+        .builds
+        .service(name)
+        .await?
+        .ok_or_else(|| Refusal::UnknownService(name.clone()))?;
+    let newest = deployments(app, DEPLOYMENTS_SEARCHED, None).await?.deployments;
+    let deployment = newest.into_iter().find(|deployment| deployment.service == *name);
+    Ok(service(row, deployment))
+}
+
+/// The whole at a glance.
+pub(crate) async fn overview(app: &App) -> Result<wire::Overview, Refusal> {
+    let mut builds = builds(app, wire::LIST_LIMIT_MAX, None).await?.builds;
+    let mut deployments = deployments(app, wire::LIST_LIMIT_DEFAULT, None)
+        .await?
+        .deployments;
+    let counts = count(&builds);
+    builds.truncate(OVERVIEW_ROWS);
+    deployments.truncate(OVERVIEW_ROWS);
+    let regions = app.builds.regions().await?;
+    Ok(wire::Overview {
+        builds: counts,
+        latest_builds: builds,
+        services: services(app).await?,
+        latest_deployments: deployments,
+        regions: regions.into_iter().map(region).collect(),
+    })
+}
+
+fn count(builds: &[wire::Build]) -> wire::BuildCounts {
+    let mut counts = wire::BuildCounts::default();
+    for build in builds {
+        let count = match build.state {
+            BuildState::Queued => &mut counts.queued,
+            BuildState::Running => &mut counts.running,
+            BuildState::Succeeded => &mut counts.succeeded,
+            BuildState::Failed => &mut counts.failed,
+            BuildState::Cancelled => &mut counts.cancelled,
+        };
+        *count += 1;
+    }
+    counts
+}
+
+/// Progress and moments of each region; both lists are by region.
+fn regions(progress: Vec<RegionProgress>, events: &Events) -> Vec<wire::RegionProgress> {
+    progress
+        .into_iter()
+        .map(|row| {
+            let moments = events
+                .regions
+                .iter()
+                .find(|events| events.region == row.region)
+                .map(|events| wire::RegionMoments {
+                    copying_at: events.copying_at,
+                    verified_at: events.verified_at,
+                    stage_told_at: events.stage_told_at,
+                    first_staged_at: events.first_staged_at,
+                    last_staged_at: events.last_staged_at,
+                    activate_told_at: events.activate_told_at,
+                    first_healthy_at: events.first_healthy_at,
+                    last_healthy_at: events.last_healthy_at,
+                });
+            region_progress(row, moments.unwrap_or_default())
+        })
+        .collect()
+}
+
+fn region_progress(row: RegionProgress, moments: wire::RegionMoments) -> wire::RegionProgress {
+    let counts = row.counts;
+    wire::RegionProgress {
+        region: row.region,
+        replica: row.replica,
+        directive: row.directive,
+        told: row.told,
+        hosts_alive: row.word.as_ref().map(|word| word.hosts_alive),
+        reported_at: row.word.as_ref().map(|word| word.at),
+        hosts: counts.hosts,
+        staged: counts.staged,
+        activated: counts.activated,
+        healthy: counts.healthy,
+        errors: counts.errors,
+        transfer: Transfer {
+            total_bytes: counts.total_bytes,
+            seed_bytes: counts.seed_bytes,
+            peer_bytes: counts.peer_bytes,
+            store_bytes: counts.store_bytes,
+            local_bytes: counts.local_bytes,
+            wasted_bytes: counts.wasted_bytes,
+            elapsed_ms: counts.elapsed_ms_max,
+        },
+        moments,
+    }
+}
+
+pub(crate) fn build(row: BuildRow) -> wire::Build {
+    wire::Build {
+        id: row.id,
+        repository: row.repository,
+        revision: row.revision,
+        commit: row.commit,
+        target: row.target,
+        actor: row.actor,
+        state: row.state,
+        reason: row.reason,
+        attempt: (row.attempt.0 > 0).then_some(row.attempt),
+        worker: row.worker,
+        phase: row.phase,
+        progress: row.progress.map(|progress| wire::BuildProgress {
+            done: progress.done_bytes,
+            total: progress.total_bytes,
+        }),
+        artifact: row.artifact,
+        total_bytes: row.total_bytes,
+        queued_at: row.created_at,
+        started_at: row.claimed_at,
+        finished_at: row.finished_at,
+    }
+}
+
+fn phase(row: PhaseRow) -> wire::BuildPhase {
+    wire::BuildPhase {
+        attempt: row.attempt,
+        worker: row.worker,
+        phase: row.phase,
+        started_at: row.started_at,
+        finished_at: row.finished_at,
+    }
+}
+
+fn replica(row: ReplicaRow) -> wire::Replica {
+    wire::Replica {
+        region: row.region,
+        state: row.state,
+        copied_bytes: row.copied_bytes,
+        total_bytes: row.total_bytes,
+        failures: row.failures,
+        reason: row.reason,
+        started_at: row.started_at,
+        verified_at: row.verified_at,
+    }
+}
+
+pub(crate) fn deployment(row: DeploymentRow) -> wire::Deployment {
+    wire::Deployment {
+        id: row.id,
+        service: row.service,
+        target: row.spec.target,
+        release: row.release,
+        build: row.build,
+        artifact: row.artifact,
+        actor: row.actor,
+        state: row.state,
+        reason: row.reason,
+        created_at: row.created_at,
+        finished_at: row.state.is_terminal().then_some(row.changed_at),
+    }
+}
+
+fn step(row: database::builds::StateEntered) -> wire::DeploymentStep {
+    wire::DeploymentStep {
+        state: row.state,
+        at: row.at,
+        reason: row.reason,
+    }
+}
+
+fn instance(row: InstanceRow) -> wire::HostInstance {
+    wire::HostInstance {
+        region: row.region,
+        zone: row.zone,
+        host: row.host,
+        instance: row.instance,
+        staged_at: row.staged_at,
+        healthy_at: row.healthy_at,
+        changed_at: row.changed_at,
+    }
+}
+
+fn service(row: ServiceRow, deployment: Option<wire::Deployment>) -> wire::Service {
+    wire::Service {
+        name: row.name,
+        spec: row.spec,
+        actor: row.actor,
+        release: row.release,
+        updated_at: row.updated_at,
+        deployment,
+    }
+}
+
+pub(crate) fn repository(row: Repository) -> wire::Repository {
+    wire::Repository {
+        name: row.name,
+        url: row.url,
+        actor: row.actor,
+        registered_at: row.registered_at,
+    }
+}
+
+fn region(row: RegionRow) -> wire::RegionSummary {
+    wire::RegionSummary {
+        silent: row.word.as_ref().is_none_or(|word| word.age > SILENT_AFTER),
+        hosts_alive: row.word.as_ref().map(|word| word.hosts_alive),
+        reported_at: row.word.map(|word| word.at),
+        name: row.name,
+    }
+}

@@ -1,0 +1,252 @@
+//! Every way in which the console says no: its words, its code, its status and what to do next, in
+//! one place.
+
+use crate::wire::{ErrorBody, ErrorDetail};
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use model::{
+    BuildId, BuildState, Commit, DeploymentId, RegionName, RepositoryName, Revision, ServiceName, Target,
+};
+
+/// Why a request was not done. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("{0}")]
+    Invalid(String),
+    #[error("no valid token came with the request")]
+    Unauthenticated,
+    #[error("this token may not do that")]
+    Forbidden,
+    #[error("the request came from another site's page")]
+    CrossOrigin,
+    #[error("there is nothing here")]
+    NotFound,
+    #[error("this address does not take that method")]
+    Method,
+    #[error("repository {0} is not registered")]
+    UnknownRepository(RepositoryName),
+    #[error("{0}")]
+    RepositoryUrl(#[from] model::repository::InvalidRepositoryUrl),
+    #[error("repository {name} could not be fetched: {reason}")]
+    Unfetchable { name: RepositoryName, reason: String },
+    #[error("repository {name} is still being fetched for the first time")]
+    StillFetching { name: RepositoryName },
+    #[error("repository {repository} has no branch, tag or commit {revision}")]
+    UnknownRevision {
+        repository: RepositoryName,
+        revision: Revision,
+    },
+    #[error("starling.toml of {repository} at {} has no target {target}", commit.short())]
+    UnknownTarget {
+        repository: RepositoryName,
+        commit: Commit,
+        target: Target,
+        known: Vec<Target>,
+    },
+    #[error("there is no build {0}")]
+    UnknownBuild(BuildId),
+    #[error("there is no service {0}")]
+    UnknownService(ServiceName),
+    #[error("there is no deployment {0}")]
+    UnknownDeployment(DeploymentId),
+    #[error("there is no region {0}")]
+    UnknownRegion(RegionName),
+    #[error("build {build} is {state}; only a build that has SUCCEEDED can be deployed")]
+    NotSucceeded { build: BuildId, state: BuildState },
+    #[error("the result of build {0} is not recorded yet")]
+    NotRecorded(BuildId),
+    #[error("service {service} runs {expected}, and this build made {actual}")]
+    OtherTarget {
+        service: ServiceName,
+        expected: Target,
+        actual: Target,
+    },
+    #[error("{what} is {state} already")]
+    Ended { what: String, state: &'static str },
+    #[error("{waiting} builds wait already")]
+    QueueFull { waiting: u32 },
+    #[error("{0}")]
+    StaleReport(String),
+    #[error("{0}")]
+    InvalidSpec(#[from] model::service::InvalidServiceSpec),
+    #[error("the request is larger than this address takes")]
+    TooLarge,
+    #[error("the answer took too long")]
+    TooSlow,
+    #[error("too many live connections are open")]
+    TooManyStreams,
+    #[error("the database is away")]
+    Away(#[source] database::Error),
+    #[error("something broke inside")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// How many known targets an error message lists.
+const TARGETS_LISTED_MAX: usize = 20;
+
+impl Refusal {
+    /// The code, for programs, and the status. A code never changes its meaning.
+    pub(crate) const fn code(&self) -> (&'static str, StatusCode) {
+        match self {
+            Self::Invalid(_) => ("invalid_request", StatusCode::UNPROCESSABLE_ENTITY),
+            Self::Unauthenticated => ("unauthenticated", StatusCode::UNAUTHORIZED),
+            Self::Forbidden => ("forbidden", StatusCode::FORBIDDEN),
+            Self::CrossOrigin => ("cross_origin", StatusCode::FORBIDDEN),
+            Self::NotFound => ("not_found", StatusCode::NOT_FOUND),
+            Self::Method => ("method_not_allowed", StatusCode::METHOD_NOT_ALLOWED),
+            Self::UnknownRepository(_) => ("unknown_repository", StatusCode::NOT_FOUND),
+            Self::RepositoryUrl(_) => ("invalid_repository_url", StatusCode::UNPROCESSABLE_ENTITY),
+            Self::Unfetchable { .. } => ("repository_unfetchable", StatusCode::BAD_GATEWAY),
+            Self::StillFetching { .. } => ("repository_fetching", StatusCode::SERVICE_UNAVAILABLE),
+            Self::UnknownRevision { .. } => ("unknown_revision", StatusCode::NOT_FOUND),
+            Self::UnknownTarget { .. } => ("unknown_target", StatusCode::NOT_FOUND),
+            Self::UnknownBuild(_) => ("unknown_build", StatusCode::NOT_FOUND),
+            Self::UnknownService(_) => ("unknown_service", StatusCode::NOT_FOUND),
+            Self::UnknownDeployment(_) => ("unknown_deployment", StatusCode::NOT_FOUND),
+            Self::UnknownRegion(_) => ("unknown_region", StatusCode::NOT_FOUND),
+            Self::NotSucceeded { .. } => ("build_not_succeeded", StatusCode::CONFLICT),
+            Self::NotRecorded(_) => ("build_not_recorded", StatusCode::CONFLICT),
+            Self::OtherTarget { .. } => ("other_target", StatusCode::CONFLICT),
+            Self::Ended { .. } => ("already_ended", StatusCode::CONFLICT),
+            Self::QueueFull { .. } => ("queue_full", StatusCode::SERVICE_UNAVAILABLE),
+            Self::StaleReport(_) => ("stale_report", StatusCode::CONFLICT),
+            Self::InvalidSpec(_) => ("invalid_service", StatusCode::UNPROCESSABLE_ENTITY),
+            Self::TooLarge => ("too_large", StatusCode::PAYLOAD_TOO_LARGE),
+            Self::TooSlow => ("too_slow", StatusCode::SERVICE_UNAVAILABLE),
+            Self::TooManyStreams => ("too_many_streams", StatusCode::SERVICE_UNAVAILABLE),
+            Self::Away(_) => ("database_away", StatusCode::SERVICE_UNAVAILABLE),
+            Self::Internal(_) => ("internal", StatusCode::INTERNAL_SERVER_ERROR),
+        }
+    }
+
+    /// What to do next, for a person.
+    pub(crate) fn next(&self) -> String {
+        match self {
+            Self::Invalid(_) | Self::InvalidSpec(_) => "correct it and send it again".to_owned(),
+            Self::Unauthenticated => {
+                "send `Authorization: Bearer TOKEN`, or log in at /login with the token that you were given"
+                    .to_owned()
+            }
+            Self::Forbidden => "use a token whose role opens this address".to_owned(),
+            Self::CrossOrigin => "open the console itself and press the button there".to_owned(),
+            Self::NotFound | Self::Method => "look at the address; the API begins with /v1".to_owned(),
+            Self::UnknownRepository(name) => {
+                format!("register it with `starling repository add {name} URL`, or correct the name")
+            }
+            Self::RepositoryUrl(_) => "give an address that git can fetch without a prompt".to_owned(),
+            Self::Unfetchable { name, .. } => {
+                format!("check the address of {name}, and that this server may read it")
+            }
+            Self::StillFetching { .. } | Self::TooSlow => "ask again in a moment".to_owned(),
+            Self::UnknownRevision { .. } => {
+                "push it, or give a branch, tag or full commit that is on the server".to_owned()
+            }
+            Self::UnknownTarget { known, .. } => known_targets(known),
+            Self::UnknownBuild(_) => "list builds with `starling builds`".to_owned(),
+            Self::UnknownService(name) => {
+                format!("register it with `starling service apply`, or correct the name {name}")
+            }
+            Self::UnknownDeployment(_) => "list deployments with `starling deployments`".to_owned(),
+            Self::UnknownRegion(_) => "add the region to the configuration of the API".to_owned(),
+            Self::NotSucceeded { build, state } => after_state(*build, *state),
+            Self::NotRecorded(_) => "ask again in a minute at most; the synchronizer records it".to_owned(),
+            Self::OtherTarget { expected, .. } => {
+                format!("build {expected}, or deploy this build to a service that runs its target")
+            }
+            Self::Ended { .. } => "nothing needs to be done".to_owned(),
+            Self::QueueFull { .. } => "cancel builds that nobody needs, or start more workers".to_owned(),
+            Self::StaleReport(_) => "stop reporting: another manager leads this region".to_owned(),
+            Self::TooLarge => "send less at once".to_owned(),
+            Self::TooManyStreams => "close a few pages, or ask without /events".to_owned(),
+            Self::Away(_) => "ask again in a moment; nothing is lost".to_owned(),
+            Self::Internal(_) => "the server's log says what; ask again, then ask an operator".to_owned(),
+        }
+    }
+
+    /// Code, words and advice, as they travel.
+    pub(crate) fn body(&self) -> ErrorBody {
+        ErrorBody {
+            error: ErrorDetail {
+                code: self.code().0.to_owned(),
+                message: self.to_string(),
+                next: self.next(),
+            },
+        }
+    }
+
+    /// Logs what an engineer at the other end can't mend.
+    pub(crate) fn log(&self) {
+        if let Self::Away(_) | Self::Internal(_) = self {
+            tracing::error!(
+                error = self as &dyn std::error::Error,
+                "failed to answer a request"
+            );
+        }
+    }
+}
+
+fn known_targets(known: &[Target]) -> String {
+    if known.is_empty() {
+        return "declare it in starling.toml, commit and push".to_owned();
+    }
+    let listed: Vec<&str> = known
+        .iter()
+        .take(TARGETS_LISTED_MAX)
+        .map(Target::as_str)
+        .collect();
+    let more = known.len().saturating_sub(TARGETS_LISTED_MAX);
+    let rest = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
+    format!("use one of {}{rest}", listed.join(", "))
+}
+
+fn after_state(build: BuildId, state: BuildState) -> String {
+    match state {
+        BuildState::Queued | BuildState::Running => {
+            format!("wait for it: `starling status {build}` shows how far it is")
+        }
+        BuildState::Failed => format!("read `starling log {build}`, mend it and build again"),
+        BuildState::Cancelled => "build it again".to_owned(),
+        BuildState::Succeeded => "deploy it".to_owned(),
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        self.log();
+        (self.code().1, Json(self.body())).into_response()
+    }
+}
+
+impl From<database::Error> for Refusal {
+    fn from(error: database::Error) -> Self {
+        use database::Error;
+        match error {
+            Error::UnknownRepository(name) => Self::UnknownRepository(name),
+            Error::UnknownBuild(build) => Self::UnknownBuild(build),
+            Error::UnknownService(service) => Self::UnknownService(service),
+            Error::UnknownRegion(region) => Self::UnknownRegion(region),
+            Error::UnknownDeployment(deployment) => Self::UnknownDeployment(deployment),
+            Error::QueueFull(waiting) => Self::QueueFull { waiting },
+            Error::NotRecorded { build, .. } => Self::NotRecorded(build),
+            Error::OtherTarget {
+                service,
+                expected,
+                actual,
+            } => Self::OtherTarget {
+                service,
+                expected,
+                actual,
+            },
+            Error::InvalidSpec(error) => Self::InvalidSpec(error),
+            Error::StaleTerm { .. } => Self::StaleReport(error.to_string()),
+            Error::TooLarge { .. } => Self::TooLarge,
+            error if error.is_transient() => Self::Away(error),
+            error => Self::Internal(Box::new(error)),
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! The console as a part: how it is configured, built and run.
+
+use crate::app::App;
+use crate::token::{TOKENS_MAX, Token};
+use crate::{change, router, serve};
+use axum::Router;
+use database::{Builds, Jobs};
+use model::repository::LocalRepositories;
+use repository_mirror::Mirrors;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// How the console behaves.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Who may speak; at most [`TOKENS_MAX`].
+    pub tokens: Vec<Token>,
+    /// Whether repositories on this machine's own disk may be registered.
+    pub local_repositories: LocalRepositories,
+    /// Whether the login cookie is only sent over HTTPS. True wherever the console is reached through a
+    /// proxy that ends TLS; false only on loopback.
+    pub secure_cookie: bool,
+}
+
+/// Why the console could not start or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Nobody could ever log in, or a lookup would take too long.
+    #[error("the console needs 1 to {TOKENS_MAX} tokens, and {0} were given")]
+    Tokens(usize),
+    /// The socket broke.
+    #[error("failed to accept connections")]
+    Accept(#[source] std::io::Error),
+}
+
+/// The API and the console, ready to run.
+#[derive(Debug)]
+pub struct Service {
+    app: App,
+    listener: TcpListener,
+}
+
+impl Service {
+    /// Prepares to answer on `listener`, which the caller has bound.
+    pub fn new(
+        config: Config,
+        listener: TcpListener,
+        jobs: Jobs,
+        builds: Builds,
+        mirrors: Mirrors,
+    ) -> Result<Self, Error> {
+        let app = App::new(config, jobs, builds, mirrors)?;
+        Ok(Self { app, listener })
+    }
+
+    /// Every address of the API and the console, to be driven without a socket.
+    pub fn router(&self) -> Router {
+        router::build(self.app.clone())
+    }
+
+    /// Answers until `stop`, then ends live streams and waits a moment for requests in flight.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), Error> {
+        let Self { app, listener } = self;
+        let router = router::build(app.clone());
+        let result = tokio::select! {
+            result = serve::serve(listener, router, &app.closing, &stop) => result,
+            // Ends only with `stop`, which `serve` sees as well, and first finishes what is in flight.
+            () = change::follow(&app) => Ok(()),
+        };
+        app.closing.cancel();
+        app.background.close();
+        app.background.wait().await;
+        result
+    }
+}
