@@ -36,6 +36,8 @@ pub(crate) struct Host {
     shelf: Shelf,
     keepers: Keepers,
     neighbours: Vec<Neighbour>,
+    /// Whether orders were taken in this life. Until then nothing is deleted that they may still name.
+    heard: bool,
     /// What the disk has.
     stored: Ledger,
     store_retry_at: Option<Instant>,
@@ -85,6 +87,7 @@ impl Host {
             shelf,
             keepers,
             neighbours: Vec::new(),
+            heard: false,
             stored,
             store_retry_at: None,
             settled_at: Instant::now(),
@@ -105,6 +108,7 @@ impl Host {
             return;
         }
         self.term = orders.term;
+        self.heard = true;
         ::metrics::counter!(metrics::ORDERS_TAKEN).increment(1);
         let ordered: BTreeSet<_> = orders
             .services
@@ -175,8 +179,11 @@ impl Host {
             }
         }
         let wants = self.seats.values().flat_map(Seat::wants).copied().collect();
-        let keeps = self.seats.values().flat_map(Seat::keeps).copied().collect();
-        self.shelf.reconcile(now, &wants, &keeps);
+        self.shelf.fetch(now, &wants);
+        if self.heard {
+            let keeps = self.seats.values().flat_map(Seat::keeps).copied().collect();
+            self.shelf.collect(now, &keeps);
+        }
         // A task that was just started must be found again.
         self.store(now).await?;
         Ok(())

@@ -97,16 +97,15 @@ impl Shelf {
         })
     }
 
-    /// Begins what can be begun: fetches `wants`, deletes all that is not in `keeps`.
-    pub(crate) fn reconcile(
-        &mut self,
-        now: Instant,
-        wants: &BTreeSet<ArtifactId>,
-        keeps: &BTreeSet<ArtifactId>,
-    ) {
+    /// Begins to fetch what should be here and isn't.
+    pub(crate) fn fetch(&mut self, now: Instant, wants: &BTreeSet<ArtifactId>) {
         for &artifact in wants {
             self.fetch_if_due(now, artifact);
         }
+    }
+
+    /// Begins to delete what nobody keeps.
+    pub(crate) fn collect(&mut self, now: Instant, keeps: &BTreeSet<ArtifactId>) {
         let unwanted: Vec<_> = self
             .entries
             .keys()
