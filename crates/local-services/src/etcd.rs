@@ -16,6 +16,7 @@ const STOP_GRACE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Etcd {
     child: Child,
+    folder: PathBuf,
     port: u16,
 }
 
@@ -44,7 +45,19 @@ impl Etcd {
                 TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_ok()
             })
             .await?;
-        Ok(Self { child, port })
+        Ok(Self { child, folder: folder.to_owned(), port })
+    }
+
+    /// Waits until the member ends, which it does by itself only when something is wrong.
+    pub async fn ended(&mut self) {
+        // An error means that it was waited for already.
+        let _ = self.child.wait().await;
+    }
+
+    /// Starts the member again at the same address, after it ended.
+    pub async fn restart(&mut self) -> Result<(), Error> {
+        *self = Self::start(&self.folder.clone()).await?;
+        Ok(())
     }
 
     /// The address for clients.

@@ -22,6 +22,7 @@ const CONNECTIONS_MAX: u32 = 300;
 pub struct Postgres {
     child: Child,
     programs: PathBuf,
+    folder: PathBuf,
     socket: PathBuf,
     /// Holds the socket where the data folder's own path is too long for one.
     _short_folder: Option<tempfile::TempDir>,
@@ -42,36 +43,21 @@ impl Postgres {
         }
         fs_err::create_dir_all(&socket)?;
         owner.takes(&socket)?;
-        let arguments = [
-            "-D".to_owned(),
-            data.display().to_string(),
-            "-c".to_owned(),
-            "listen_addresses=".to_owned(),
-            "-c".to_owned(),
-            format!("unix_socket_directories={}", socket.display()),
-            "-c".to_owned(),
-            format!("max_connections={CONNECTIONS_MAX}"),
-        ];
-        let log = folder.join("postgres.log");
-        let mut child = Child::start(
-            &programs.join("postgres"),
-            arguments,
-            &owner.privileges(),
-            ParentDeath::Interrupt,
-            &log,
-        )?;
-        let server = socket.clone();
-        child
-            .wait_until(START_LIMIT, async || {
-                accepts_connections(&programs, &server).await
-            })
-            .await?;
-        Ok(Self {
-            child,
-            programs,
-            socket,
-            _short_folder: short_folder,
-        })
+        let child = launch(&programs, &folder, &socket, &owner).await?;
+        Ok(Self { child, programs, folder, socket, _short_folder: short_folder })
+    }
+
+    /// Waits until the server ends, which it does by itself only when something is wrong.
+    pub async fn ended(&mut self) {
+        // An error means that it was waited for already.
+        let _ = self.child.wait().await;
+    }
+
+    /// Starts the server again at the same address, after it ended.
+    pub async fn restart(&mut self) -> Result<(), Error> {
+        let owner = Owner::of_this_machine()?;
+        self.child = launch(&self.programs, &self.folder, &self.socket, &owner).await?;
+        Ok(())
     }
 
     /// The address of one database, for sqlx.
@@ -153,6 +139,21 @@ impl Owner {
         }
         Ok(())
     }
+}
+
+async fn launch(programs: &Path, folder: &Path, socket: &Path, owner: &Owner) -> Result<Child, Error> {
+    let settings = [
+        "listen_addresses=".to_owned(),
+        format!("unix_socket_directories={}", socket.display()),
+        format!("max_connections={CONNECTIONS_MAX}"),
+    ];
+    let mut arguments = vec!["-D".to_owned(), folder.join("data").display().to_string()];
+    arguments.extend(settings.into_iter().flat_map(|setting| ["-c".to_owned(), setting]));
+    let log = folder.join("postgres.log");
+    let program = programs.join("postgres");
+    let mut child = Child::start(&program, arguments, &owner.privileges(), ParentDeath::Interrupt, &log)?;
+    child.wait_until(START_LIMIT, async || accepts_connections(programs, socket).await).await?;
+    Ok(child)
 }
 
 async fn make_cluster(programs: &Path, data: &Path, owner: &Owner) -> Result<(), Error> {
