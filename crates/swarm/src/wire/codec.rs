@@ -1,0 +1,204 @@
+//! One codec for every protocol.
+
+use super::frame::{read_body, read_length, write_length};
+use bytes::Bytes;
+use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use libp2p::StreamProtocol;
+use libp2p::request_response;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+/// The first byte of an answer that has a body.
+const STATUS_BODY: u8 = 0;
+/// The first byte of an answer that says no, and why in one byte's worth of words: try elsewhere.
+const STATUS_REFUSED: u8 = 1;
+
+/// Chunks of an answer that wait for the network, so that a reader of a disk keeps ahead of it.
+pub(crate) const CHUNKS_WAITING_MAX: usize = 2;
+
+/// A request, on its way out or just come in.
+#[derive(Debug)]
+pub(crate) struct Request {
+    /// What is asked, as the protocol encodes it.
+    pub(crate) body: Vec<u8>,
+    /// The longest answer that will be read, in bytes. Not sent.
+    pub(crate) answer_length_max: usize,
+    /// Ends the reading of an answer that nobody needs any more. Not sent.
+    pub(crate) cancel: CancellationToken,
+    /// The share of the budget for requests that came in. Not sent.
+    pub(crate) permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Request {
+    pub(crate) fn new(body: Vec<u8>, answer_length_max: usize) -> Self {
+        Self {
+            body,
+            answer_length_max,
+            cancel: CancellationToken::new(),
+            permit: None,
+        }
+    }
+}
+
+/// An answer, on its way out or just come in. Only the first two ever come in.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// Here it is.
+    Body(Vec<u8>),
+    /// Not from here, not now.
+    Refused,
+    /// The body is sent when it is there. A sender that is dropped breaks the stream.
+    Later(oneshot::Receiver<Vec<u8>>),
+    /// The body is sent as its chunks come. A sender that is dropped early breaks the stream.
+    Chunks {
+        length: usize,
+        chunks: mpsc::Receiver<Bytes>,
+    },
+}
+
+/// Reads and writes frames within one protocol's limits.
+#[derive(Debug, Clone)]
+pub(crate) struct Codec {
+    /// The longest request that will be read, in bytes.
+    request_length_max: usize,
+    /// Bytes of requests, of all connections together, that may be in memory at once.
+    budget: Arc<Semaphore>,
+    /// How long a stream may stand still before it is given up.
+    stall: Duration,
+    /// The request whose answer this copy of the codec is going to read.
+    asked: Option<(usize, CancellationToken)>,
+}
+
+impl Codec {
+    /// `budget_bytes` is at least `request_length_max`, or a longest request would wait for ever.
+    pub(crate) fn new(request_length_max: usize, budget_bytes: usize, stall: Duration) -> Self {
+        let budget = Arc::new(Semaphore::new(budget_bytes.max(request_length_max)));
+        Self {
+            request_length_max,
+            budget,
+            stall,
+            asked: None,
+        }
+    }
+}
+
+impl request_response::Codec for Codec {
+    type Protocol = StreamProtocol;
+    type Request = Request;
+    type Response = Answer;
+
+    async fn read_request<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Request>
+    where
+        T: AsyncRead + Unpin + Send,
+    {
+        let length = read_length(io, self.request_length_max).await?;
+        let permits = u32::try_from(length).map_err(|_| io::ErrorKind::InvalidData)?;
+        let permit = Arc::clone(&self.budget)
+            .acquire_many_owned(permits)
+            .await
+            .map_err(io::Error::other)?;
+        let body = read_body(io, length, self.stall).await?;
+        Ok(Request {
+            permit: Some(permit),
+            ..Request::new(body, 0)
+        })
+    }
+
+    async fn read_response<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Answer>
+    where
+        T: AsyncRead + Unpin + Send,
+    {
+        // The handler writes a request and reads its answer with one copy of the codec, in turn.
+        let (length_max, cancel) = self.asked.take().ok_or(io::ErrorKind::InvalidInput)?;
+        let cancelled = || {
+            Err(io::Error::new(
+                io::ErrorKind::Interrupted,
+                "nobody needs the answer any more",
+            ))
+        };
+        cancel
+            .run_until_cancelled(read_answer(io, length_max, self.stall))
+            .await
+            .unwrap_or_else(cancelled)
+    }
+
+    async fn write_request<T>(&mut self, _: &StreamProtocol, io: &mut T, request: Request) -> io::Result<()>
+    where
+        T: AsyncWrite + Unpin + Send,
+    {
+        self.asked = Some((request.answer_length_max, request.cancel));
+        write_length(io, request.body.len()).await?;
+        io.write_all(&request.body).await
+    }
+
+    async fn write_response<T>(&mut self, _: &StreamProtocol, io: &mut T, answer: Answer) -> io::Result<()>
+    where
+        T: AsyncWrite + Unpin + Send,
+    {
+        match answer {
+            Answer::Refused => io.write_all(&[STATUS_REFUSED]).await,
+            Answer::Body(body) => write_body(io, &body).await,
+            Answer::Later(body) => {
+                let body = body.await.map_err(|_| io::ErrorKind::ConnectionAborted)?;
+                write_body(io, &body).await
+            }
+            Answer::Chunks { length, chunks } => write_chunks(io, length, chunks, self.stall).await,
+        }
+    }
+}
+
+async fn read_answer<T: AsyncRead + Unpin + Send>(
+    io: &mut T,
+    length_max: usize,
+    stall: Duration,
+) -> io::Result<Answer> {
+    let mut status = [0];
+    timeout(stall, io.read_exact(&mut status)).await??;
+    match status[0] {
+        STATUS_BODY => {
+            let length = read_length(io, length_max).await?;
+            read_body(io, length, stall).await.map(Answer::Body)
+        }
+        STATUS_REFUSED => Ok(Answer::Refused),
+        other => {
+            let reason = format!("an answer of status {other}, which is unknown");
+            Err(io::Error::new(io::ErrorKind::InvalidData, reason))
+        }
+    }
+}
+
+async fn write_body<T: AsyncWrite + Unpin + Send>(io: &mut T, body: &[u8]) -> io::Result<()> {
+    io.write_all(&[STATUS_BODY]).await?;
+    write_length(io, body.len()).await?;
+    io.write_all(body).await
+}
+
+async fn write_chunks<T: AsyncWrite + Unpin + Send>(
+    io: &mut T,
+    length: usize,
+    mut chunks: mpsc::Receiver<Bytes>,
+    stall: Duration,
+) -> io::Result<()> {
+    // Nothing is promised before the first chunk is there: a source that fails at once refuses.
+    let Some(first) = chunks.recv().await else {
+        return io.write_all(&[STATUS_REFUSED]).await;
+    };
+    io.write_all(&[STATUS_BODY]).await?;
+    write_length(io, length).await?;
+    let mut left = length;
+    let mut next = Some(first);
+    while let Some(chunk) = next {
+        left = left.checked_sub(chunk.len()).ok_or(io::ErrorKind::InvalidData)?;
+        timeout(stall, io.write_all(&chunk)).await??;
+        next = chunks.recv().await;
+    }
+    if left == 0 {
+        Ok(())
+    } else {
+        Err(io::ErrorKind::ConnectionAborted.into())
+    }
+}
