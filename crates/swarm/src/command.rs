@@ -1,0 +1,40 @@
+//! What a handle may ask of the driver.
+
+use crate::{Error, Fetch, PeerId, Source, Status};
+use artifact::VerifiedManifest;
+use libp2p::Multiaddr;
+use model::ArtifactId;
+use std::path::PathBuf;
+use tokio::sync::oneshot;
+
+/// Commands that may wait for the driver before a handle has to wait too.
+pub(crate) const COMMANDS_MAX: usize = 64;
+
+type Reply<T> = oneshot::Sender<T>;
+
+#[derive(Debug)]
+pub(crate) enum Command {
+    SetNeighbours(Vec<(PeerId, Vec<Multiaddr>)>),
+    Call {
+        peer: PeerId,
+        addresses: Vec<Multiaddr>,
+        request: Vec<u8>,
+        reply: Reply<Result<Vec<u8>, Error>>,
+    },
+    Hint(Vec<PeerId>),
+    Fetch {
+        manifest: VerifiedManifest,
+        folder: PathBuf,
+        reply: Reply<Result<Fetch, Error>>,
+    },
+    Serve {
+        manifest: VerifiedManifest,
+        source: Source,
+        reply: Reply<Result<(), Error>>,
+    },
+    Forget {
+        artifact: ArtifactId,
+        reply: Reply<()>,
+    },
+    Status(Reply<Status>),
+}

@@ -1,0 +1,321 @@
+//! Artifacts: begun, brought to their end, forgotten.
+
+use super::{Swarm, TRANSFERS_MAX};
+use crate::disk::Folder;
+use crate::disk::write::Written;
+use crate::jobs::{Ended, What};
+use crate::transfer::{Phase, Place, Transfer};
+use crate::wire::control::Control;
+use crate::{Error, Fetch, PeerId, Role, Source, metrics};
+use artifact::VerifiedManifest;
+use model::ArtifactId;
+use std::path::PathBuf;
+use swarm_core::{Input, Peer, PieceSet, TransferId};
+use tokio::sync::oneshot;
+
+impl Swarm {
+    pub(super) fn fetch(&mut self, manifest: VerifiedManifest, folder: PathBuf) -> Result<Fetch, Error> {
+        if let Some(known) = self.known(&manifest.id()) {
+            return match &known.place {
+                Place::Folder(there) if there.root() == folder => Ok(Fetch {
+                    state: known.state.subscribe(),
+                }),
+                place => Err(Error::Elsewhere {
+                    place: format!("{place:?}"),
+                }),
+            };
+        }
+        let folder = Folder::new(folder, manifest.clone());
+        let id = self.begin(manifest, Place::Folder(folder.clone()), Phase::Resuming)?;
+        let Some(transfer) = self.transfers.get_mut(&id) else {
+            return Err(Error::Forgotten);
+        };
+        transfer.jobs += 1;
+        self.jobs.prepare(id, folder, transfer.cancel.clone());
+        Ok(Fetch {
+            state: transfer.state.subscribe(),
+        })
+    }
+
+    pub(super) fn serve(
+        &mut self,
+        manifest: VerifiedManifest,
+        source: Source,
+        reply: oneshot::Sender<Result<(), Error>>,
+    ) {
+        let place = match source {
+            Source::Folder(folder) => Place::Folder(Folder::new(folder, manifest.clone())),
+            Source::Remote(source) => Place::Remote(source),
+        };
+        let answer = match self.known_mut(&manifest.id()) {
+            Some(known) => match (&mut known.phase, &known.place, &place) {
+                // The bytes were verified by this node, or will be whenever they are read.
+                (Phase::Complete, Place::Folder(_), _) | (Phase::Complete, _, Place::Remote(_)) => {
+                    known.place = place;
+                    Ok(())
+                }
+                (Phase::Checking(waiting), Place::Folder(there), Place::Folder(here))
+                    if there.root() == here.root() =>
+                {
+                    waiting.push(reply);
+                    return;
+                }
+                (_, there, _) => Err(Error::Elsewhere {
+                    place: format!("{there:?}"),
+                }),
+            },
+            None => match place {
+                Place::Remote(_) => self
+                    .begin(manifest, place, Phase::Complete)
+                    .map(|id| self.share(id)),
+                Place::Folder(folder) => return self.check(manifest, folder, reply),
+            },
+        };
+        // Whoever asked may have stopped waiting for the answer.
+        drop(reply.send(answer));
+    }
+
+    fn check(
+        &mut self,
+        manifest: VerifiedManifest,
+        folder: Folder,
+        reply: oneshot::Sender<Result<(), Error>>,
+    ) {
+        if self.transfers.len() >= TRANSFERS_MAX {
+            drop(reply.send(Err(too_many())));
+            return;
+        }
+        let phase = Phase::Checking(vec![reply]);
+        let Ok(id) = self.begin(manifest, Place::Folder(folder.clone()), phase) else {
+            return;
+        };
+        if let Some(transfer) = self.transfers.get_mut(&id) {
+            transfer.jobs += 1;
+            self.jobs.check(id, folder, transfer.cancel.clone());
+        }
+    }
+
+    pub(super) fn forget(&mut self, artifact: ArtifactId, reply: oneshot::Sender<()>) {
+        match self.artifacts.get(&artifact).copied() {
+            Some(id) => self.close(id, Error::Forgotten, Some(reply)),
+            // Whoever asked may have stopped waiting for the answer.
+            None => reply.send(()).unwrap_or_default(),
+        }
+    }
+
+    fn known(&self, artifact: &ArtifactId) -> Option<&Transfer> {
+        self.transfers.get(self.artifacts.get(artifact)?)
+    }
+
+    fn known_mut(&mut self, artifact: &ArtifactId) -> Option<&mut Transfer> {
+        self.transfers.get_mut(self.artifacts.get(artifact)?)
+    }
+
+    fn begin(&mut self, manifest: VerifiedManifest, place: Place, phase: Phase) -> Result<TransferId, Error> {
+        if self.transfers.len() >= TRANSFERS_MAX {
+            return Err(too_many());
+        }
+        let id = TransferId(self.transfers_begun);
+        self.transfers_begun = self.transfers_begun.wrapping_add(1);
+        self.artifacts.insert(manifest.id(), id);
+        self.transfers
+            .insert(id, Transfer::new(id, manifest, place, phase));
+        Ok(id)
+    }
+
+    /// Lets the rules and the peers know of an artifact, now that it is known what of it is here.
+    fn share(&mut self, id: TransferId) {
+        let Some(transfer) = self.transfers.get(&id) else {
+            return;
+        };
+        let (artifact, have) = (transfer.artifact(), transfer.have.clone());
+        let manager = self.config.certificate.statement().role == Role::Manager;
+        // A seed gives each piece once before any twice; a host that has everything just gives.
+        let role = if manager && have.is_full() {
+            swarm_core::Role::Seed
+        } else {
+            swarm_core::Role::Host
+        };
+        self.tell(Input::TransferStarted {
+            transfer: id,
+            pieces: have.pieces(),
+            have,
+            role,
+        });
+        self.say_to_all(&Control::Join(artifact));
+        let peers: Vec<PeerId> = self.sessions.keys().copied().collect();
+        for peer in peers {
+            self.meet(peer, id, artifact);
+        }
+    }
+
+    /// The rules have every piece: the files are flushed.
+    pub(super) fn seal(&mut self, id: TransferId) {
+        let Some(transfer) = self.transfers.get_mut(&id) else {
+            return;
+        };
+        if let (Phase::Fetching, Place::Folder(folder)) = (&transfer.phase, &transfer.place) {
+            transfer.jobs += 1;
+            self.jobs.seal(id, folder.clone());
+            transfer.phase = Phase::Sealing;
+        }
+    }
+
+    pub(super) fn on_job(&mut self, Ended { transfer: id, what }: Ended) {
+        let Some(transfer) = self.transfers.get_mut(&id) else {
+            return;
+        };
+        if let What::Sent(bytes) = what {
+            transfer.served_bytes += bytes;
+            metrics::count(metrics::SERVED_BYTES, bytes);
+            return;
+        }
+        transfer.jobs = transfer.jobs.saturating_sub(1);
+        if transfer.is_closing() {
+            self.bury(id);
+            return;
+        }
+        match what {
+            What::Verified(Ok(have)) => self.verified(id, have),
+            What::Written {
+                piece,
+                peer,
+                length,
+                result: Ok(written),
+            } => {
+                self.written(id, piece, peer, length, written);
+            }
+            What::Sealed(Ok(())) => {
+                tracing::info!(artifact = %transfer.artifact().short(), "an artifact is complete");
+                transfer.phase = Phase::Complete;
+                transfer.ended(Ok(()));
+            }
+            What::Verified(Err(error))
+            | What::Written {
+                result: Err(error), ..
+            }
+            | What::Sealed(Err(error)) => {
+                tracing::warn!(artifact = %transfer.artifact().short(), %error, "an artifact is given up");
+                self.close(id, error, None);
+            }
+            What::Sent(_) => {}
+        }
+    }
+
+    fn verified(&mut self, id: TransferId, have: PieceSet) {
+        let Some(transfer) = self.transfers.get_mut(&id) else {
+            return;
+        };
+        let (verified, pieces) = (have.held(), have.pieces());
+        transfer.found(have);
+        match (&mut transfer.phase, &transfer.place) {
+            (Phase::Checking(_), Place::Folder(folder)) if verified < pieces => {
+                let folder = folder.root().to_owned();
+                self.close(
+                    id,
+                    Error::Incomplete {
+                        folder,
+                        verified,
+                        pieces,
+                    },
+                    None,
+                );
+            }
+            (Phase::Checking(waiting), _) => {
+                let waiting = std::mem::take(waiting);
+                transfer.phase = Phase::Complete;
+                transfer.ended(Ok(()));
+                waiting.into_iter().for_each(|reply| drop(reply.send(Ok(()))));
+                self.share(id);
+            }
+            _ => {
+                transfer.phase = Phase::Fetching;
+                self.share(id);
+            }
+        }
+    }
+
+    fn written(&mut self, id: TransferId, piece: u32, peer: Peer, length: u64, written: Written) {
+        let Some(transfer) = self.transfers.get_mut(&id) else {
+            return;
+        };
+        let Some(known) = self.names.known(peer) else {
+            return;
+        };
+        match written {
+            Written::Stored => {
+                let source = match known.role {
+                    Role::Manager => "seed",
+                    Role::Host => "peer",
+                };
+                if transfer.stored(piece, known.role) {
+                    metrics::count_received(source, length);
+                } else {
+                    metrics::count(metrics::WASTED_BYTES, length);
+                }
+                self.tell(Input::Stored {
+                    transfer: id,
+                    piece,
+                    peer,
+                });
+            }
+            Written::Rejected => {
+                let artifact = transfer.artifact().short();
+                tracing::warn!(%artifact, piece, name = %known.name, peer = %known.peer, "a wrong piece came");
+                transfer.wasted(length);
+                metrics::count(metrics::WASTED_BYTES, length);
+                metrics::count(metrics::PIECES_REJECTED, 1);
+                self.tell(Input::Rejected {
+                    transfer: id,
+                    piece,
+                    peer,
+                });
+            }
+        }
+    }
+
+    /// Takes no part in an artifact any more, and says why to all who wait.
+    fn close(&mut self, id: TransferId, reason: Error, waiting: Option<oneshot::Sender<()>>) {
+        let Some(transfer) = self.transfers.get_mut(&id) else {
+            return;
+        };
+        let artifact = transfer.artifact();
+        let shared = transfer.is_shared();
+        transfer.cancel.cancel();
+        let closing = Phase::Closing(waiting.into_iter().collect());
+        if let Phase::Checking(replies) = std::mem::replace(&mut transfer.phase, closing) {
+            replies
+                .into_iter()
+                .for_each(|reply| drop(reply.send(Err(reason.clone()))));
+        }
+        transfer.ended(Err(reason));
+        self.artifacts.remove(&artifact);
+        if shared {
+            self.tell(Input::TransferEnded { transfer: id });
+            self.say_to_all(&Control::Leave(artifact));
+        }
+        self.bury(id);
+    }
+
+    /// Removes a closed transfer once nothing is written for it any more.
+    fn bury(&mut self, id: TransferId) {
+        if self.transfers.get(&id).is_some_and(|transfer| transfer.jobs > 0) {
+            return;
+        }
+        let Some(transfer) = self.transfers.remove(&id) else {
+            return;
+        };
+        if let Phase::Closing(waiting) = transfer.phase {
+            waiting
+                .into_iter()
+                .for_each(|reply| reply.send(()).unwrap_or_default());
+        }
+    }
+}
+
+fn too_many() -> Error {
+    Error::TooMany {
+        what: "artifacts",
+        max: TRANSFERS_MAX,
+    }
+}

@@ -1,0 +1,238 @@
+//! Who may stay: hellos, and what follows from them.
+
+use super::Swarm;
+use crate::behaviour::Event;
+use crate::session::{Greeting, Session};
+use crate::status::{BannedPeer, PeerStatus, Status};
+use crate::transfer::Transfer;
+use crate::wire::codec::{Answer, Request};
+use crate::wire::control::Control;
+use crate::wire::hello::Hello;
+use crate::{InvalidCertificate, PeerId, Role, metrics};
+use jiff::Timestamp;
+use libp2p::request_response::Message;
+use swarm_core::{BanReason, Input, Peer};
+use tokio::time::Instant;
+
+/// Banned peers that are remembered; of more, the earliest is forgotten.
+const BANNED_MAX: usize = 1024;
+
+impl Swarm {
+    pub(super) fn on_hello(&mut self, event: Event) {
+        match event {
+            Event::Message {
+                peer,
+                message: Message::Request { request, channel, .. },
+                ..
+            } => {
+                let peer = PeerId(peer);
+                match self.examine(peer, &request.body) {
+                    Ok(hello) => {
+                        // An asker that went away needs no welcome.
+                        drop(
+                            self.network
+                                .behaviour_mut()
+                                .hello
+                                .send_response(channel, Answer::Body(Vec::new())),
+                        );
+                        self.accept(peer, hello);
+                    }
+                    Err(reason) => self.refuse_stranger(peer, &reason),
+                }
+            }
+            Event::Message {
+                peer,
+                message: Message::Response { request_id, .. },
+                ..
+            } => {
+                if let Some(session) = self.sessions.get_mut(&PeerId(peer)) {
+                    session.hello_welcomed(request_id);
+                }
+                self.join(PeerId(peer));
+            }
+            Event::OutboundFailure {
+                peer,
+                request_id,
+                error,
+                ..
+            } => {
+                tracing::debug!(%peer, %error, "a hello got no welcome");
+                if let Some(session) = self.sessions.get_mut(&PeerId(peer)) {
+                    session.hello_failed(Instant::now(), request_id);
+                }
+            }
+            Event::InboundFailure { .. } | Event::ResponseSent { .. } => {}
+        }
+    }
+
+    /// Whether a hello opens the door to this peer.
+    fn examine(&self, peer: PeerId, body: &[u8]) -> Result<Hello, InvalidCertificate> {
+        let hello = Hello::decode(body)?;
+        let region = &self.config.certificate.statement().region;
+        hello
+            .certificate
+            .verify(&self.config.authority, region, peer, Timestamp::now())?;
+        Ok(hello)
+    }
+
+    fn accept(&mut self, peer: PeerId, hello: Hello) {
+        let Some(session) = self.sessions.get_mut(&peer) else {
+            return;
+        };
+        self.names.note(&hello.certificate);
+        let name = hello.certificate.statement().name.clone();
+        let greeting = session.greeted(Instant::now(), hello.process, hello.certificate);
+        match greeting {
+            Greeting::Known => {}
+            Greeting::New => tracing::debug!(%peer, %name, "a peer was accepted"),
+            Greeting::Restarted => {
+                tracing::debug!(%peer, %name, "a peer was restarted");
+                self.part(peer);
+            }
+        }
+        self.greet(peer);
+        self.join(peer);
+    }
+
+    /// Closes a peer's connections because it has shown nothing that opens the door. Nothing that it
+    /// sent was answered or kept.
+    pub(super) fn refuse_stranger(&mut self, peer: PeerId, reason: &InvalidCertificate) {
+        tracing::warn!(%peer, %reason, "a peer without a valid certificate was refused");
+        metrics::count(metrics::STRANGERS_REFUSED, 1);
+        self.disconnect(peer);
+    }
+
+    /// Says hello if it is time to.
+    pub(super) fn greet(&mut self, peer: PeerId) {
+        let wanted = self.is_wanted(peer);
+        let now = Instant::now();
+        let Some(session) = self.sessions.get_mut(&peer) else {
+            return;
+        };
+        if session.hello_due(now, wanted) {
+            let hello = Request::new(self.hello.clone(), 0);
+            let request = self.network.behaviour_mut().hello.send_request(&peer.0, hello);
+            session.hello_sent(now, request);
+        }
+    }
+
+    /// Whether a connection is worth a heartbeat: to a neighbour, and to who takes part in the same.
+    fn is_wanted(&self, peer: PeerId) -> bool {
+        let together = |session: &Session| self.artifacts.keys().any(|artifact| session.announced(artifact));
+        self.dialer.wants(peer) || self.sessions.get(&peer).is_some_and(together)
+    }
+
+    /// Lets a peer take part once both ends have accepted each other.
+    fn join(&mut self, peer: PeerId) {
+        let Some(session) = self.sessions.get_mut(&peer) else {
+            return;
+        };
+        if !session.is_ready() || session.joined {
+            return;
+        }
+        session.joined = true;
+        self.dialer.connected(peer);
+        let shared: Vec<_> = self
+            .transfers
+            .values()
+            .filter(|it| it.is_shared())
+            .map(|it| (it.id, it.artifact()))
+            .collect();
+        for (transfer, artifact) in shared {
+            self.say(peer, &Control::Join(artifact));
+            self.meet(peer, transfer, artifact);
+        }
+        self.send_waiting_calls(peer);
+    }
+
+    /// Tells the rules that the peer and we take part in the same artifact, if so.
+    pub(super) fn meet(
+        &mut self,
+        peer: PeerId,
+        transfer: swarm_core::TransferId,
+        artifact: model::ArtifactId,
+    ) {
+        let Some(session) = self.sessions.get(&peer) else {
+            return;
+        };
+        let (Some(role), Some(handle)) = (session.role(), self.names.of(peer)) else {
+            return;
+        };
+        if session.joined && session.announced(&artifact) {
+            let role = match role {
+                Role::Manager => swarm_core::Role::Seed,
+                Role::Host => swarm_core::Role::Host,
+            };
+            self.tell(Input::PeerJoined {
+                transfer,
+                peer: handle,
+                role,
+            });
+        }
+    }
+
+    /// Tells the rules that a peer takes part in nothing any more.
+    pub(super) fn part(&mut self, peer: PeerId) {
+        self.talking.remove(&peer);
+        let Some(handle) = self.names.of(peer) else { return };
+        self.pieces.peer_left(handle);
+        let shared: Vec<_> = self
+            .transfers
+            .values()
+            .filter(|it| it.is_shared())
+            .map(|it| it.id)
+            .collect();
+        for transfer in shared {
+            self.tell(Input::PeerLeft {
+                transfer,
+                peer: handle,
+            });
+        }
+    }
+
+    /// Keeps out a peer that broke the rules, and says who it is.
+    pub(super) fn ban(&mut self, handle: Peer, reason: &BanReason) {
+        let Some(known) = self.names.known(handle) else {
+            return;
+        };
+        let (peer, name) = (known.peer, known.name.clone());
+        if self.banned.iter().any(|banned| banned.peer == peer) {
+            return;
+        }
+        tracing::warn!(%peer, %name, %reason, "a peer was banned");
+        metrics::count(metrics::PEERS_BANNED, 1);
+        if self.banned.len() == BANNED_MAX {
+            self.banned.pop_front();
+        }
+        self.banned.push_back(BannedPeer {
+            peer,
+            name,
+            reason: reason.to_string(),
+        });
+        self.disconnect(peer);
+    }
+
+    pub(super) fn status(&self) -> Status {
+        let joined = self.sessions.values().filter(|session| session.joined);
+        let peers = joined
+            .filter_map(|session| session.certificate())
+            .map(|certificate| {
+                let said = certificate.statement();
+                PeerStatus {
+                    peer: said.peer,
+                    name: said.name.clone(),
+                    role: said.role,
+                }
+            });
+        Status {
+            peers: peers.collect(),
+            artifacts: self
+                .transfers
+                .values()
+                .filter(|it| !it.is_closing())
+                .map(Transfer::status)
+                .collect(),
+            banned: self.banned.iter().cloned().collect(),
+        }
+    }
+}

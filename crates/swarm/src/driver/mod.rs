@@ -1,0 +1,313 @@
+//! The one task that owns the network and the rules.
+//!
+//! It only dispatches: what happens on the network, what handles ask, what jobs found out and what
+//! time it is go to the function for it, then the rules' outputs are carried out. Nothing here
+//! hashes, touches a file or waits for a peer.
+
+mod artifacts;
+mod calls;
+mod connections;
+mod control;
+mod greeting;
+mod pieces;
+
+use crate::behaviour::{self, Behaviour, BehaviourEvent};
+use crate::command::{COMMANDS_MAX, Command};
+use crate::dialer::Dialer;
+use crate::handle::parse_address;
+use crate::jobs::Jobs;
+use crate::names::Names;
+use crate::session::Session;
+use crate::status::BannedPeer;
+use crate::transfer::Transfer;
+use crate::wire::hello::Hello;
+use crate::{Config, Error, Handle, IncomingCall, PeerId, metrics};
+use futures::StreamExt;
+use jiff::Timestamp;
+use libp2p::swarm::SwarmEvent;
+use model::ArtifactId;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use swarm_core::{Input, Node, Output, Time, TransferId};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+/// Artifacts that a node fetches and serves at a time.
+pub(crate) const TRANSFERS_MAX: usize = 256;
+/// Pieces in flight towards this node, so at most 64 MiB of them: 8 of 8 MiB. Should more artifacts
+/// than this be fetched at once, each has one piece in flight.
+const FETCHES_MAX: usize = 8;
+/// Pieces on their way to peers. From files each takes four chunks of 256 KiB, from a remote source a
+/// whole piece, so at most 32 MiB.
+const UPLOADS_MAX: usize = 4;
+/// Calls from peers that wait to be taken.
+const INCOMING_MAX: usize = 64;
+/// How often connections are looked after.
+const TICK: Duration = Duration::from_millis(250);
+/// How long an operating system may take to open a listening socket.
+const LISTEN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A node of a region's swarm. [`Swarm::start`] opens its sockets, [`Swarm::run`] makes it live.
+pub struct Swarm {
+    config: Config,
+    /// Our hello, encoded.
+    hello: Vec<u8>,
+    network: libp2p::Swarm<Behaviour>,
+    rules: Node,
+    origin: Instant,
+    names: Names,
+    sessions: HashMap<PeerId, Session>,
+    /// Peers whose outbox may have a frame to send.
+    talking: HashSet<PeerId>,
+    banned: VecDeque<BannedPeer>,
+    dialer: Dialer,
+    transfers: HashMap<TransferId, Transfer>,
+    artifacts: HashMap<ArtifactId, TransferId>,
+    transfers_begun: u32,
+    pieces: pieces::Pieces,
+    calls: calls::Calls,
+    hints: watch::Sender<u64>,
+    commands: mpsc::Receiver<Command>,
+    jobs: Jobs,
+}
+
+impl std::fmt::Debug for Swarm {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Swarm")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Swarm {
+    /// Checks the node's own certificate and listens. Nothing more happens until [`Swarm::run`].
+    ///
+    /// # Errors
+    ///
+    /// If peers would refuse the certificate, or an address is wrong or cannot be listened on.
+    pub async fn start(config: Config) -> Result<(Handle, mpsc::Receiver<IncomingCall>, Self), Error> {
+        metrics::describe();
+        let certificate = config.certificate.clone();
+        let region = &certificate.statement().region;
+        certificate.verify(
+            &config.authority,
+            region,
+            config.identity.peer(),
+            Timestamp::now(),
+        )?;
+        let hello = Hello {
+            process: rand::random(),
+            certificate,
+        }
+        .encode()?;
+
+        let mut network = behaviour::network(&config).map_err(|error| Error::Io {
+            doing: "prepare the network".to_owned(),
+            source: Arc::new(io::Error::other(error)),
+        })?;
+        let addresses = listen(&mut network, &config.listen).await?;
+
+        let (command_sender, commands) = mpsc::channel(COMMANDS_MAX);
+        let (incoming, incoming_receiver) = mpsc::channel(INCOMING_MAX);
+        let (hints, hints_receiver) = watch::channel(0);
+        let handle = Handle::new(&config, command_sender, addresses, hints_receiver);
+        let rules = swarm_core::Config {
+            transfers_max: TRANSFERS_MAX,
+            fetches_max: FETCHES_MAX,
+            upload_slots: UPLOADS_MAX,
+            ..swarm_core::Config::default()
+        };
+        let swarm = Self {
+            hello,
+            network,
+            rules: Node::new(rules, rand::random()),
+            origin: Instant::now(),
+            names: Names::default(),
+            sessions: HashMap::new(),
+            talking: HashSet::new(),
+            banned: VecDeque::new(),
+            dialer: Dialer::default(),
+            transfers: HashMap::new(),
+            artifacts: HashMap::new(),
+            transfers_begun: 0,
+            pieces: pieces::Pieces::default(),
+            calls: calls::Calls::new(incoming),
+            hints,
+            commands,
+            jobs: Jobs::default(),
+            config,
+        };
+        Ok((handle, incoming_receiver, swarm))
+    }
+
+    /// Takes part in the swarm until it is told to stop. Afterwards nothing is written any more, and
+    /// whoever waits for a fetch hears [`Error::Stopped`].
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            self.carry_out();
+            let alarm = self
+                .rules
+                .poll_timeout()
+                .map(|(at, _)| self.origin + Duration::from_micros(at.0));
+            tokio::select! {
+                () = stop.cancelled() => break,
+                event = self.network.select_next_some() => self.on_event(event),
+                Some(command) = self.commands.recv() => self.on_command(command),
+                ended = self.jobs.next() => self.on_job(ended),
+                () = sleep_until(alarm) => self.tell(Input::Timeout),
+                _ = tick.tick() => self.on_tick(),
+            }
+        }
+        self.stop().await;
+    }
+
+    async fn stop(mut self) {
+        for transfer in self.transfers.values_mut() {
+            transfer.cancel.cancel();
+            transfer.ended(Err(Error::Stopped));
+        }
+        // Jobs that wait for the network end once it is gone.
+        drop(self.network);
+        self.jobs.drain().await;
+    }
+
+    fn on_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        match event {
+            SwarmEvent::Behaviour(BehaviourEvent::Hello(event)) => self.on_hello(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Control(event)) => self.on_control(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Piece(event)) => self.on_piece(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Call(event)) => self.on_call(event),
+            SwarmEvent::ConnectionEstablished {
+                peer_id, endpoint, ..
+            } => {
+                self.on_connected(PeerId(peer_id), endpoint.is_dialer());
+            }
+            SwarmEvent::ConnectionClosed {
+                peer_id,
+                num_established: 0,
+                ..
+            } => {
+                self.on_disconnected(PeerId(peer_id));
+            }
+            SwarmEvent::OutgoingConnectionError {
+                peer_id: Some(peer),
+                error,
+                ..
+            } => {
+                self.on_dial_failed(PeerId(peer), &error);
+            }
+            SwarmEvent::ListenerClosed {
+                addresses, reason, ..
+            } => {
+                tracing::error!(?addresses, ?reason, "the swarm's listener closed");
+            }
+            _ => {}
+        }
+    }
+
+    fn on_command(&mut self, command: Command) {
+        match command {
+            Command::SetNeighbours(neighbours) => self.set_neighbours(neighbours),
+            Command::Call {
+                peer,
+                addresses,
+                request,
+                reply,
+            } => self.call(peer, addresses, request, reply),
+            Command::Hint(peers) => self.hint(&peers),
+            // Whoever asked may have stopped waiting for the answer.
+            Command::Fetch {
+                manifest,
+                folder,
+                reply,
+            } => drop(reply.send(self.fetch(manifest, folder))),
+            Command::Serve {
+                manifest,
+                source,
+                reply,
+            } => self.serve(manifest, source, reply),
+            Command::Forget { artifact, reply } => self.forget(artifact, reply),
+            Command::Status(reply) => drop(reply.send(self.status())),
+        }
+    }
+
+    fn on_tick(&mut self) {
+        self.dial_neighbours();
+        self.look_after_sessions();
+        self.calls.prune();
+    }
+
+    /// Tells the rules something that happened now.
+    fn tell(&mut self, input: Input) {
+        let now = Time(u64::try_from(self.origin.elapsed().as_micros()).unwrap_or(u64::MAX));
+        self.rules.handle(now, input);
+    }
+
+    /// Does what the rules say, which may make them say more, then sends what waits to be said.
+    fn carry_out(&mut self) {
+        while let Some(output) = self.rules.poll_output() {
+            match output {
+                Output::Send {
+                    transfer,
+                    peer,
+                    message,
+                } => self.send_about(transfer, peer, message),
+                Output::Fetch {
+                    transfer,
+                    peer,
+                    piece,
+                } => self.ask(transfer, peer, piece),
+                Output::Abandon {
+                    transfer,
+                    peer,
+                    piece,
+                } => self.pieces.abandon(transfer, peer, piece),
+                Output::Serve { ticket } => self.upload(ticket),
+                Output::Refuse { ticket } => self.refuse(ticket),
+                Output::Completed { transfer } => self.seal(transfer),
+                Output::Banned { peer, reason, .. } => self.ban(peer, &reason),
+            }
+        }
+        self.send_frames();
+    }
+}
+
+async fn sleep_until(alarm: Option<Instant>) {
+    match alarm {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Opens the listening sockets; the addresses that they have.
+async fn listen(network: &mut libp2p::Swarm<Behaviour>, wanted: &[String]) -> Result<Vec<String>, Error> {
+    let mut opening = HashMap::new();
+    for address in wanted {
+        let failed = |reason: String| Error::Listen {
+            address: address.clone(),
+            reason,
+        };
+        let listener = network
+            .listen_on(parse_address(address)?)
+            .map_err(|error| failed(error.to_string()))?;
+        opening.insert(listener, failed);
+    }
+    let deadline = Instant::now() + LISTEN_TIMEOUT;
+    while let Some(failed) = opening.values().next() {
+        let event = tokio::time::timeout_at(deadline, network.select_next_some());
+        match event.await.map_err(|_| failed("it took too long".to_owned()))? {
+            SwarmEvent::NewListenAddr { listener_id, .. } => {
+                opening.remove(&listener_id);
+            }
+            SwarmEvent::ListenerClosed { reason, .. } => return Err(failed(format!("{reason:?}"))),
+            _ => {}
+        }
+    }
+    Ok(network.listeners().map(ToString::to_string).collect())
+}

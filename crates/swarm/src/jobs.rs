@@ -1,0 +1,193 @@
+//! Work that would hold up the event loop: hashing, files, and slow sources.
+
+use crate::disk::layout::{Before, lay_out};
+use crate::disk::verify::verify;
+use crate::disk::write::{Written, seal, write_piece};
+use crate::disk::{Folder, read};
+use crate::{Error, PieceSource};
+use artifact::VerifiedManifest;
+use bytes::Bytes;
+use std::sync::Arc;
+use std::time::Duration;
+use swarm_core::{Peer, PieceSet, TransferId};
+use tokio::sync::mpsc;
+use tokio::task::{JoinSet, spawn_blocking};
+use tokio_util::sync::CancellationToken;
+
+/// How long a remote source may take for one piece.
+const SOURCE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A job that has ended, and for which transfer it ran.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) transfer: TransferId,
+    pub(crate) what: What,
+}
+
+/// What a job found out.
+#[derive(Debug)]
+pub(crate) enum What {
+    /// Which pieces lie in a folder.
+    Verified(Result<PieceSet, Error>),
+    /// Whether a piece that came was right and is in place.
+    Written {
+        piece: u32,
+        peer: Peer,
+        length: u64,
+        result: Result<Written, Error>,
+    },
+    /// Whether a whole artifact is flushed to the disk.
+    Sealed(Result<(), Error>),
+    /// Bytes of a piece that were handed to the network. If they are fewer than the piece has, its
+    /// asker sees that.
+    Sent(u64),
+}
+
+/// The jobs that run. Their number is bounded by the transfers and by the rules' limits on pieces in
+/// flight.
+#[derive(Debug, Default)]
+pub(crate) struct Jobs(JoinSet<Ended>);
+
+impl Jobs {
+    /// The next job that ends; never, while none runs.
+    pub(crate) async fn next(&mut self) -> Ended {
+        loop {
+            match self.0.join_next().await {
+                Some(Ok(ended)) => return ended,
+                // A job only awaits blocking work, whose panic it reports itself.
+                Some(Err(error)) => tracing::error!(%error, "a job of the swarm was lost"),
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Waits until every job has ended.
+    pub(crate) async fn drain(mut self) {
+        while self.0.join_next().await.is_some() {}
+    }
+
+    /// Makes room in a folder and finds out what lies there.
+    pub(crate) fn prepare(&mut self, transfer: TransferId, folder: Folder, cancel: CancellationToken) {
+        self.blocking(transfer, What::Verified, move || {
+            match lay_out(&folder, &cancel)? {
+                Before::Nothing => Ok(PieceSet::empty(folder.manifest().piece_count())),
+                Before::Something => verify(&folder, &cancel),
+            }
+        });
+    }
+
+    /// Finds out what lies in a folder, and changes nothing there.
+    pub(crate) fn check(&mut self, transfer: TransferId, folder: Folder, cancel: CancellationToken) {
+        self.blocking(transfer, What::Verified, move || verify(&folder, &cancel));
+    }
+
+    /// Verifies a piece and writes it to its place.
+    pub(crate) fn write(
+        &mut self,
+        transfer: TransferId,
+        folder: Folder,
+        piece: u32,
+        peer: Peer,
+        bytes: Vec<u8>,
+    ) {
+        let length = bytes.len() as u64;
+        let what = move |result| What::Written {
+            piece,
+            peer,
+            length,
+            result,
+        };
+        self.blocking(transfer, what, move || write_piece(&folder, piece, &bytes));
+    }
+
+    /// Flushes a whole artifact to the disk.
+    pub(crate) fn seal(&mut self, transfer: TransferId, folder: Folder) {
+        self.blocking(transfer, What::Sealed, move || seal(&folder));
+    }
+
+    /// Reads a piece from files and hands it to the network.
+    pub(crate) fn send_file(
+        &mut self,
+        transfer: TransferId,
+        folder: Folder,
+        piece: u32,
+        to: mpsc::Sender<Bytes>,
+    ) {
+        let artifact = folder.manifest().id();
+        let what = |sent: Result<u64, Error>| What::Sent(sent.unwrap_or(0));
+        self.blocking(transfer, what, move || {
+            let sent = read::send_piece(&folder, piece, &to);
+            Ok(sent.unwrap_or_else(|error| {
+                tracing::warn!(artifact = %artifact.short(), piece, %error, "a piece could not be read");
+                0
+            }))
+        });
+    }
+
+    /// Reads a piece from a remote source, verifies it and hands it to the network.
+    pub(crate) fn send_remote(
+        &mut self,
+        transfer: TransferId,
+        (manifest, source): (VerifiedManifest, Arc<dyn PieceSource>),
+        piece: u32,
+        to: mpsc::Sender<Bytes>,
+        cancel: CancellationToken,
+    ) {
+        self.0.spawn(async move {
+            let send = send_remote(&manifest, source, piece, to);
+            let sent = cancel
+                .run_until_cancelled(send)
+                .await
+                .unwrap_or(Ok(0))
+                .unwrap_or_else(|reason| {
+                    let artifact = manifest.id().short();
+                    tracing::warn!(%artifact, piece, reason, "a piece could not be read from its source");
+                    0
+                });
+            Ended {
+                transfer,
+                what: What::Sent(sent),
+            }
+        });
+    }
+
+    fn blocking<T: Send + 'static>(
+        &mut self,
+        transfer: TransferId,
+        what: impl FnOnce(Result<T, Error>) -> What + Send + 'static,
+        work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+    ) {
+        self.0.spawn(async move {
+            let result = spawn_blocking(work).await.unwrap_or_else(|error| {
+                tracing::error!(%error, "a job of the swarm panicked");
+                Err(Error::Stopped)
+            });
+            Ended {
+                transfer,
+                what: what(result),
+            }
+        });
+    }
+}
+
+async fn send_remote(
+    manifest: &VerifiedManifest,
+    source: Arc<dyn PieceSource>,
+    piece: u32,
+    to: mpsc::Sender<Bytes>,
+) -> Result<u64, String> {
+    let read = source.read(piece, manifest.piece_range(piece));
+    let bytes = match tokio::time::timeout(SOURCE_TIMEOUT, read).await {
+        Ok(Ok(bytes)) => bytes,
+        Ok(Err(error)) => return Err(error.to_string()),
+        Err(_) => return Err("it took too long".to_owned()),
+    };
+    let (manifest, checked) = (manifest.clone(), bytes.clone());
+    let right = spawn_blocking(move || manifest.verify_piece(piece, &checked)).await;
+    if !right.unwrap_or(false) {
+        return Err("its bytes have another hash than the manifest names".to_owned());
+    }
+    let length = bytes.len() as u64;
+    // The receiver is gone when the asker is; then nobody needs the piece.
+    Ok(if to.send(bytes).await.is_ok() { length } else { 0 })
+}

@@ -1,0 +1,39 @@
+//! The names of what this crate counts.
+
+use metrics::{counter, describe_counter};
+
+/// Verified bytes that came from peers. Label `source`: `seed` or `peer`.
+pub(crate) const RECEIVED_BYTES: &str = "starling_swarm_received_bytes_total";
+/// Bytes that came and were thrown away.
+pub(crate) const WASTED_BYTES: &str = "starling_swarm_wasted_bytes_total";
+/// Bytes that were sent to peers.
+pub(crate) const SERVED_BYTES: &str = "starling_swarm_served_bytes_total";
+/// Pieces whose hash was wrong.
+pub(crate) const PIECES_REJECTED: &str = "starling_swarm_pieces_rejected_total";
+/// Peers that broke the rules.
+pub(crate) const PEERS_BANNED: &str = "starling_swarm_peers_banned_total";
+/// Connections that were closed because the peer showed no valid certificate.
+pub(crate) const STRANGERS_REFUSED: &str = "starling_swarm_strangers_refused_total";
+
+/// Tells the recorder what the names mean. Said again, it changes nothing.
+pub(crate) fn describe() {
+    describe_counter!(RECEIVED_BYTES, "verified bytes that came from peers, by source");
+    describe_counter!(WASTED_BYTES, "bytes that came and were thrown away");
+    describe_counter!(SERVED_BYTES, "bytes that were sent to peers");
+    describe_counter!(PIECES_REJECTED, "pieces whose hash was wrong");
+    describe_counter!(PEERS_BANNED, "peers that broke the rules");
+    describe_counter!(
+        STRANGERS_REFUSED,
+        "connections closed for want of a valid certificate"
+    );
+}
+
+/// Adds to one of the counters above that has no label.
+pub(crate) fn count(name: &'static str, by: u64) {
+    counter!(name).increment(by);
+}
+
+/// Adds to [`RECEIVED_BYTES`].
+pub(crate) fn count_received(source: &'static str, bytes: u64) {
+    counter!(RECEIVED_BYTES, "source" => source).increment(bytes);
+}

@@ -1,0 +1,184 @@
+//! What this node knows of a peer while it is connected.
+
+use crate::wire::control::{Control, Outbox, Overflow};
+use crate::{Certificate, Role};
+use jiff::Timestamp;
+use libp2p::request_response::OutboundRequestId;
+use model::ArtifactId;
+use std::collections::HashSet;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long a peer may take to show a valid certificate.
+const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
+/// The time between two hellos over a connection that is wanted. It keeps the connection open and
+/// notices a far end that is gone.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// Hellos that may fail one after the other before the connection is given up.
+const HELLO_FAILURES_MAX: u32 = 3;
+/// Artifacts that a peer may say it takes part in.
+const ANNOUNCED_MAX: usize = 1024;
+
+/// A connected peer.
+#[derive(Debug)]
+pub(crate) struct Session {
+    /// What it has shown, once that was verified.
+    certificate: Option<Certificate>,
+    /// The number of its process; see [`crate::wire::hello::Hello`].
+    process: Option<u64>,
+    /// Whether it has accepted our certificate.
+    welcomed: bool,
+    /// Whether this was told to the rest of the node.
+    pub(crate) joined: bool,
+    since: Instant,
+    hello: Option<OutboundRequestId>,
+    hello_next: Instant,
+    hello_failures: u32,
+    control: Option<OutboundRequestId>,
+    outbox: Outbox,
+    announced: HashSet<ArtifactId>,
+}
+
+/// What a hello changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Greeting {
+    /// The peer is who it was.
+    Known,
+    /// The peer speaks for the first time.
+    New,
+    /// The peer was restarted: what it said before is forgotten, and what was said to it too.
+    Restarted,
+}
+
+impl Session {
+    /// A new connection. The dialler speaks first.
+    pub(crate) fn new(now: Instant, dialler: bool) -> Self {
+        Self {
+            certificate: None,
+            process: None,
+            welcomed: false,
+            joined: false,
+            since: now,
+            hello: None,
+            hello_next: if dialler { now } else { now + HELLO_TIMEOUT },
+            hello_failures: 0,
+            control: None,
+            outbox: Outbox::default(),
+            announced: HashSet::new(),
+        }
+    }
+
+    /// What the peer has shown, if it was verified. Nothing of a peer without it is listened to.
+    pub(crate) fn certificate(&self) -> Option<&Certificate> {
+        self.certificate.as_ref()
+    }
+
+    /// What the peer is, if it has shown so.
+    pub(crate) fn role(&self) -> Option<Role> {
+        self.certificate().map(|certificate| certificate.statement().role)
+    }
+
+    /// Whether both ends have accepted each other. Nothing but hellos is sent before.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.certificate.is_some() && self.welcomed
+    }
+
+    /// Whether the peer has had its time to show a certificate, and has shown none.
+    pub(crate) fn is_silent(&self, now: Instant) -> bool {
+        self.certificate.is_none() && now.duration_since(self.since) > HELLO_TIMEOUT
+    }
+
+    /// Whether the peer's certificate has run out while it was connected.
+    pub(crate) fn is_expired(&self, clock: Timestamp) -> bool {
+        self.certificate
+            .as_ref()
+            .is_some_and(|certificate| clock > certificate.statement().not_after)
+    }
+
+    /// Takes in a certificate that was verified. The answer says whether the peer has forgotten us.
+    pub(crate) fn greeted(&mut self, now: Instant, process: u64, certificate: Certificate) -> Greeting {
+        self.certificate = Some(certificate);
+        let greeting = match self.process.replace(process) {
+            None => Greeting::New,
+            Some(before) if before == process => Greeting::Known,
+            Some(_) => Greeting::Restarted,
+        };
+        if greeting == Greeting::Restarted {
+            self.welcomed = false;
+            self.joined = false;
+            self.hello = None;
+            self.control = None;
+            self.outbox = Outbox::default();
+            self.announced.clear();
+        }
+        if !self.welcomed && self.hello.is_none() {
+            self.hello_next = now;
+        }
+        greeting
+    }
+
+    /// Whether it is time to say hello. `wanted` keeps a connection alive; a first hello is due anyway.
+    pub(crate) fn hello_due(&self, now: Instant, wanted: bool) -> bool {
+        self.hello.is_none() && self.hello_next <= now && (wanted || !self.welcomed) && !self.is_deaf()
+    }
+
+    pub(crate) fn hello_sent(&mut self, now: Instant, request: OutboundRequestId) {
+        self.hello = Some(request);
+        self.hello_next = now + HEARTBEAT;
+    }
+
+    /// The peer has accepted our certificate.
+    pub(crate) fn hello_welcomed(&mut self, request: OutboundRequestId) {
+        if self.hello.take_if(|sent| *sent == request).is_some() {
+            self.welcomed = true;
+            self.hello_failures = 0;
+        }
+    }
+
+    /// A hello got no welcome; it is said again at once, a few times.
+    pub(crate) fn hello_failed(&mut self, now: Instant, request: OutboundRequestId) {
+        if self.hello.take_if(|sent| *sent == request).is_some() {
+            self.hello_failures += 1;
+            self.hello_next = now;
+        }
+    }
+
+    /// Whether a hello has failed so often that the far end must be gone.
+    pub(crate) fn is_deaf(&self) -> bool {
+        self.hello_failures >= HELLO_FAILURES_MAX
+    }
+
+    /// The peer takes part in an artifact. False if it said so before, or says too much.
+    pub(crate) fn announce(&mut self, artifact: ArtifactId) -> bool {
+        self.announced.len() < ANNOUNCED_MAX && self.announced.insert(artifact)
+    }
+
+    pub(crate) fn retract(&mut self, artifact: &ArtifactId) {
+        self.announced.remove(artifact);
+    }
+
+    pub(crate) fn announced(&self, artifact: &ArtifactId) -> bool {
+        self.announced.contains(artifact)
+    }
+
+    pub(crate) fn push(&mut self, message: &Control) -> Result<(), Overflow> {
+        self.outbox.push(message)
+    }
+
+    /// The next control frame to send, if the one before was dealt with.
+    pub(crate) fn next_frame(&mut self) -> Option<Vec<u8>> {
+        if self.control.is_some() || !self.is_ready() {
+            return None;
+        }
+        self.outbox.next_frame()
+    }
+
+    pub(crate) fn frame_sent(&mut self, request: OutboundRequestId) {
+        self.control = Some(request);
+    }
+
+    /// Whether this was the frame in flight; it no longer is.
+    pub(crate) fn frame_ended(&mut self, request: OutboundRequestId) -> bool {
+        self.control.take_if(|sent| *sent == request).is_some()
+    }
+}

@@ -1,0 +1,33 @@
+//! Where the bytes that a node serves come from.
+
+use bytes::Bytes;
+use std::fmt;
+use std::io;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Where an artifact that is served lies.
+#[derive(Clone)]
+pub enum Source {
+    /// Its files lie in this folder.
+    Folder(PathBuf),
+    /// Something else can read its bytes, such as a region's object store.
+    Remote(Arc<dyn PieceSource>),
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(folder) => formatter.debug_tuple("Folder").field(folder).finish(),
+            Self::Remote(_) => formatter.write_str("Remote"),
+        }
+    }
+}
+
+/// Reads pieces of one artifact from somewhere. What it returns is verified before it is served.
+#[async_trait::async_trait]
+pub trait PieceSource: Send + Sync {
+    /// Reads one whole piece; `range` is where it lies in the artifact's content, in bytes.
+    async fn read(&self, piece: u32, range: Range<u64>) -> io::Result<Bytes>;
+}

@@ -1,0 +1,8 @@
+//! Whole nodes with real connections on loopback, in one process.
+
+mod calls;
+mod exchange;
+mod faults;
+mod region;
+mod sample;
+mod strangers;
