@@ -1,0 +1,158 @@
+//! Workers that lose their lease, their database or their life.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::{Fixture, alive, gone, project, unlikely_seconds};
+use database::Error;
+use model::{BuildId, BuildState};
+use std::time::Duration;
+
+/// A build that has said "ready" and now sleeps.
+async fn sleeping(fixture: &Fixture) -> (BuildId, String) {
+    let seconds = unlikely_seconds();
+    let commit = fixture.commit(&project(&format!("echo ready; sleep {seconds}; touch out")));
+    let build = fixture.enqueue(&commit, "//:it").await;
+    fixture.until_log_holds(build, "\nready\n").await;
+    assert!(alive(&seconds));
+    (build, seconds)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_whose_lease_was_given_away_kills_its_build_and_publishes_nothing() {
+    let fixture = Fixture::new().await;
+    let mut config = fixture.config("worker");
+    config.lease_window = Duration::from_secs(10);
+    config.slots = 1;
+    let worker = fixture.start(config);
+    let (build, seconds) = sleeping(&fixture).await;
+    let lease = fixture.jobs.build(build).await.unwrap().unwrap().lease.unwrap();
+    // Somebody takes the build away and another worker takes it up, as after a reaper's round.
+    fixture.jobs.hand_back(build, lease).await.unwrap();
+    let thief = fixture
+        .jobs
+        .claim(&"thief".parse().unwrap())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(thief.build, build);
+    assert!(thief.lease > lease);
+
+    gone(&seconds).await;
+    fixture.until_cleared("worker").await;
+    let late = fixture.jobs.fail(build, lease, "too late").await.unwrap_err();
+    assert!(matches!(late, Error::LeaseLost { .. }), "{late}");
+    let row = fixture.jobs.build(build).await.unwrap().unwrap();
+    assert_eq!((row.state, row.lease), (BuildState::Running, Some(thief.lease)));
+    worker.stop.cancel();
+    worker.task.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_build_is_killed() {
+    let fixture = Fixture::new().await;
+    let mut config = fixture.config("worker");
+    config.lease_window = Duration::from_secs(10);
+    let _worker = fixture.start(config);
+    let (build, seconds) = sleeping(&fixture).await;
+    fixture
+        .jobs
+        .cancel(build, &"engineer@example.org".parse().unwrap())
+        .await
+        .unwrap();
+    gone(&seconds).await;
+    fixture.until_cleared("worker").await;
+    assert_eq!(fixture.ended(build).await.state, BuildState::Cancelled);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_cannot_say_that_it_lives_kills_its_build_by_itself() {
+    let mut fixture = Fixture::new().await;
+    let mut config = fixture.config("worker");
+    config.lease_window = Duration::from_secs(6);
+    let _worker = fixture.start(config);
+    let (_, seconds) = sleeping(&fixture).await;
+    fixture.postgres.take().unwrap().stop().await.unwrap();
+    gone(&seconds).await;
+    fixture.until_cleared("worker").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_workers_build_is_finished_by_another() {
+    let fixture = Fixture::new().await;
+    let commit = fixture.commit(&project("echo x > out"));
+    let build = fixture.enqueue(&commit, "//:it").await;
+    let ghost = fixture
+        .jobs
+        .claim(&"ghost".parse().unwrap())
+        .await
+        .unwrap()
+        .unwrap();
+    // What a worker that was killed in the middle of an attempt leaves behind.
+    let left = fixture.path("worker").join("attempts/old/source");
+    std::fs::create_dir_all(&left).unwrap();
+
+    let window = Duration::from_secs(6);
+    let mut config = fixture.config("worker");
+    config.lease_window = window;
+    let _worker = fixture.start(config);
+    let reaper = fixture.start_reaper(window);
+    let row = fixture.ended(build).await;
+    assert_eq!((row.state, row.attempt.0), (BuildState::Succeeded, 2), "{row:#?}");
+    assert!(!left.exists());
+    let artifact = row.artifact.unwrap();
+    let late = fixture
+        .jobs
+        .succeed(build, ghost.lease, &artifact, 2)
+        .await
+        .unwrap_err();
+    assert!(matches!(late, Error::LeaseLost { .. }), "{late}");
+    reaper.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_is_stopped_hands_its_build_back() {
+    let fixture = Fixture::new().await;
+    let worker = fixture.start(fixture.config("worker"));
+    let (build, seconds) = sleeping(&fixture).await;
+    worker.stop.cancel();
+    worker.task.await.unwrap().unwrap();
+    gone(&seconds).await;
+    let row = fixture.jobs.build(build).await.unwrap().unwrap();
+    assert_eq!((row.state, row.lease), (BuildState::Queued, None));
+    assert!(fixture.log(build).await.contains("another will start over"));
+    fixture.until_cleared("worker").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_is_stopped_lets_its_build_end_within_the_grace() {
+    let fixture = Fixture::new().await;
+    let mut config = fixture.config("worker");
+    config.stop_grace = common::PATIENCE;
+    let worker = fixture.start(config);
+    let commit = fixture.commit(&project(
+        "echo ready; while [ ! -e go ]; do sleep 0.05; done; touch out",
+    ));
+    let build = fixture.enqueue(&commit, "//:it").await;
+    fixture.until_log_holds(build, "\nready\n").await;
+    worker.stop.cancel();
+    let attempts = std::fs::read_dir(fixture.path("worker").join("attempts")).unwrap();
+    for attempt in attempts {
+        std::fs::write(attempt.unwrap().path().join("source/go"), "").unwrap();
+    }
+    worker.task.await.unwrap().unwrap();
+    let row = fixture.jobs.build(build).await.unwrap().unwrap();
+    assert_eq!(row.state, BuildState::Succeeded, "{row:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_on_a_machine_without_a_sandbox_refuses_to_start() {
+    let fixture = Fixture::new().await;
+    let mut config = fixture.config("worker");
+    config.sandbox = tasks::sandbox::Sandbox::Bubblewrap {
+        read_only: vec!["/no/such/toolchain".into()],
+    };
+    let error = fixture.start(config).task.await.unwrap().unwrap_err();
+    assert!(matches!(error, builder::Error::Sandbox(_)), "{error}");
+}
