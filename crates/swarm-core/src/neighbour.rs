@@ -4,6 +4,10 @@ use crate::{Config, Peer, PieceSet, Role, Time};
 use rand::{Rng, RngExt};
 use std::time::Duration;
 
+/// A neighbour has at least this much to send us, so that it never idles for a round trip and a disk
+/// write between two pieces: bandwidth times delay, with a delay that covers two continents' distance.
+/// One piece of 8 MiB is more than that on any link below 1.3 Gbit/s; of small pieces it takes several.
+const WORK_AHEAD: Duration = Duration::from_millis(50);
 /// How long a neighbour is left alone after it first failed us. About a piece's time on a fast
 /// link: a neighbour that was merely full has a free slot by then.
 const REST_MIN: Duration = Duration::from_millis(50);
@@ -30,6 +34,8 @@ pub(crate) struct Neighbour {
     pub late: usize,
     /// Left alone until then.
     pub resting_until: Option<Time>,
+    /// What a piece takes from it, waiting in its queue included. None before the first.
+    pace: Option<Duration>,
     failures: u32,
     noise: u32,
 }
@@ -45,6 +51,7 @@ impl Neighbour {
             in_flight: 0,
             late: 0,
             resting_until: None,
+            pace: None,
             failures: 0,
             noise: 0,
         }
@@ -54,12 +61,22 @@ impl Neighbour {
     pub fn is_ready(&self, now: Time, config: &Config) -> bool {
         !self.dry
             && self.late == 0
-            && self.in_flight < config.fetches_per_peer_max
+            && self.in_flight < self.window(config)
             && self.resting_until.is_none_or(|until| until <= now)
     }
 
-    /// It gave us a piece.
-    pub fn succeeded(&mut self) {
+    /// How many requests it should have from us: one, or as many as fill [`WORK_AHEAD`].
+    fn window(&self, config: &Config) -> usize {
+        let pace_us = self.pace.map_or(u128::MAX, |pace| pace.as_micros().max(1));
+        let ahead = usize::try_from(WORK_AHEAD.as_micros() / pace_us).unwrap_or(usize::MAX);
+        (1 + ahead).min(config.fetches_per_peer_max)
+    }
+
+    /// It gave us a piece, which took so long. Half of what counts is the latest.
+    pub fn succeeded(&mut self, took: Option<Duration>) {
+        if let Some(took) = took {
+            self.pace = Some(self.pace.map_or(took, |pace| (pace + took) / 2));
+        }
         self.failures = 0;
         self.resting_until = None;
     }

@@ -352,13 +352,13 @@ impl Node {
             outputs,
             ..
         } = self;
-        let held = |transfer: TransferId, peer: Peer| {
+        let eighths = |transfer: TransferId, peer: Peer| {
             let transfer = transfers.get(&transfer);
             transfer
-                .and_then(|it| Some(it.neighbours[it.index_of(peer)?].holds.held()))
+                .and_then(|it| Some(it.neighbours[it.index_of(peer)?].holds.eighths()))
                 .unwrap_or(0)
         };
-        while let Some(ticket) = slots.admit(config, held) {
+        while let Some(ticket) = slots.admit(config, eighths) {
             outputs.push_back(Output::Serve { ticket });
         }
     }

@@ -5,8 +5,14 @@
 //!
 //! 1. has the fewest uploads from us at this moment, so that no neighbour is served twice while
 //!    another waits; then
-//! 2. **lacks most**, since the time that counts is that of the last host; then
+//! 2. **lacks most**, in eighths of the artifact, since the time that counts is that of the last
+//!    host; then
 //! 3. asked first.
+//!
+//! Why eighths: compared to the piece, those who are a little ahead wait for very long while all others
+//! are served. In the simulator (50 equal hosts, 300 pieces) that costs a fifth of the time: their
+//! requests look late, are asked elsewhere and come twice. Eighths leave equals in the order in which
+//! they asked, and still put forward a host that is slow, new, or was dead for a while.
 
 use crate::{Config, Peer, Piece, Ticket, TransferId};
 
@@ -43,7 +49,8 @@ impl Slots {
     }
 
     /// Gives a free slot to the request that should have it. Call until there is none.
-    pub fn admit(&mut self, config: &Config, held: impl Fn(TransferId, Peer) -> u32) -> Option<Ticket> {
+    /// `eighths` says how much of a transfer's artifact a neighbour has.
+    pub fn admit(&mut self, config: &Config, eighths: impl Fn(TransferId, Peer) -> u8) -> Option<Ticket> {
         if self.uploads.len() >= config.upload_slots {
             return None;
         }
@@ -51,8 +58,8 @@ impl Slots {
         let waiting = self.waiting.iter().enumerate();
         let eligible = waiting.filter(|(_, asked)| uploads_to(asked.peer) < config.upload_slots_per_peer);
         // The first of several equals wins, which is the one that asked first.
-        let (index, _) =
-            eligible.min_by_key(|(_, asked)| (uploads_to(asked.peer), held(asked.transfer, asked.peer)))?;
+        let (index, _) = eligible
+            .min_by_key(|(_, asked)| (uploads_to(asked.peer), eighths(asked.transfer, asked.peer)))?;
         let asked = self.waiting.remove(index);
         self.uploads.push(asked);
         Some(asked.ticket)

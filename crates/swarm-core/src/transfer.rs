@@ -120,11 +120,14 @@ impl Transfer {
 
     /// A piece is on disk: it counts from now on, and every other request for it is over.
     pub fn stored(&mut self, piece: Piece, peer: Peer, cx: &mut Context<'_>) {
-        if let Some(request) = self.take_request(piece, peer) {
-            self.requests.learn(cx.now.since(request.asked_at));
+        let took = self
+            .take_request(piece, peer)
+            .map(|request| cx.now.since(request.asked_at));
+        if let Some(took) = took {
+            self.requests.learn(took);
         }
         if let Some(neighbour) = self.neighbour(peer) {
-            neighbour.succeeded();
+            neighbour.succeeded(took);
         }
         if !self.held.insert(piece) {
             return;
