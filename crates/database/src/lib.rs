@@ -22,6 +22,7 @@ mod hints;
 pub mod jobs;
 mod leadership;
 mod pool;
+mod reconcile;
 mod row;
 mod wakeups;
 
@@ -31,6 +32,7 @@ pub use hints::{Hint, Hints};
 pub use jobs::Jobs;
 pub use leadership::{Leadership, Singleton};
 pub use pool::Limits;
+pub use reconcile::Reconciler;
 pub use wakeups::Wakeups;
 
 /// The most rows that one call returns, whatever it is asked for.
