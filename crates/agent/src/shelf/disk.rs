@@ -1,11 +1,12 @@
 //! Where artifacts and their manifests lie.
 
 use crate::Error;
-use artifact::SignedManifest;
+use artifact::{Manifest, SignedManifest};
 use fs_err as fs;
 use model::ArtifactId;
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// The folder of an artifact's files.
@@ -67,6 +68,35 @@ pub(super) fn store_manifest(
     fs::rename(&beside, &path)
 }
 
+/// Space that no artifact may take, in bytes, so that the ledger can be written and services can log.
+const RESERVE: u64 = 64 << 20;
+
+/// Bytes that lack on the file system before an artifact fits; none where it does.
+pub(super) fn lacking(folder: &Path, artifact: &ArtifactId, manifest: &Manifest) -> io::Result<Option<u64>> {
+    let content = content(folder, artifact);
+    let mut taken = 0;
+    for file in manifest.files() {
+        match fs::symlink_metadata(content.join(file.path.as_str())) {
+            // A file may have its whole length and hardly any blocks.
+            Ok(found) => taken += found.blocks().saturating_mul(512),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let space = rustix::fs::statvfs(folder)?;
+    let free = space.f_bavail.saturating_mul(space.f_frsize);
+    Ok(shortage(manifest.total_length(), taken, free))
+}
+
+fn shortage(total: u64, taken: u64, free: u64) -> Option<u64> {
+    let needed = match total.saturating_sub(taken) {
+        // Nothing more is taken, however little there is.
+        0 => 0,
+        missing => missing.saturating_add(RESERVE),
+    };
+    needed.checked_sub(free).filter(|&lacking| lacking > 0)
+}
+
 /// Deletes an artifact: its manifest last, since that is small and names what else is to go.
 pub(super) fn remove(folder: &Path, artifact: &ArtifactId) -> io::Result<()> {
     let gone = |result: io::Result<()>| match result {
@@ -75,4 +105,18 @@ pub(super) fn remove(folder: &Path, artifact: &ArtifactId) -> io::Result<()> {
     };
     gone(fs::remove_dir_all(content(folder, artifact)))?;
     gone(fs::remove_file(manifest(folder, artifact)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_artifact_must_fit_beside_a_reserve_unless_it_is_here_already() {
+        assert_eq!(shortage(100, 0, RESERVE + 100), None);
+        assert_eq!(shortage(100, 0, RESERVE + 99), Some(1));
+        assert_eq!(shortage(100, 40, RESERVE + 60), None);
+        assert_eq!(shortage(100, 100, 0), None);
+        assert_eq!(shortage(u64::MAX, 0, 0), Some(u64::MAX));
+    }
 }

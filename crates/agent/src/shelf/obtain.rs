@@ -35,6 +35,8 @@ pub(super) enum NotObtained {
     NotTrusted(#[from] NotTrusted),
     #[error("the manager sent the manifest of artifact {}", .0.short())]
     OtherManifest(ArtifactId),
+    #[error("the disk is too full: {0} bytes more must be free")]
+    DiskFull(u64),
     #[error("failed to use the disk")]
     Disk(#[from] io::Error),
     #[error("failed to get the bytes")]
@@ -77,12 +79,20 @@ impl Obtain {
             Some(manifest) => manifest,
             None => self.asked_manifest(artifact).await?,
         };
+        self.check_room(artifact, &manifest).await?;
         let content = disk::content(&self.folder, &artifact);
         let fetch = self.swarm.fetch(manifest.clone(), content).await?;
         // Set once a run, and each run has its own.
         let _ = started.set(fetch.clone());
         let transfer = fetch.done().await?;
         Ok(Obtained { manifest, transfer })
+    }
+
+    /// A disk that is too small is better noticed before it is full: other services need it too.
+    async fn check_room(&self, artifact: ArtifactId, manifest: &VerifiedManifest) -> Result<(), NotObtained> {
+        let (folder, manifest) = (self.folder.clone(), manifest.clone());
+        let lacking = blocking(move || disk::lacking(&folder, &artifact, &manifest)).await?;
+        lacking.map_or(Ok(()), |bytes| Err(NotObtained::DiskFull(bytes)))
     }
 
     /// What an earlier try stored. It is checked like any other: keys may have been revoked, disks may fail.

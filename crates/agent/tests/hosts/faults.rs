@@ -67,7 +67,10 @@ async fn a_disk_that_does_not_take_an_artifact_is_an_error_of_its_service_only()
         .await
         .reason
         .unwrap();
-    assert!(reason.contains("failed to get the bytes"), "{reason}");
+    assert!(
+        reason.contains("failed to use the disk") && reason.contains("Not a directory"),
+        "{reason}"
+    );
     reaches(&manager, "good", 1, TaskState::Healthy).await;
     std::fs::remove_file(obstacle).unwrap();
     reaches(&manager, "stuck", 1, TaskState::Healthy).await;

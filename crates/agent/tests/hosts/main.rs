@@ -1,5 +1,7 @@
 //! Whole agents: real processes, a real swarm on loopback, and a manager that a test plays.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 mod artifacts;
 mod faults;
 mod host;

@@ -1,25 +1,21 @@
 //! The state of one host, and the steps from what is to what should be.
 
+mod opening;
+mod orders;
+
 use crate::keepers::{End, Keepers};
 use crate::launch::launch;
 use crate::ledger::Ledger;
-use crate::managers::Managers;
 use crate::reason::reason;
 use crate::seat::{Action, RestartPolicy, Seat, Supply, World};
-use crate::shelf::{Obtain, Shelf};
+use crate::shelf::Shelf;
 use crate::{Config, Error, TasksOnExit, metrics};
-use model::host::{HostOrders, HostReport, Neighbour, SERVICES_MAX};
+use model::host::{HostReport, Neighbour, SERVICES_MAX};
 use model::{DesiredService, Instance, ServiceName};
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{File, TryLockError};
-use std::path::Path;
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::fs::File;
 use std::time::{Duration, Instant};
-use tasks::task::Task;
-use tokio::sync::Notify;
 
-/// The most services whose epochs are remembered, ordered now or once. Beyond, those no longer ordered are forgotten.
-const SEATS_MAX: usize = 4 * SERVICES_MAX;
 /// How many addresses of its own a host reports.
 const ADDRESSES_MAX: usize = 4;
 /// The pause before the ledger is written again after the disk did not take it.
@@ -47,120 +43,6 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// Finds what an earlier life left: its ledger, its tasks, its artifacts.
-    pub(crate) async fn open(
-        config: Config,
-        swarm: swarm::Handle,
-        managers: Managers,
-        changed: Arc<Notify>,
-    ) -> Result<Self, Error> {
-        let folder: Arc<Path> = config.folder.as_path().into();
-        let (lock, stored) = tokio::task::spawn_blocking({
-            let folder = folder.clone();
-            move || Ok::<_, Error>((occupy(&folder)?, Ledger::load(&folder)?))
-        })
-        .await??;
-        let mut keepers = Keepers::new(changed);
-        let mut seats = BTreeMap::new();
-        for (service, record) in &stored.services {
-            let seat = adopt(service, Seat::restore(record.clone()), &mut keepers)?;
-            seats.insert(service.clone(), seat);
-        }
-        let trusted_keys = Arc::new(config.trusted_keys.clone());
-        let obtain = Obtain {
-            folder,
-            swarm: swarm.clone(),
-            managers,
-            trusted_keys,
-        };
-        let shelf = Shelf::open(obtain, stored.transfers.clone()).await?;
-        let restart_policy = RestartPolicy {
-            delay_min: config.restart_delay_min,
-            delay_max: config.restart_delay_max,
-        };
-        Ok(Self {
-            config,
-            restart_policy,
-            swarm,
-            term: stored.term,
-            seats,
-            shelf,
-            keepers,
-            neighbours: Vec::new(),
-            heard: false,
-            stored,
-            store_retry_at: None,
-            settled_at: Instant::now(),
-            _lock: lock,
-        })
-    }
-
-    /// Takes a leading manager's orders: a whole state, so that what they don't name is no longer wanted.
-    pub(crate) async fn take(&mut self, orders: Option<HostOrders>) {
-        let Some(orders) = orders else { return };
-        if orders.term < self.term {
-            ::metrics::counter!(metrics::ORDERS_STALE).increment(1);
-            tracing::warn!(
-                orders.term,
-                seen = self.term,
-                "refused the orders of a manager that no longer leads"
-            );
-            return;
-        }
-        self.term = orders.term;
-        self.heard = true;
-        ::metrics::counter!(metrics::ORDERS_TAKEN).increment(1);
-        let ordered: BTreeSet<_> = orders
-            .services
-            .iter()
-            .map(|order| order.service.clone())
-            .collect();
-        orders.services.into_iter().for_each(|order| self.seat(order));
-        for (_, seat) in self
-            .seats
-            .iter_mut()
-            .filter(|(service, _)| !ordered.contains(*service))
-        {
-            seat.withdraw();
-        }
-        self.forget_vacant();
-        self.meet(orders.neighbours).await;
-    }
-
-    fn seat(&mut self, order: DesiredService) {
-        let service = order.service.clone();
-        let Some(seat) = self.seats.get_mut(&service) else {
-            self.seats.insert(service, Seat::new(order));
-            return;
-        };
-        if let Err(stale) = seat.order(order) {
-            ::metrics::counter!(metrics::ORDERS_STALE).increment(1);
-            tracing::warn!(service.name = %service, "refused an order: {stale}");
-        }
-    }
-
-    fn forget_vacant(&mut self) {
-        let mut over = self.seats.len().saturating_sub(SEATS_MAX);
-        self.seats.retain(|_, seat| {
-            let forgotten = over > 0 && seat.is_vacant();
-            over -= usize::from(forgotten);
-            !forgotten
-        });
-    }
-
-    async fn meet(&mut self, neighbours: Vec<Neighbour>) {
-        if neighbours == self.neighbours {
-            return;
-        }
-        match self.swarm.set_neighbours(neighbours.clone()).await {
-            Ok(()) => self.neighbours = neighbours,
-            Err(error) => tracing::warn!(
-                reason = reason(&error),
-                "failed to take the neighbours that were ordered"
-            ),
-        }
-    }
-
     /// Takes every step that can be taken now. Decisions are on the disk before they are acted on.
     ///
     /// # Errors
@@ -352,45 +234,4 @@ fn world(shelf: &Shelf, keepers: &Keepers, service: &ServiceName, seat: &Seat) -
             .unwrap_or_default(),
         process: keepers.process(service),
     }
-}
-
-/// Makes the agent's folder its own.
-fn occupy(folder: &Path) -> Result<File, Error> {
-    let path = folder.join("lock");
-    let failed = |source| Error::Folder {
-        path: path.clone(),
-        source,
-    };
-    fs_err::create_dir_all(folder).map_err(failed)?;
-    let file = File::options()
-        .create(true)
-        .append(true)
-        .open(&path)
-        .map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::Occupied {
-            folder: folder.to_owned(),
-        }),
-        Err(TryLockError::Error(source)) => Err(failed(source)),
-    }
-}
-
-/// Finds the task again that an earlier life started for this seat, or notes that it is gone.
-fn adopt(service: &ServiceName, mut seat: Seat, keepers: &mut Keepers) -> Result<Seat, Error> {
-    let Some(record) = seat.record().task.clone() else {
-        return Ok(seat);
-    };
-    let failed = |source| Error::Adopt {
-        service: service.clone(),
-        source,
-    };
-    match Task::adopt(record.process.clone()).map_err(failed)? {
-        Some(task) => {
-            tracing::info!(service.name = %service, process.id = record.process.pid(), "found a running task again");
-            keepers.keep(service.clone(), task, record);
-        }
-        None => seat.stopped(),
-    }
-    Ok(seat)
 }
