@@ -10,6 +10,7 @@ use database::jobs::Claim;
 use database::{Hint, Hints, Jobs};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tasks::sandbox::Sandbox;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -202,6 +203,12 @@ impl Queue {
 
 /// Builds that cannot run would be claimed and given back one by one: better to say so once, now.
 async fn check_sandbox(config: &Config) -> Result<(), Error> {
+    if config.sandbox == Sandbox::ProcessGroup {
+        tracing::warn!(
+            "builds run without a sandbox: they see this machine's files and network, and a process that \
+             leaves its group outlives its build"
+        );
+    }
     let scratch = config.work_folder.join("sandbox-check");
     let source = scratch.join("source");
     fs_err::tokio::create_dir_all(&source)

@@ -1,0 +1,209 @@
+//! One attempt at one build: checkout and build, then upload and publish.
+
+mod build;
+mod publish;
+
+use crate::config::{Config, Dependencies};
+use crate::fault::{Fault, chain};
+use crate::folders::{AttemptFolder, WorkFolder};
+use crate::lease::Lease;
+use crate::log::{self, Log};
+use crate::metrics;
+use database::jobs::{ATTEMPTS_MAX, Claim};
+use model::{ArtifactId, Phase};
+use std::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// Everything that the attempts of one worker share.
+#[derive(Debug)]
+pub(crate) struct Workshop {
+    pub(crate) config: Config,
+    pub(crate) parts: Dependencies,
+    pub(crate) folder: WorkFolder,
+}
+
+/// What became of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Succeeded,
+    Failed,
+    HandedBack,
+    LeaseLost,
+}
+
+/// What an attempt made.
+struct Published {
+    artifact: ArtifactId,
+    total: u64,
+}
+
+/// One attempt, while it works.
+struct Attempt<'a> {
+    workshop: &'a Workshop,
+    claim: &'a Claim,
+    lease: &'a Lease,
+    folder: &'a AttemptFolder,
+    log: Log,
+    /// Cancelled when the work is to end early; why is for the caller to know.
+    stop: CancellationToken,
+}
+
+/// Runs an attempt to its end and records how it ended. When it returns, nothing of it runs and its
+/// folder is gone. `abandon` asks it to end early and to hand the build back.
+pub(crate) async fn run(
+    workshop: &Workshop,
+    claim: &Claim,
+    lease: &Lease,
+    abandon: &CancellationToken,
+) -> Outcome {
+    let worked = match workshop.folder.attempt(claim.build, claim.lease).await {
+        Err(error) => Err(Fault::infrastructure("make the attempt's folder")(error)),
+        Ok(folder) => {
+            let worked = work_with_log(workshop, claim, lease, &folder, abandon).await;
+            folder.remove().await;
+            worked
+        }
+    };
+    conclude(claim, lease, worked)
+        .await
+        .unwrap_or_else(|fault| match fault {
+            Fault::LeaseLost => Outcome::LeaseLost,
+            // The lease runs out by itself, and the reaper gives the build back.
+            fault => {
+                tracing::error!(?fault, "an attempt's end could not be recorded");
+                Outcome::LeaseLost
+            }
+        })
+}
+
+/// Works while its log is stored; returns when both are done.
+async fn work_with_log(
+    workshop: &Workshop,
+    claim: &Claim,
+    lease: &Lease,
+    folder: &AttemptFolder,
+    abandon: &CancellationToken,
+) -> Result<Published, Fault> {
+    let (log, shipper) = log::open(lease, workshop.config.log);
+    let attempt = Attempt {
+        workshop,
+        claim,
+        lease,
+        folder,
+        log,
+        stop: CancellationToken::new(),
+    };
+    // The log ends when the attempt, which holds its writing end, is dropped.
+    let work = async move {
+        let worked = attempt.work_until_told(abandon).await;
+        attempt.say_how_it_ended(&worked).await;
+        worked
+    };
+    let (worked, shipped) = tokio::join!(Box::pin(work), shipper.run());
+    // A build whose log could not be kept is not a success that anybody could read.
+    worked.and_then(|published| shipped.map(|()| published))
+}
+
+/// The write that counts, last of all.
+async fn conclude(claim: &Claim, lease: &Lease, worked: Result<Published, Fault>) -> Result<Outcome, Fault> {
+    match worked {
+        Ok(published) => {
+            lease.succeed(&published.artifact, published.total).await?;
+            Ok(Outcome::Succeeded)
+        }
+        Err(Fault::Build(reason)) => {
+            lease.fail(&reason).await?;
+            Ok(Outcome::Failed)
+        }
+        Err(Fault::Infrastructure { action, source }) if claim.attempt.0 >= ATTEMPTS_MAX => {
+            let (attempt, cause) = (claim.attempt.0, chain(source.as_ref()));
+            lease
+                .fail(&format!(
+                    "attempt {attempt}, the last, failed to {action}: {cause}"
+                ))
+                .await?;
+            Ok(Outcome::Failed)
+        }
+        Err(Fault::Infrastructure { .. } | Fault::Stopped) => {
+            lease.hand_back().await?;
+            Ok(Outcome::HandedBack)
+        }
+        Err(Fault::LeaseLost) => Ok(Outcome::LeaseLost),
+    }
+}
+
+impl Attempt<'_> {
+    /// Works until it is done, or one of those who may end it early does. Told to stop, the work kills
+    /// what it runs and returns soon; it is waited for, so that it leaves nothing behind.
+    async fn work_until_told(&self, abandon: &CancellationToken) -> Result<Published, Fault> {
+        let time_left = self.claim.time_left;
+        let mut work = Box::pin(self.work());
+        let why = tokio::select! {
+            worked = &mut work => return worked,
+            () = self.lease.lost().cancelled() => Fault::LeaseLost,
+            () = abandon.cancelled() => Fault::Stopped,
+            () = tokio::time::sleep(time_left) => {
+                Fault::Build(format!("it ran longer than its deadline of {} s", time_left.as_secs()))
+            }
+        };
+        self.stop.cancel();
+        match work.await {
+            Err(Fault::Stopped) => Err(why),
+            worked => worked,
+        }
+    }
+
+    async fn work(&self) -> Result<Published, Fault> {
+        let target = self.checkout().await?;
+        let outputs = self.build(&target).await?;
+        let uploaded = self.upload(outputs).await?;
+        self.publish(uploaded).await
+    }
+
+    async fn begin(&self, phase: Phase) -> Result<PhaseTimer, Fault> {
+        if self.stop.is_cancelled() {
+            return Err(Fault::Stopped);
+        }
+        self.lease.begin_phase(phase).await?;
+        tracing::info!(build.phase = %phase, "a phase begins");
+        let began = Instant::now();
+        Ok(PhaseTimer { phase, began })
+    }
+
+    /// For what kills its own processes when it is dropped.
+    async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Result<T, Fault> {
+        self.stop
+            .run_until_cancelled(Box::pin(work))
+            .await
+            .ok_or(Fault::Stopped)
+    }
+
+    async fn say_how_it_ended(&self, worked: &Result<Published, Fault>) {
+        match worked {
+            Ok(_) => {}
+            Err(Fault::Build(reason)) => self.log.say(&format!("FAILED: {reason}")).await,
+            Err(Fault::Infrastructure { action, source }) => {
+                let cause = chain(source.as_ref());
+                tracing::warn!(error = cause, "failed to {action}");
+                self.log
+                    .say(&format!("the worker failed to {action}: {cause}"))
+                    .await;
+            }
+            Err(Fault::Stopped) => self.log.say("the worker stops; another will start over").await,
+            Err(Fault::LeaseLost) => {}
+        }
+    }
+}
+
+/// Counts how long a phase took, however it ends.
+struct PhaseTimer {
+    phase: Phase,
+    began: Instant,
+}
+
+impl Drop for PhaseTimer {
+    fn drop(&mut self) {
+        let seconds = self.began.elapsed().as_secs_f64();
+        ::metrics::histogram!(metrics::PHASE_SECONDS, "phase" => self.phase.as_str()).record(seconds);
+    }
+}
