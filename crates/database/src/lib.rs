@@ -13,8 +13,8 @@
 //! - Every change that somebody may wait for sends a [`Hint`]. Hints get lost; whoever listens also
 //!   looks by itself from time to time.
 //!
-//! It never decides policy (when to retry a build's target, which hosts switch), starts no process,
-//! and hands out no row that does not parse into the model's words.
+//! It never decides which hosts switch or what is built where, starts no process, and hands out no row
+//! that does not parse into the model's words.
 
 pub mod builds;
 mod error;

@@ -114,8 +114,9 @@ impl Jobs {
         Ok(suspects)
     }
 
-    /// Takes one suspect if it still is one. The worker's heartbeat row is locked first: a beat either
-    /// came before, and is seen here, or waits, and then finds its lease lost.
+    /// Takes one suspect if it still is one, by all that is true once both of its rows are locked. The
+    /// worker's heartbeat comes first: a beat either came before, and is seen here, or waits, and then
+    /// finds its lease lost.
     async fn take(&self, suspect: Suspect, window: Duration) -> Result<Option<Reaped>, Error> {
         let mut transaction = self.pool.begin().await?;
         if let Some((_, worker)) = &suspect.held_by {

@@ -317,7 +317,7 @@ fn a_build_ends_once_and_publishes_at_most_once_whatever_happens() {
     on_jobs(async |jobs| {
         tokio::task::block_in_place(|| {
             let mut runner = TestRunner::new(Config {
-                cases: 64,
+                cases: 48,
                 ..Config::default()
             });
             let schedule = prop::collection::vec(any_step(), 1..40);

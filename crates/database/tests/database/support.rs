@@ -83,7 +83,7 @@ async fn fresh_database() -> String {
 
 fn limits() -> Limits {
     Limits {
-        connections_max: 10,
+        connections_max: 8,
         ..Limits::default()
     }
 }
