@@ -26,7 +26,7 @@ mod keepers;
 mod launch;
 pub mod ledger;
 mod managers;
-pub mod metrics;
+mod metrics;
 mod reason;
 pub mod seat;
 mod service;

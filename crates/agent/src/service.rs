@@ -2,7 +2,7 @@
 
 use crate::host::Host;
 use crate::talk::Talk;
-use crate::{Config, Error};
+use crate::{Config, Error, metrics};
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::Notify;
@@ -28,6 +28,7 @@ impl Service {
     /// If the agent's own folder can't be used when it begins, or a part of it panicked. The loss of every manager, of
     /// the network or of disk space is no error.
     pub async fn run(self, stop: CancellationToken) -> Result<(), Error> {
+        metrics::describe();
         let changed = Arc::new(Notify::new());
         let mut talk = Talk::new(&self.config, self.swarm.clone());
         let mut hints = self.swarm.hints();
