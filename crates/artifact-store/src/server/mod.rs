@@ -12,6 +12,7 @@
 //! - Checksums that a client sends are compared with the bytes that arrived.
 //! - No key becomes a path. The records of all objects are in memory, about 100 bytes a part.
 
+mod auth;
 mod backend;
 mod checksums;
 mod connections;
@@ -27,8 +28,8 @@ mod s3;
 mod uploads;
 
 use crate::SecretAccessKey;
+use auth::OneUser;
 use backend::Backend;
-use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -105,10 +106,10 @@ impl Server {
         let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
         let local_addr = listener.local_addr().map_err(failed)?;
         let mut builder = S3ServiceBuilder::new(backend);
-        builder.set_auth(SimpleAuth::from_single(
-            config.access_key_id,
-            config.secret_access_key.expose(),
-        ));
+        builder.set_auth(OneUser {
+            access_key_id: config.access_key_id,
+            secret_access_key: config.secret_access_key,
+        });
         Ok(Self {
             listener,
             local_addr,

@@ -1,14 +1,16 @@
 //! Copying an artifact from one store to another.
 
-use super::Crc64;
+use super::buffers::Buffers;
 use super::{
-    ContentKey, Error, PART_LENGTH, PARTS_IN_FLIGHT, Part, Store, StoredManifest, UploadTicket, Verification,
+    ContentKey, Crc64, Error, PART_LENGTH, PARTS_IN_FLIGHT, Part, Store, StoredManifest, UploadTicket,
+    Verification,
 };
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use model::ArtifactId;
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -85,20 +87,23 @@ impl Store {
         (ticket, mut present): (&UploadTicket, BTreeMap<i32, Part>),
         progress: &watch::Sender<u64>,
     ) -> Result<Vec<Part>, Error> {
+        let (key, buffers) = (original.content_key.object(), Arc::<Buffers>::default());
         let by_server = self.shares_server_with(source);
         let missing: Vec<(i32, Range<u64>)> = ranges(original.total)
             .filter(|(number, _)| !present.contains_key(number))
             .collect();
         let mut copying = futures::stream::iter(missing)
             .map(|(number, range)| {
-                let from = (source, &original.content_key);
+                let (key, buffers) = (&key, buffers.clone());
                 Box::pin(async move {
                     if by_server {
-                        return self.copy_part(ticket, number, from, range).await;
+                        return self.copy_part(ticket, number, (source, key), range).await;
                     }
-                    let bytes = source.read(from.1, range).await?;
-                    let crc64nvme = Crc64::of(&bytes);
-                    self.put_part(ticket, number, bytes, crc64nvme).await
+                    let mut buffer = buffers.take((range.end - range.start) as usize);
+                    source.read_into(key, range.start, buffer.as_mut()).await?;
+                    let hashing = tokio::task::spawn_blocking(move || (Crc64::of(buffer.as_ref()), buffer));
+                    let (crc64nvme, buffer) = hashing.await?;
+                    self.put_part(ticket, number, buffer.freeze(), crc64nvme).await
                 })
             })
             .buffer_unordered(PARTS_IN_FLIGHT);

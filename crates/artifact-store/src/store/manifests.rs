@@ -1,12 +1,13 @@
 //! Stored manifests: the last object of an artifact, and its only public face.
 
-use super::read::READ_LENGTH_MAX;
 use super::{Error, InvalidStoredManifest, Store, StoredManifest};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use model::ArtifactId;
 
-pub(super) fn manifest_key(artifact: &ArtifactId) -> String {
-    format!("manifests/{artifact}")
+const MANIFEST_PREFIX: &str = "manifests/";
+
+fn manifest_key(artifact: &ArtifactId) -> String {
+    format!("{MANIFEST_PREFIX}{artifact}")
 }
 
 impl Store {
@@ -36,16 +37,33 @@ impl Store {
         if head.length > StoredManifest::LENGTH_MAX as u64 {
             return Err(refused(InvalidStoredManifest::Header));
         }
-        let mut bytes = BytesMut::with_capacity(head.length as usize);
-        while (bytes.len() as u64) < head.length {
-            let start = bytes.len() as u64;
-            let end = head.length.min(start + READ_LENGTH_MAX);
-            bytes.extend_from_slice(&self.read_object(&key, start..end).await?);
-        }
+        let mut bytes = vec![0; head.length as usize];
+        self.read_into(&key, 0, &mut bytes).await?;
         let manifest = StoredManifest::decode(&bytes).map_err(refused)?;
         if manifest.signed.artifact() != *artifact {
             return Err(refused(InvalidStoredManifest::OtherArtifact));
         }
         Ok(Some(manifest))
+    }
+
+    /// The published artifacts behind `after` in the order of their ids, at most 1000: ask again with the
+    /// last of them until none comes.
+    ///
+    /// # Errors
+    /// Fails when the store does.
+    pub async fn artifacts(&self, after: Option<&ArtifactId>) -> Result<Vec<ArtifactId>, Error> {
+        let request = self
+            .client
+            .list_objects_v2()
+            .bucket(&self.config.bucket)
+            .prefix(MANIFEST_PREFIX);
+        let listed = request.set_start_after(after.map(manifest_key)).send().await;
+        let page =
+            listed.map_err(|error| Error::request("list", &self.config.bucket, MANIFEST_PREFIX, error))?;
+        let ids = page
+            .contents()
+            .iter()
+            .filter_map(|object| object.key()?.strip_prefix(MANIFEST_PREFIX)?.parse().ok());
+        Ok(ids.collect())
     }
 }

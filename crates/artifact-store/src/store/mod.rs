@@ -1,5 +1,6 @@
 //! The client.
 
+mod buffers;
 mod config;
 mod connection;
 mod content_key;

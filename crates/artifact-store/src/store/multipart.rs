@@ -96,7 +96,7 @@ impl Store {
         &self,
         ticket: &UploadTicket,
         number: i32,
-        source: (&Self, &ContentKey),
+        source: (&Self, &str),
         range: Range<u64>,
     ) -> Result<Part, Error> {
         let (store, key) = source;
@@ -107,7 +107,7 @@ impl Store {
             .key(ticket.key.object())
             .upload_id(&ticket.upload_id)
             .part_number(number)
-            .copy_source(format!("{}/{}", store.config.bucket, key.object()))
+            .copy_source(format!("{}/{key}", store.config.bucket))
             .copy_source_range(format!("bytes={}-{}", range.start, range.end - 1))
             .send()
             .await

@@ -1,8 +1,8 @@
 //! Reading a build's outputs as the content of an artifact, part by part, with all hashes in one pass.
 
+use super::buffers::{Buffer, Buffers};
 use super::{Crc64, Error, PART_LENGTH};
 use artifact::{FileEntry, ManifestBuilder, PieceHash, Provenance};
-use bytes::Bytes;
 use fs_err as fs;
 use rayon::iter::{IndexedParallelIterator, ParallelIterator};
 use rayon::slice::ParallelSlice;
@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::fs::Metadata;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// What a build produced: each file's place in the artifact and on the disk.
 #[derive(Debug, Clone)]
@@ -25,6 +26,7 @@ pub struct Outputs {
 pub(super) struct Plan {
     pub(super) manifest: ManifestBuilder,
     sources: Vec<Source>,
+    buffers: Arc<Buffers>,
 }
 
 #[derive(Debug)]
@@ -58,7 +60,7 @@ impl Identity {
 /// One part, read and hashed.
 #[derive(Debug)]
 pub(super) struct ReadPart {
-    pub(super) bytes: Bytes,
+    pub(super) bytes: Buffer,
     pub(super) crc64nvme: Crc64,
     pub(super) pieces: Vec<PieceHash>,
 }
@@ -86,7 +88,11 @@ impl Plan {
                 identity: Identity::of(&metadata),
             });
         }
-        Ok(Self { manifest, sources })
+        Ok(Self {
+            manifest,
+            sources,
+            buffers: Arc::default(),
+        })
     }
 
     pub(super) fn total(&self) -> u64 {
@@ -103,11 +109,11 @@ impl Plan {
         let start = part * PART_LENGTH;
         let end = self.total().min(start + PART_LENGTH);
         // A part is at most 16 MiB.
-        let mut bytes = vec![0; (end - start) as usize];
+        let mut bytes = self.buffers.take((end - start) as usize);
         let mut filled = 0;
         for segment in self.manifest.segments(start..end) {
             let source = &self.sources[segment.file];
-            let target = &mut bytes[filled..][..segment.length as usize];
+            let target = &mut bytes.as_mut()[filled..][..segment.length as usize];
             source.read(segment.offset, target)?;
             filled += target.len();
         }
@@ -116,13 +122,14 @@ impl Plan {
         let first_piece = (start / piece_length as u64) as u32;
         let layout = self.manifest.layout();
         let pieces = bytes
+            .as_ref()
             .par_chunks(piece_length)
             .enumerate()
             .map(|(at, piece)| layout.hash_piece(first_piece + at as u32, piece));
         Ok(ReadPart {
             pieces: pieces.collect::<Result<_, _>>()?,
-            crc64nvme: Crc64::of(&bytes),
-            bytes: Bytes::from(bytes),
+            crc64nvme: Crc64::of(bytes.as_ref()),
+            bytes,
         })
     }
 

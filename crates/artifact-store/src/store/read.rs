@@ -1,8 +1,8 @@
 //! Reading ranges of content.
 
 use super::{ContentKey, Error, Store};
-use backon::{ExponentialBuilder, Retryable};
-use bytes::{Bytes, BytesMut};
+use backon::{BackoffBuilder, ExponentialBuilder};
+use bytes::Bytes;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -21,58 +21,68 @@ impl Store {
     /// Refuses more than [`READ_LENGTH_MAX`]; fails when the store does, or when it has fewer bytes than
     /// the range, after a bounded number of tries.
     pub async fn read(&self, key: &ContentKey, range: Range<u64>) -> Result<Bytes, Error> {
-        self.read_object(&key.object(), range).await
-    }
-
-    pub(super) async fn read_object(&self, key: &str, range: Range<u64>) -> Result<Bytes, Error> {
         let length = range.end.saturating_sub(range.start);
         if length > READ_LENGTH_MAX {
             return Err(Error::ReadTooLong(length));
         }
-        if length == 0 {
-            return Ok(Bytes::new());
-        }
-        let backoff = ExponentialBuilder::default()
-            .with_jitter()
-            .with_max_times(TRIES_MAX - 1);
-        let broke_off = |error: &Error| matches!(error, Error::Short { .. });
-        let try_once = || self.read_once(key, range.start, length);
-        try_once
-            .retry(backoff)
-            .when(broke_off)
-            .notify(|error, wait| {
-                tracing::warn!(store.key = key, ?wait, %error, "a read from the store broke off, trying again");
-            })
-            .await
+        let mut bytes = vec![0; length as usize];
+        self.read_into(&key.object(), range.start, &mut bytes).await?;
+        Ok(Bytes::from(bytes))
     }
 
-    async fn read_once(&self, key: &str, start: u64, length: u64) -> Result<Bytes, Error> {
-        let last = start + length - 1;
+    /// Fills a buffer with the bytes of an object from `start` on.
+    pub(super) async fn read_into(&self, key: &str, start: u64, target: &mut [u8]) -> Result<(), Error> {
+        if target.is_empty() {
+            return Ok(());
+        }
+        let limits = ExponentialBuilder::default()
+            .with_jitter()
+            .with_max_times(TRIES_MAX - 1);
+        let mut backoff = limits.build();
+        loop {
+            match self.read_once(key, start, target).await {
+                Err(error @ Error::Short { .. }) => {
+                    let Some(pause) = backoff.next() else {
+                        return Err(error);
+                    };
+                    tracing::warn!(store.key = key, ?pause, %error, "a read from the store broke off, trying again");
+                    tokio::time::sleep(pause).await;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    async fn read_once(&self, key: &str, start: u64, target: &mut [u8]) -> Result<(), Error> {
+        let expected = target.len() as u64;
+        let last = start + expected - 1;
         let request = self.client.get_object().bucket(&self.config.bucket).key(key);
         let answer = request.range(format!("bytes={start}-{last}")).send().await;
         let mut body = answer
             .map_err(|error| Error::request("read", &self.config.bucket, key, error))?
             .body;
-        // A read is at most READ_LENGTH_MAX, which fits a usize.
-        let mut bytes = BytesMut::with_capacity(length as usize);
+        let mut found = 0;
         let collect = async {
-            while bytes.len() < length as usize {
+            while found < target.len() {
                 match body.next().await {
-                    Some(Ok(chunk)) => bytes.extend_from_slice(&chunk),
+                    Some(Ok(chunk)) => {
+                        let taken = chunk.len().min(target.len() - found);
+                        target[found..][..taken].copy_from_slice(&chunk[..taken]);
+                        found += taken;
+                    }
                     Some(Err(error)) => return tracing::debug!(store.key = key, %error, "a read broke off"),
                     None => return,
                 }
             }
         };
         let in_time = tokio::time::timeout(TRY_TIMEOUT, collect).await.is_ok();
-        let found = bytes.len() as u64;
-        if in_time && found == length {
-            return Ok(bytes.freeze());
+        if in_time && found as u64 == expected {
+            return Ok(());
         }
         Err(Error::Short {
             key: key.to_owned(),
-            expected: length,
-            found,
+            expected,
+            found: found as u64,
         })
     }
 }

@@ -114,7 +114,9 @@ impl Store {
         // At most CONTENT_LENGTH_MAX / PART_LENGTH = 4096 parts.
         let number = part as i32 + 1;
         Ok(Sent {
-            part: self.put_part(ticket, number, read.bytes, read.crc64nvme).await?,
+            part: self
+                .put_part(ticket, number, read.bytes.freeze(), read.crc64nvme)
+                .await?,
             crc64nvme: read.crc64nvme,
             pieces: read.pieces,
         })

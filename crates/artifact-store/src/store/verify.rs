@@ -1,9 +1,10 @@
 //! Whether a store holds an artifact, whole.
 
+use super::buffers::Buffers;
 use super::{Error, PART_LENGTH, Store, StoredManifest};
 use artifact::Manifest;
-use bytes::Bytes;
 use model::ArtifactId;
+use std::sync::Arc;
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,21 +38,24 @@ impl Store {
     /// Fails when the store does; a difference is not an error.
     pub async fn verify_content(&self, stored: &StoredManifest) -> Result<Verification, Error> {
         let manifest = match stored.signed.unverified() {
-            Ok(manifest) => std::sync::Arc::new(manifest),
+            Ok(manifest) => Arc::new(manifest),
             Err(error) => return Ok(Verification::Differs(error.to_string())),
         };
-        let total = manifest.total_length();
+        let (total, key) = (manifest.total_length(), stored.content_key.object());
+        let buffers = Arc::<Buffers>::default();
         for start in (0..total).step_by(PART_LENGTH as usize) {
             let end = total.min(start + PART_LENGTH);
-            let bytes = match self.read(&stored.content_key, start..end).await {
-                Ok(bytes) => bytes,
+            let mut buffer = buffers.take((end - start) as usize);
+            match self.read_into(&key, start, buffer.as_mut()).await {
+                Ok(()) => {}
                 Err(error) if error.has_code("NoSuchKey") || error.has_code("InvalidRange") => {
                     return Ok(Verification::Differs(error.to_string()));
                 }
                 Err(error) => return Err(error),
-            };
+            }
             let manifest = manifest.clone();
-            let wrong = tokio::task::spawn_blocking(move || first_wrong_piece(&manifest, start, &bytes));
+            let wrong =
+                tokio::task::spawn_blocking(move || first_wrong_piece(&manifest, start, buffer.as_ref()));
             if let Some(piece) = wrong.await? {
                 return Ok(Verification::Differs(format!(
                     "piece {piece} does not match its hash"
@@ -81,7 +85,7 @@ impl Store {
 }
 
 /// `start` is where `bytes` begin in the content, at a multiple of the piece length.
-fn first_wrong_piece(manifest: &Manifest, start: u64, bytes: &Bytes) -> Option<u32> {
+fn first_wrong_piece(manifest: &Manifest, start: u64, bytes: &[u8]) -> Option<u32> {
     let length = manifest.piece_length() as usize;
     let first = (start / length as u64) as u32;
     let mut pieces = (first..).zip(bytes.chunks(length));

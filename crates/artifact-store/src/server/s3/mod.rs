@@ -1,13 +1,14 @@
 //! The protocol's verbs, translated to the backend's.
 
+mod listings;
+
 use super::backend::{Backend, blocking};
 use super::checksums::Asserted;
 use super::copy::parse_range;
 use super::download;
-use super::listing::{self, PAGE_MAX};
 use super::objects::Precondition;
 use super::receive::receive;
-use super::record::{Attributes, ObjectRecord};
+use super::record::Attributes;
 use super::uploads::UploadPlace;
 use crate::Crc64;
 use s3s::dto::{
@@ -17,11 +18,10 @@ use s3s::dto::{
     DeleteObjectInput, DeleteObjectOutput, ETag, ETagCondition, GetObjectInput, GetObjectOutput,
     HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput, ListMultipartUploadsInput,
     ListMultipartUploadsOutput, ListObjectsV2Input, ListObjectsV2Output, ListPartsInput, ListPartsOutput,
-    MultipartUpload, Object, Part, PutObjectInput, PutObjectOutput, StreamingBlob, Timestamp,
-    UploadPartCopyInput, UploadPartCopyOutput, UploadPartInput, UploadPartOutput,
+    PutObjectInput, PutObjectOutput, StreamingBlob, Timestamp, UploadPartCopyInput, UploadPartCopyOutput,
+    UploadPartInput, UploadPartOutput,
 };
 use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
-use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 fn tag(etag: &str) -> Option<ETag> {
@@ -42,12 +42,6 @@ fn crc64nvme() -> Option<ChecksumAlgorithm> {
 
 fn length(bytes: u64) -> Option<i64> {
     i64::try_from(bytes).ok()
-}
-
-fn limit(asked: Option<i32>) -> usize {
-    asked.map_or(PAGE_MAX, |asked| {
-        usize::try_from(asked).unwrap_or(0).min(PAGE_MAX)
-    })
 }
 
 fn precondition(
@@ -234,30 +228,7 @@ impl S3 for Backend {
     }
 
     async fn list_parts(&self, request: S3Request<ListPartsInput>) -> S3Result<S3Response<ListPartsOutput>> {
-        let input = request.input;
-        let place = UploadPlace::new(input.bucket, input.key, &input.upload_id)?;
-        let after = input.part_number_marker.unwrap_or_default();
-        let (parts, more) = self.parts(&place, after, limit(input.max_parts))?;
-        let last = parts.last().map(|(number, _)| *number);
-        let parts = parts.into_iter().map(|(number, part)| Part {
-            part_number: Some(number),
-            size: length(part.blob.length),
-            e_tag: tag(&part.etag),
-            checksum_crc64nvme: Some(part.crc64nvme.to_base64()),
-            last_modified: timestamp(part.modified_at),
-            ..Default::default()
-        });
-        Ok(S3Response::new(ListPartsOutput {
-            parts: Some(parts.collect()),
-            is_truncated: Some(more),
-            next_part_number_marker: last.filter(|_| more),
-            checksum_algorithm: crc64nvme(),
-            checksum_type: full_object(),
-            bucket: Some(place.bucket),
-            key: Some(place.key),
-            upload_id: Some(input.upload_id),
-            ..Default::default()
-        }))
+        self.parts_page(request.input).map(S3Response::new)
     }
 
     async fn complete_multipart_upload(
@@ -317,92 +288,13 @@ impl S3 for Backend {
         &self,
         request: S3Request<ListMultipartUploadsInput>,
     ) -> S3Result<S3Response<ListMultipartUploadsOutput>> {
-        let input = request.input;
-        // A NUL can't be in an id, so a marker of a key alone comes behind all uploads of that key.
-        let after = input.key_marker.map_or(String::new(), |key| {
-            format!("{key}\0{}", input.upload_id_marker.as_deref().unwrap_or("~"))
-        });
-        let (uploads, next) = self.with_bucket(&input.bucket, |bucket| {
-            let sorted: BTreeMap<String, MultipartUpload> = bucket
-                .uploads
-                .iter()
-                .map(|(id, upload)| {
-                    let shown = MultipartUpload {
-                        key: Some(upload.record.key.clone()),
-                        upload_id: Some(id.to_string()),
-                        initiated: timestamp(upload.record.begun_at),
-                        checksum_algorithm: crc64nvme(),
-                        checksum_type: full_object(),
-                        ..Default::default()
-                    };
-                    (format!("{}\0{id}", upload.record.key), shown)
-                })
-                .collect();
-            let prefix = input.prefix.as_deref().unwrap_or_default();
-            let page = listing::page(&sorted, prefix, None, &after, limit(input.max_uploads));
-            let uploads: Vec<_> = page.keys.into_iter().map(|(_, upload)| upload.clone()).collect();
-            Ok((uploads, page.next))
-        })?;
-        let next = next.as_deref().and_then(|next| next.split_once('\0'));
-        Ok(S3Response::new(ListMultipartUploadsOutput {
-            bucket: Some(input.bucket),
-            is_truncated: Some(next.is_some()),
-            next_key_marker: next.map(|(key, _)| key.to_owned()),
-            next_upload_id_marker: next.map(|(_, id)| id.to_owned()),
-            prefix: input.prefix,
-            uploads: Some(uploads),
-            ..Default::default()
-        }))
+        self.uploads_page(request.input).map(S3Response::new)
     }
 
     async fn list_objects_v2(
         &self,
         request: S3Request<ListObjectsV2Input>,
     ) -> S3Result<S3Response<ListObjectsV2Output>> {
-        let input = request.input;
-        let after = input
-            .continuation_token
-            .as_deref()
-            .or(input.start_after.as_deref());
-        let (contents, folders, next) = self.with_bucket(&input.bucket, |bucket| {
-            let page = listing::page(
-                &bucket.objects,
-                input.prefix.as_deref().unwrap_or_default(),
-                input.delimiter.as_deref(),
-                after.unwrap_or_default(),
-                limit(input.max_keys),
-            );
-            let shown: Vec<Object> = page.keys.into_iter().map(|(_, record)| shown(record)).collect();
-            Ok((shown, page.folders, page.next))
-        })?;
-        let folders = folders
-            .into_iter()
-            .map(|prefix| s3s::dto::CommonPrefix { prefix: Some(prefix) });
-        let folders: Vec<_> = folders.collect();
-        Ok(S3Response::new(ListObjectsV2Output {
-            name: Some(input.bucket),
-            prefix: input.prefix,
-            delimiter: input.delimiter,
-            key_count: i32::try_from(contents.len() + folders.len()).ok(),
-            max_keys: input.max_keys,
-            is_truncated: Some(next.is_some()),
-            continuation_token: input.continuation_token,
-            next_continuation_token: next,
-            contents: Some(contents),
-            common_prefixes: Some(folders),
-            ..Default::default()
-        }))
-    }
-}
-
-fn shown(record: &ObjectRecord) -> Object {
-    Object {
-        key: Some(record.key.clone()),
-        size: length(record.length),
-        e_tag: tag(&record.etag),
-        last_modified: timestamp(record.modified_at),
-        checksum_algorithm: crc64nvme().map(|algorithm| vec![algorithm]),
-        checksum_type: full_object(),
-        ..Default::default()
+        self.objects_page(request.input).map(S3Response::new)
     }
 }
