@@ -6,11 +6,15 @@ use rustix::process::Signal;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// How long a start may take; half a second on an idle machine.
 const START_LIMIT: Duration = Duration::from_secs(60);
 const STOP_GRACE: Duration = Duration::from_secs(10);
+/// How long one look at the member's health may take, and how much it may say.
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
+const HEALTH_LENGTH_MAX: u64 = 4_096;
 
 /// A running etcd member. It ends when this value is dropped.
 #[derive(Debug)]
@@ -41,9 +45,7 @@ impl Etcd {
         let log = folder.join("etcd.log");
         let mut child = Child::start(&program, arguments, &[], ParentDeath::Kill, &log)?;
         child
-            .wait_until(START_LIMIT, async || {
-                TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_ok()
-            })
+            .wait_until(START_LIMIT, async || is_healthy(port).await.unwrap_or(false))
             .await?;
         Ok(Self { child, folder: folder.to_owned(), port })
     }
@@ -74,6 +76,17 @@ impl Etcd {
     pub async fn stop(self) -> Result<(), Error> {
         self.child.stop(Signal::TERM, STOP_GRACE).await
     }
+}
+
+/// Whether the member has a leader and commits. Its port answers earlier, but a member that is stopped
+/// between the two never elects itself again.
+async fn is_healthy(port: u16) -> std::io::Result<bool> {
+    let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+    connection.write_all(b"GET /health HTTP/1.0\r\n\r\n").await?;
+    let mut answer = Vec::new();
+    let mut bounded = connection.take(HEALTH_LENGTH_MAX);
+    tokio::time::timeout(HEALTH_TIMEOUT, bounded.read_to_end(&mut answer)).await??;
+    Ok(String::from_utf8_lossy(&answer).contains(r#""health":"true""#))
 }
 
 fn program() -> Result<PathBuf, Error> {

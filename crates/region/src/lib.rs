@@ -1,1 +1,33 @@
-//! region
+//! Floor 3: the replication manager of one region.
+//!
+//! Several may run in a region; etcd elects one. The leader lists what the region should run, seeds the
+//! artifacts into the region's swarm straight from the region's store, tells every host that asks what to
+//! do and whom to exchange pieces with, and tells the control plane what its hosts say. A manager that
+//! does not lead says so to whoever asks.
+//!
+//! Where to read: `service` campaigns; `leader` is the one loop of a leader; `roster` and `topology` are
+//! its pure rules; `listing`, `seeds` and `reporter` are its three errands, each a task of its own, so
+//! that a slow etcd, store or API never keeps a host waiting for an answer.
+//!
+//! Promises:
+//!
+//! - Every answer is a whole state; whatever is lost on the way costs only time.
+//! - Leadership that is not certain any more ends at once: the manager answers that it stands by.
+//! - What etcd, the store or the API says is asked for again every few seconds; their hints only make it
+//!   faster.
+//! - The content of an artifact is never held: a piece is read from the store when a host is sent it.
+//!
+//! It never decides what a host should run, and never believes a host about another.
+
+mod config;
+mod leader;
+mod listing;
+pub mod metrics;
+mod reporter;
+mod roster;
+mod seeds;
+mod service;
+mod topology;
+
+pub use config::{Config, Error};
+pub use service::Service;

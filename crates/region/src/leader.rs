@@ -1,0 +1,208 @@
+//! The one loop of a leading manager: hosts ask, and are answered from what is known.
+
+use crate::listing::{Listing, Services};
+use crate::reporter::{Reporter, Sent};
+use crate::roster::Roster;
+use crate::seeds::{Manifests, Seeds};
+use crate::service::reply;
+use crate::{Config, metrics};
+use futures::future::{BoxFuture, OptionFuture};
+use model::host::{
+    HostOrders, HostReport, HostRequest, HostResponse, NEIGHBOURS_MAX, Neighbour, SERVICES_MAX,
+};
+use model::instance::REASON_LENGTH_MAX;
+use model::{ArtifactId, HostName};
+use std::time::Duration;
+use swarm::{Certificate, Handle, IncomingCall, Role};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior};
+
+/// How often lost hosts are looked for and changes are told.
+const TICK: Duration = Duration::from_millis(250);
+/// The most addresses that a host may have.
+const ADDRESSES_MAX: usize = 4;
+/// The longest address, in bytes.
+const ADDRESS_LENGTH_MAX: usize = 256;
+
+/// A manager during its term.
+pub(crate) struct Leader {
+    name: HostName,
+    term: i64,
+    swarm: Handle,
+    roster: Roster,
+    reporter: Reporter,
+    services: Services,
+    manifests: Manifests,
+}
+
+impl Leader {
+    pub(crate) fn new(config: &Config, term: i64, swarm: Handle, reporter: Reporter) -> Self {
+        Self {
+            name: config.candidate.clone(),
+            term,
+            swarm,
+            roster: Roster::default(),
+            reporter,
+            services: None,
+            manifests: Manifests::default(),
+        }
+    }
+
+    /// Answers, hints and reports until it is dropped.
+    pub(crate) async fn run(
+        mut self,
+        calls: &mut mpsc::Receiver<IncomingCall>,
+        listing: Listing,
+        seeds: Seeds,
+    ) {
+        let (mut services, mut manifests) = (listing.services(), seeds.manifests());
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut report: OptionFuture<BoxFuture<'static, Sent>> = None.into();
+        let mut reporting = false;
+        loop {
+            tokio::select! {
+                Some(call) = calls.recv() => self.answer(call),
+                Ok(()) = services.changed() => {
+                    self.services.clone_from(&services.borrow_and_update());
+                    self.hint_everybody().await;
+                }
+                Ok(()) = manifests.changed() => {
+                    self.manifests.clone_from(&manifests.borrow_and_update());
+                    self.hint_everybody().await;
+                }
+                Some(sent) = &mut report, if reporting => {
+                    reporting = false;
+                    self.reported(sent);
+                }
+                _ = ticks.tick() => {
+                    self.expire();
+                    if !reporting && let Some(next) = self.next_report(seeds.bytes_read()) {
+                        report = Some(next).into();
+                        reporting = true;
+                    }
+                }
+            }
+        }
+    }
+
+    fn answer(&mut self, call: IncomingCall) {
+        let response = match postcard::from_bytes(&call.request) {
+            Ok(HostRequest::Report(report)) => self.hear(&call.certificate, report),
+            Ok(HostRequest::Manifest(artifact)) => self.manifest(&artifact),
+            Err(_) => HostResponse::Refused("the request could not be read".to_owned()),
+        };
+        reply(call, &response);
+    }
+
+    fn hear(&mut self, certificate: &Certificate, report: HostReport) -> HostResponse {
+        if let Err(reason) = check(certificate, &report) {
+            return HostResponse::Refused(reason);
+        }
+        let Some(services) = self.services.clone() else {
+            // Orders that were not listed yet would read as "run nothing".
+            return HostResponse::StandingBy;
+        };
+        let host = report.host.clone();
+        if let Err(full) = self
+            .roster
+            .hear(certificate.statement().peer, report, Instant::now())
+        {
+            return HostResponse::Refused(full.to_string());
+        }
+        let mut neighbours = vec![self.as_neighbour()];
+        neighbours.extend(self.roster.neighbours(&host));
+        neighbours.truncate(NEIGHBOURS_MAX);
+        let services = services.values().take(SERVICES_MAX).cloned().collect();
+        HostResponse::Orders(HostOrders {
+            term: self.term,
+            services,
+            neighbours,
+        })
+    }
+
+    fn manifest(&self, artifact: &ArtifactId) -> HostResponse {
+        match self.manifests.get(artifact) {
+            Some(manifest) => HostResponse::Manifest(manifest.to_vec()),
+            None => HostResponse::Refused("the manager does not seed this artifact yet".to_owned()),
+        }
+    }
+
+    /// The manager takes part in the swarm like a host that has everything.
+    fn as_neighbour(&self) -> Neighbour {
+        Neighbour {
+            host: self.name.clone(),
+            peer: self.swarm.local_peer().to_string(),
+            addresses: self.swarm.addresses().to_vec(),
+        }
+    }
+
+    /// Tells hosts to ask again. Those who do not hear it ask by themselves soon.
+    async fn hint_everybody(&self) {
+        if let Err(error) = self.swarm.hint(&self.roster.peers()).await {
+            tracing::debug!(%error, "failed to hint the hosts");
+        }
+    }
+
+    fn expire(&mut self) {
+        let lost = self.roster.expire(Instant::now());
+        if lost > 0 {
+            tracing::warn!(hosts.lost = lost, "hosts were not heard of for too long");
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float, and hosts are few")]
+        ::metrics::gauge!(metrics::HOSTS_ALIVE).set(self.roster.alive() as f64);
+    }
+
+    fn next_report(&mut self, store_bytes_read: u64) -> Option<BoxFuture<'static, Sent>> {
+        let now = Instant::now();
+        if !self.reporter.may_report(now) {
+            return None;
+        }
+        let changes = self.roster.changes();
+        let report = self
+            .reporter
+            .report(changes, self.roster.alive(), store_bytes_read, now)?;
+        Some(Box::pin(self.reporter.send(report)))
+    }
+
+    fn reported(&mut self, sent: Sent) {
+        self.reporter.ended(&sent, Instant::now());
+        if sent.accepted {
+            self.roster.accept(sent.report.instances);
+        }
+    }
+}
+
+/// Whether a host speaks for itself and within the limits.
+fn check(certificate: &Certificate, report: &HostReport) -> Result<(), String> {
+    let statement = certificate.statement();
+    if statement.role != Role::Host || statement.name != report.host {
+        return Err(format!(
+            "the certificate is {}'s, not host {}'s",
+            statement.name, report.host
+        ));
+    }
+    if report.instances.len() > SERVICES_MAX || report.complete.len() > SERVICES_MAX {
+        return Err(format!(
+            "a host has at most {SERVICES_MAX} services and artifacts"
+        ));
+    }
+    if report.addresses.len() > ADDRESSES_MAX
+        || report
+            .addresses
+            .iter()
+            .any(|text| text.len() > ADDRESS_LENGTH_MAX)
+    {
+        return Err(format!(
+            "a host has at most {ADDRESSES_MAX} addresses of {ADDRESS_LENGTH_MAX} bytes"
+        ));
+    }
+    let reasons = report
+        .instances
+        .iter()
+        .filter_map(|instance| instance.reason.as_ref());
+    if reasons.into_iter().any(|reason| reason.len() > REASON_LENGTH_MAX) {
+        return Err(format!("a reason has at most {REASON_LENGTH_MAX} bytes"));
+    }
+    Ok(())
+}

@@ -1,0 +1,88 @@
+//! What the region should run, asked of etcd on every hint and every few seconds.
+
+use desired_state::DesiredState;
+use model::{DesiredService, ServiceName};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
+
+/// Every service of the region, as it was listed last. `None` before the first listing: a leader that
+/// knows nothing yet orders nothing.
+pub(crate) type Services = Option<Arc<BTreeMap<ServiceName, DesiredService>>>;
+
+/// The task that lists; ends when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Listing {
+    services: watch::Receiver<Services>,
+    _task: AbortOnDropHandle<()>,
+}
+
+impl Listing {
+    pub(crate) fn start(desired: DesiredState, period: Duration) -> Self {
+        let (sender, services) = watch::channel(None);
+        let task = tokio::spawn(list_for_ever(desired, period, sender));
+        Self {
+            services,
+            _task: AbortOnDropHandle::new(task),
+        }
+    }
+
+    pub(crate) fn services(&self) -> watch::Receiver<Services> {
+        self.services.clone()
+    }
+}
+
+async fn list_for_ever(desired: DesiredState, period: Duration, services: watch::Sender<Services>) {
+    let mut watch = desired.watch(0);
+    let mut watching = false;
+    loop {
+        match desired.list().await {
+            Ok(snapshot) => {
+                if !watching {
+                    watch = desired.watch(snapshot.revision);
+                    watching = true;
+                }
+                services.send_if_modified(|known| take_in(known, snapshot));
+            }
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(
+                    error,
+                    "failed to list the region's services; going on with those known"
+                );
+            }
+        }
+        // Both ends of the wait mean the same: list again.
+        let _ = tokio::time::timeout(period, watch.changed()).await;
+    }
+}
+
+/// Replaces what is known by a snapshot; whether that changes anything. An order that cannot be read is
+/// no order to stop, so the last one that could be read stands.
+fn take_in(known: &mut Services, snapshot: desired_state::Snapshot) -> bool {
+    let mut listed: BTreeMap<_, _> = snapshot
+        .services
+        .into_iter()
+        .map(|service| (service.service.clone(), service))
+        .collect();
+    for key in &snapshot.unreadable {
+        tracing::error!(
+            etcd.key = key,
+            "a service's desired state cannot be read; a newer version wrote it?"
+        );
+        let name = key.rsplit('/').next().unwrap_or_default();
+        let before = known
+            .as_ref()
+            .and_then(|known| known.iter().find(|(service, _)| service.as_str() == name));
+        if let Some((service, desired)) = before {
+            listed.insert(service.clone(), desired.clone());
+        }
+    }
+    if known.as_deref() == Some(&listed) {
+        return false;
+    }
+    *known = Some(Arc::new(listed));
+    true
+}

@@ -1,0 +1,223 @@
+//! The hosts of a region and what each said last, folded to what the control plane has not heard yet.
+//!
+//! Pure: the time is an argument. One leader has one roster and begins it empty; its hosts fill it within
+//! seconds, since each of their reports is a whole state.
+
+use crate::topology::Topology;
+use model::host::{HostReport, Neighbour};
+use model::instance::TaskState;
+use model::region_report::{HostInstance, REPORT_INSTANCES_MAX};
+use model::{HostName, Instance, ServiceName, ZoneName};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// A host that was not heard of for this long is LOST.
+pub(crate) const LOST_AFTER: Duration = Duration::from_secs(30);
+/// A lost host is forgotten after this long; what was said of it stays in the database.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(3_600);
+/// The most hosts of a region.
+pub(crate) const HOSTS_MAX: usize = 200_000;
+
+/// Everything that is known of a region's hosts.
+#[derive(Debug, Default)]
+pub(crate) struct Roster {
+    hosts: HashMap<HostName, Host>,
+    topology: Topology,
+    alive: usize,
+    /// Hosts with something to tell, first come first served, so that busy ones cannot push others aside.
+    queue: VecDeque<HostName>,
+    /// Those of the batch that was handed out last and is not accepted yet.
+    under_way: Vec<HostName>,
+}
+
+#[derive(Debug)]
+struct Host {
+    zone: ZoneName,
+    peer: swarm::PeerId,
+    addresses: Vec<String>,
+    heard_at: Instant,
+    lost: bool,
+    /// Whether it is in the queue or under way.
+    queued: bool,
+    seats: BTreeMap<ServiceName, Seat>,
+}
+
+/// One service on one host.
+#[derive(Debug)]
+struct Seat {
+    /// What the host said last.
+    now: Instance,
+    /// What the control plane has accepted.
+    accepted: Option<Instance>,
+}
+
+impl Seat {
+    fn is_news(&self) -> bool {
+        self.accepted.as_ref() != Some(&self.now)
+    }
+}
+
+/// The region has as many hosts as a manager takes.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the region has {HOSTS_MAX} hosts already")]
+pub(crate) struct Full;
+
+impl Roster {
+    /// Takes a host's report in, which was checked before.
+    pub(crate) fn hear(&mut self, peer: swarm::PeerId, report: HostReport, now: Instant) -> Result<(), Full> {
+        let known = self.hosts.get(&report.host);
+        if known.is_none() && self.hosts.len() >= HOSTS_MAX {
+            return Err(Full);
+        }
+        let settled = known.is_some_and(|host| !host.lost && host.zone == report.zone);
+        if !settled {
+            if let Some(host) = known.filter(|host| !host.lost) {
+                self.topology.remove(&report.host, &host.zone);
+                self.alive -= 1;
+            }
+            self.topology.insert(&report.host, &report.zone);
+            self.alive += 1;
+        }
+        let name = report.host.clone();
+        let host = self.hosts.entry(report.host).or_insert_with(|| Host {
+            zone: report.zone.clone(),
+            peer,
+            addresses: Vec::new(),
+            heard_at: now,
+            lost: false,
+            queued: false,
+            seats: BTreeMap::new(),
+        });
+        host.zone = report.zone;
+        host.peer = peer;
+        host.addresses = report.addresses;
+        host.heard_at = now;
+        host.lost = false;
+        host.seat(report.instances);
+        host.enqueue(&name, &mut self.queue);
+        Ok(())
+    }
+
+    /// Marks hosts that were not heard of for too long; how many became lost.
+    pub(crate) fn expire(&mut self, now: Instant) -> usize {
+        let mut lost = 0;
+        for (name, host) in &mut self.hosts {
+            if !host.lost && now.duration_since(host.heard_at) >= LOST_AFTER {
+                host.lose();
+                host.enqueue(name, &mut self.queue);
+                self.topology.remove(name, &host.zone);
+                lost += 1;
+            }
+        }
+        self.alive -= lost;
+        self.hosts
+            .retain(|_, host| now.duration_since(host.heard_at) < FORGOTTEN_AFTER);
+        lost
+    }
+
+    /// Hosts that are not lost.
+    pub(crate) fn alive(&self) -> usize {
+        self.alive
+    }
+
+    /// The peers of all hosts that are not lost.
+    pub(crate) fn peers(&self) -> Vec<swarm::PeerId> {
+        let alive = self.hosts.values().filter(|host| !host.lost);
+        alive.map(|host| host.peer).collect()
+    }
+
+    /// Whom a host should be connected to.
+    pub(crate) fn neighbours(&self, name: &HostName) -> Vec<Neighbour> {
+        let Some(host) = self.hosts.get(name) else {
+            return Vec::new();
+        };
+        let others = self.topology.neighbours(name, &host.zone).into_iter();
+        others
+            .filter_map(|name| {
+                let other = self.hosts.get(name)?;
+                Some(Neighbour {
+                    host: name.clone(),
+                    peer: other.peer.to_string(),
+                    addresses: other.addresses.clone(),
+                })
+            })
+            .collect()
+    }
+
+    /// What the control plane has not accepted yet, at most [`REPORT_INSTANCES_MAX`]. What was handed out
+    /// before and not accepted comes first, as it is now.
+    pub(crate) fn changes(&mut self) -> Vec<HostInstance> {
+        let waiting = std::mem::take(&mut self.under_way);
+        for name in waiting.into_iter().rev() {
+            self.queue.push_front(name);
+        }
+        let mut changes = Vec::new();
+        while let Some(name) = self.queue.front() {
+            let told: Vec<_> = match self.hosts.get(name) {
+                Some(host) => host.changes(name).collect(),
+                None => Vec::new(),
+            };
+            if changes.len() + told.len() > REPORT_INSTANCES_MAX {
+                break;
+            }
+            changes.extend(told);
+            self.under_way.extend(self.queue.pop_front());
+        }
+        changes
+    }
+
+    /// Remembers that the control plane has accepted what [`Roster::changes`] handed out last.
+    pub(crate) fn accept(&mut self, accepted: Vec<HostInstance>) {
+        for said in accepted {
+            let seats = self.hosts.get_mut(&said.host).map(|host| &mut host.seats);
+            if let Some(seat) = seats.and_then(|seats| seats.get_mut(&said.instance.service)) {
+                seat.accepted = Some(said.instance);
+            }
+        }
+        for name in std::mem::take(&mut self.under_way) {
+            if let Some(host) = self.hosts.get_mut(&name) {
+                host.queued = false;
+                host.enqueue(&name, &mut self.queue);
+            }
+        }
+    }
+}
+
+impl Host {
+    fn changes<'a>(&'a self, name: &'a HostName) -> impl Iterator<Item = HostInstance> + 'a {
+        let changed = self.seats.values().filter(|seat| seat.is_news());
+        changed.map(|seat| HostInstance {
+            host: name.clone(),
+            zone: self.zone.clone(),
+            instance: seat.now.clone(),
+        })
+    }
+
+    fn enqueue(&mut self, name: &HostName, queue: &mut VecDeque<HostName>) {
+        if !self.queued && self.seats.values().any(Seat::is_news) {
+            self.queued = true;
+            queue.push_back(name.clone());
+        }
+    }
+
+    /// Puts the host's word in the place of what it said before.
+    fn seat(&mut self, instances: Vec<Instance>) {
+        let mut before = std::mem::take(&mut self.seats);
+        for now in instances {
+            let accepted = before.remove(&now.service).and_then(|seat| seat.accepted);
+            self.seats.insert(now.service.clone(), Seat { now, accepted });
+        }
+    }
+
+    fn lose(&mut self) {
+        self.lost = true;
+        for seat in self.seats.values_mut() {
+            seat.now.state = TaskState::Lost;
+            seat.now.reason = Some(format!("not heard of for {} s", LOST_AFTER.as_secs()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
