@@ -1,0 +1,19 @@
+//! The names of this crate's metrics.
+
+/// Desired states written to a region's etcd; label `region`.
+pub const PUBLISHED_TOTAL: &str = "starling_publisher_published_total";
+/// Attempts to tell a region that failed; label `region`.
+pub const PUBLISH_FAILURES_TOTAL: &str = "starling_publisher_failures_total";
+/// Deployments that reached a state; label `state`.
+pub const DEPLOYMENTS_TOTAL: &str = "starling_rollout_deployments_total";
+
+/// Describes every metric of this crate to the recorder that is installed.
+pub fn describe() {
+    metrics::describe_counter!(PUBLISHED_TOTAL, "Desired states written to a region's etcd");
+    metrics::describe_counter!(PUBLISH_FAILURES_TOTAL, "Attempts to tell a region that failed");
+    metrics::describe_counter!(DEPLOYMENTS_TOTAL, "Deployments that reached a state");
+}
+
+pub(crate) fn count(metric: &'static str, region: &model::RegionName) {
+    metrics::counter!(metric, "region" => region.to_string()).increment(1);
+}

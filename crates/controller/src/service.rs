@@ -1,0 +1,114 @@
+//! The two loops, and who leads them.
+
+use crate::driver::Driver;
+use crate::publisher::Publisher;
+use crate::{Config, Error};
+use database::{Builds, Hint, Singleton};
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, error_span, warn};
+
+/// The publisher and the rollout driver.
+#[derive(Debug)]
+pub struct Service {
+    builds: Builds,
+    period: Duration,
+    publisher: Publisher,
+    driver: Driver,
+}
+
+/// A reconciler: looks at the world and acts.
+trait Reconcile: Send + 'static {
+    /// One look. Fails when the database does; then it is tried again.
+    fn pass(&self) -> impl Future<Output = Result<(), database::Error>> + Send;
+}
+
+impl Reconcile for Publisher {
+    async fn pass(&self) -> Result<(), database::Error> {
+        self.publish_due().await
+    }
+}
+
+impl Reconcile for Driver {
+    async fn pass(&self) -> Result<(), database::Error> {
+        self.drive_all().await
+    }
+}
+
+impl Service {
+    /// Prepares connections to every region.
+    ///
+    /// # Errors
+    /// [`Error::Region`] for an address that can never work; a region that is away is no error.
+    pub async fn new(config: Config, builds: Builds) -> Result<Self, Error> {
+        Ok(Self {
+            publisher: Publisher::connect(builds.clone(), &config.regions).await?,
+            driver: Driver::new(builds.clone(), config.staging_limit),
+            period: config.period,
+            builds,
+        })
+    }
+
+    /// Publishes and drives until `stop`.
+    ///
+    /// # Errors
+    /// Only [`Error::Panicked`].
+    pub async fn run(self, stop: CancellationToken) -> Result<(), Error> {
+        let Self {
+            builds,
+            period,
+            publisher,
+            driver,
+        } = self;
+        let mut parts = JoinSet::new();
+        let publishing = lead(
+            builds.clone(),
+            Singleton::Publisher,
+            period,
+            publisher,
+            stop.clone(),
+        );
+        parts.spawn(publishing.instrument(error_span!("publisher")));
+        let driving = lead(builds, Singleton::Rollout, period, driver, stop.clone());
+        parts.spawn(driving.instrument(error_span!("rollout")));
+        while let Some(ended) = parts.join_next().await {
+            ended.map_err(Error::Panicked)?;
+        }
+        Ok(())
+    }
+}
+
+/// Repeats a reconciler's pass for as long as this process leads, and campaigns again when it does not.
+async fn lead(
+    builds: Builds,
+    what: Singleton,
+    period: Duration,
+    reconciler: impl Reconcile,
+    stop: CancellationToken,
+) {
+    while let Some(leadership) = builds.lead(what, &stop).await {
+        let mut wakeups = builds.wakeups(is_wanted, period);
+        let work = async {
+            loop {
+                if let Err(error) = reconciler.pass().await {
+                    warn!(
+                        error = &error as &dyn std::error::Error,
+                        "pass failed; trying again"
+                    );
+                }
+                wakeups.next().await;
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = leadership.lost().cancelled() => {}
+            () = work => {}
+        }
+    }
+}
+
+/// What moves a deployment: itself, and its artifact's replicas.
+fn is_wanted(hint: &Hint) -> bool {
+    matches!(hint, Hint::Deployment(_) | Hint::Replica(_) | Hint::Anything)
+}
