@@ -47,7 +47,11 @@ impl Etcd {
         child
             .wait_until(START_LIMIT, async || is_healthy(port).await.unwrap_or(false))
             .await?;
-        Ok(Self { child, folder: folder.to_owned(), port })
+        Ok(Self {
+            child,
+            folder: folder.to_owned(),
+            port,
+        })
     }
 
     /// Waits until the member ends, which it does by itself only when something is wrong.
