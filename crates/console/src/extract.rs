@@ -125,5 +125,7 @@ fn unreadable(status: StatusCode, rejection: &dyn std::error::Error) -> Refusal 
     let reason = rejection
         .source()
         .map_or_else(|| rejection.to_string(), ToString::to_string);
-    Refusal::Invalid(reason)
+    // The field's name says where; the position in a body that a program wrote helps nobody.
+    let words = reason.split(" at line ").next().unwrap_or(&reason);
+    Refusal::Invalid(words.to_owned())
 }

@@ -7,6 +7,7 @@ use axum::Router;
 use database::{Builds, Jobs};
 use model::repository::LocalRepositories;
 use repository_mirror::Mirrors;
+use std::net::SocketAddr;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -51,6 +52,11 @@ impl Service {
     ) -> Result<Self, Error> {
         let app = App::new(config, jobs, builds, mirrors)?;
         Ok(Self { app, listener })
+    }
+
+    /// Where it answers.
+    pub fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
     }
 
     /// Every address of the API and the console, to be driven without a socket.

@@ -13,7 +13,11 @@ pub(super) const STEPS: [(&str, &str, &str); 4] = [
         "Replicate",
         "until the region's store holds a verified copy",
     ),
-    ("step-publish", "Tell", "until the region's etcd holds the order"),
+    (
+        "step-publish",
+        "Publish",
+        "until the region's etcd holds the order",
+    ),
     (
         "step-swarm",
         "Swarm",

@@ -1,0 +1,13 @@
+//! The console's promises, driven through its router against a real Postgres and a real git repository.
+
+#![allow(clippy::unwrap_used)]
+
+mod admitting;
+mod building;
+mod deploying;
+mod living;
+mod looking;
+mod reading;
+mod registering;
+mod reporting;
+mod support;
