@@ -98,10 +98,12 @@ impl Mirrors {
             .arguments(["read-tree", "--reset", "-u", "--end-of-options", commit.as_str()])
             .run()
             .await;
-        match fs_err::tokio::remove_file(&index).await {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-            _ => laid_out.map(|_| ()),
+        if let Err(error) = fs_err::tokio::remove_file(&index).await
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            return Err(error.into());
         }
+        laid_out.map(|_| ())
     }
 
     /// Where a repository's mirror is. A name is safe in a path: it has letters, digits and '-' only.
