@@ -110,6 +110,7 @@ impl Transfer {
         for (request, how) in overdue {
             if how == Overdue::Hopeless && self.has_other_source(request.piece, request.peer) {
                 self.take_request(request.piece, request.peer);
+                self.requests.learn(cx.now.since(request.asked_at));
                 cx.outputs.push_back(Output::Abandon {
                     transfer: self.id,
                     peer: request.peer,

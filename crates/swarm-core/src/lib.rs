@@ -39,6 +39,7 @@ mod end_game;
 mod first_pass;
 mod hearing;
 mod input;
+mod load;
 mod message;
 mod neighbour;
 mod node;
@@ -52,8 +53,9 @@ mod transfer;
 
 pub use config::Config;
 pub use input::{Input, Miss};
+pub use load::{Load, Progress};
 pub use message::{GAINED_MAX, Message};
-pub use node::{Load, Node, Progress};
+pub use node::Node;
 pub use output::{BanReason, Output};
 pub use piece_set::{InvalidPieceSet, PIECES_MAX, Piece, PieceSet};
 pub use time::Time;

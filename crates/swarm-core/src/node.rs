@@ -1,5 +1,6 @@
 //! The node: every input comes in here, every output goes out here.
 
+use crate::load::{Load, Progress};
 use crate::slots::{Asked, Slots};
 use crate::transfer::{Context, Transfer};
 use crate::{BanReason, Config, Input, Output, PIECES_MAX, Peer, PieceSet, Role, Time, TransferId};
@@ -20,34 +21,6 @@ pub struct Node {
     slots: Slots,
     banned: VecDeque<Peer>,
     outputs: VecDeque<Output>,
-}
-
-/// How far one transfer has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
-    /// Pieces of the artifact.
-    pub pieces: u32,
-    /// Pieces on disk.
-    pub held: u32,
-    /// Pieces in flight.
-    pub in_flight: usize,
-    /// Neighbours.
-    pub neighbours: usize,
-}
-
-/// What a node holds at this moment, for metrics and for checks of its limits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Load {
-    /// Transfers, at most `Config::transfers_max`.
-    pub transfers: usize,
-    /// Neighbours over all transfers, at most `Config::peers_max` each.
-    pub neighbours: usize,
-    /// Pieces in flight over all transfers.
-    pub in_flight: usize,
-    /// Uploads, at most `Config::upload_slots`.
-    pub uploading: usize,
-    /// Requests that wait for a slot, at most `Config::waiting_per_peer_max` for each neighbour.
-    pub waiting: usize,
 }
 
 impl Node {
@@ -77,11 +50,7 @@ impl Node {
                 self.start(now, transfer, pieces, have, role);
             }
             Input::TransferEnded { transfer } => self.end(transfer),
-            Input::PeerJoined { transfer, peer, role } => {
-                if !self.banned.contains(&peer) {
-                    self.with(now, transfer, |it, cx| it.join(peer, role, cx));
-                }
-            }
+            Input::PeerJoined { transfer, peer, role } => self.joined(now, transfer, peer, role),
             Input::PeerLeft { transfer, peer } => {
                 self.with(now, transfer, |it, cx| it.leave(peer, cx));
                 self.refuse_waiting(|asked| asked.transfer == transfer && asked.peer == peer);
@@ -217,6 +186,12 @@ impl Node {
                 },
             ),
         );
+    }
+
+    fn joined(&mut self, now: Time, id: TransferId, peer: Peer, role: Role) {
+        if !self.banned.contains(&peer) {
+            self.with(now, id, |it, cx| it.join(peer, role, cx));
+        }
     }
 
     fn end(&mut self, id: TransferId) {

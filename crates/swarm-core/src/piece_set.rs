@@ -77,11 +77,10 @@ impl PieceSet {
     /// How much of the artifact is in the set, from 0 to 8 eighths.
     #[must_use]
     pub const fn eighths(&self) -> u8 {
-        if self.pieces == 0 {
-            8
-        } else {
-            (self.held * 8 / self.pieces) as u8
-        } // at most 2^19 × 8
+        match (self.held * 8).checked_div(self.pieces) {
+            Some(eighths) => eighths as u8, // at most 8
+            None => 8,
+        }
     }
 
     /// Whether every piece is in the set. So it is when the artifact has no pieces.

@@ -7,6 +7,11 @@
 //! "The tail at scale" (CACM 2013), a second request once the first is slower than most, with the
 //! median in place of their 95th percentile: of pieces that share a link a few are always slow,
 //! and a second request for one of those would be waste, which twice the median leaves room for.
+//!
+//! A request that was dropped counts in the median too, with the time that it had. Else the median
+//! would be over the lucky ones only, and a host whose own link is slow would drop every piece just
+//! before it came, for ever: the collapse that Karn & Partridge, "Improving round-trip time estimates
+//! in reliable transport protocols" (1987), found in TCP. The simulator found it here.
 
 use crate::{Peer, Piece, Time};
 use std::time::Duration;
@@ -14,15 +19,15 @@ use std::time::Duration;
 /// How many recent requests the median is over: enough to be steady, few enough to follow a change
 /// of load within seconds.
 const SAMPLES_MAX: usize = 32;
-/// The median is found anew after so many samples.
+/// The median is found anew after so many samples; at first, after each.
 const SAMPLES_BETWEEN: u32 = 8;
 /// The median before the first piece has come. A piece is up to 8 MiB, which takes 0.7 s at
 /// 100 Mbit/s.
 const MEDIAN_FIRST: Duration = Duration::from_secs(2);
 /// Below this, delays of the host itself (disk, scheduling) look like a slow source.
 const MEDIAN_MIN: Duration = Duration::from_millis(200);
-/// Above this, waiting longer before looking elsewhere is of no use.
-const MEDIAN_MAX: Duration = Duration::from_secs(15);
+/// Above this, waiting longer before looking elsewhere is of no use: 8 MiB in this time are 70 kB/s.
+const MEDIAN_MAX: Duration = Duration::from_secs(120);
 /// A piece is never in flight from more neighbours than this: what comes second is waste.
 pub(crate) const COPIES_MAX: usize = 2;
 
@@ -85,7 +90,7 @@ impl Requests {
         Some(self.all.swap_remove(index))
     }
 
-    /// Notes how long a request took that was answered with the piece.
+    /// Notes how long a request took that brought the piece, or was dropped.
     pub fn learn(&mut self, took: Duration) {
         self.pace.add(took);
     }
@@ -156,7 +161,7 @@ impl Pace {
             self.samples[self.count as usize % SAMPLES_MAX] = sample;
         }
         self.count = self.count.wrapping_add(1);
-        if self.count.is_multiple_of(SAMPLES_BETWEEN) {
+        if self.count < SAMPLES_BETWEEN || self.count.is_multiple_of(SAMPLES_BETWEEN) {
             let mut sorted = self.samples.clone();
             let middle = sorted.len() / 2;
             let (_, median, _) = sorted.select_nth_unstable(middle);

@@ -183,6 +183,49 @@ fn a_request_that_takes_too_long_is_asked_elsewhere_and_then_dropped() {
 }
 
 #[test]
+fn a_host_on_whose_link_everything_is_slow_still_completes() {
+    let (pieces, takes_us) = (12, 20_000_000);
+    let mut host = Driven::host(pieces);
+    let all: Vec<u32> = (0..pieces).collect();
+    let mut in_flight = Vec::new();
+    let follow = |host: &Driven, outputs: &[Output], in_flight: &mut Vec<(Time, u32, u32)>| {
+        let gone = abandons(outputs);
+        in_flight.retain(|&(_, peer, piece)| !gone.contains(&(peer, piece)));
+        let due = Time(host.now.0 + takes_us);
+        in_flight.extend(
+            fetches(outputs)
+                .into_iter()
+                .map(|(peer, piece)| (due, peer, piece)),
+        );
+    };
+    for peer in 0..10 {
+        let outputs = host.join(peer, pieces, &all);
+        follow(&host, &outputs, &mut in_flight);
+    }
+    while host
+        .node
+        .progress(T)
+        .is_some_and(|progress| progress.held < pieces)
+    {
+        let arrival = in_flight.iter().copied().min();
+        let timeout = host.node.poll_timeout().map(|(at, _)| at);
+        let outputs = match arrival {
+            Some((due, peer, piece)) if timeout.is_none_or(|timeout| due <= timeout) => {
+                host.now = due;
+                in_flight.retain(|&it| it != (due, peer, piece));
+                host.stored(piece, peer)
+            }
+            _ => {
+                host.now = host.now.max(timeout.expect("somebody is waited for"));
+                host.tell(Input::Timeout)
+            }
+        };
+        assert!(host.now < Time(600_000_000), "no piece ever comes: {in_flight:?}");
+        follow(&host, &outputs, &mut in_flight);
+    }
+}
+
+#[test]
 fn the_copy_that_arrives_first_ends_the_other() {
     let mut host = Driven::host(1);
     host.join(1, 1, &[0]);
