@@ -1,5 +1,10 @@
 //! Artifacts go in, come out, and are compared; through the real client and a real server.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot build its input should fail"
+)]
+
 mod common;
 
 use artifact_store::{Crc64, Error, PART_LENGTH, READ_LENGTH_MAX, Store, Verification};
@@ -123,8 +128,7 @@ async fn copied(from: &Store, to: &Store, artifact: &ArtifactId) -> u64 {
     to.copy_from(from, artifact, progress, CancellationToken::new())
         .await
         .unwrap();
-    let held = *seen.borrow();
-    held
+    *seen.borrow()
 }
 
 #[tokio::test(flavor = "multi_thread")]

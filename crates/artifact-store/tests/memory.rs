@@ -1,5 +1,10 @@
 //! Memory stays flat. In a process of its own, so that the peak is this test's.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot build its input should fail"
+)]
+
 mod common;
 
 use artifact::FileEntry;

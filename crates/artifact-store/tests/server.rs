@@ -1,5 +1,10 @@
 //! The server's own promises: what it refuses, and what survives its end.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot build its input should fail"
+)]
+
 mod common;
 
 use artifact_store::{Config, Crc64, Error, PART_LENGTH, Store, Verification};

@@ -1,6 +1,11 @@
 //! Every kind of malformed manifest is refused for its own reason. The claimed counts and lengths are such
 //! that taking memory for one of them would end the process.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot build its input should fail"
+)]
+
 use artifact::{InvalidManifest, InvalidPath, Manifest};
 use serde::Serialize;
 

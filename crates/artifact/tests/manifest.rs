@@ -1,5 +1,10 @@
 //! Manifests: round trips, hashes, segments, and everything that is refused.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot build its input should fail"
+)]
+
 mod common;
 
 use artifact::{FileEntry, InvalidManifest, Manifest, ManifestBuilder, Segment};

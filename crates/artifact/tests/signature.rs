@@ -1,5 +1,10 @@
 //! Signatures: what is trusted, and what is not.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot build its input should fail"
+)]
+
 mod common;
 
 use artifact::{InvalidKey, NotTrusted, PublicKey, SignedManifest, SigningKey, TrustedKeys};

@@ -1,4 +1,8 @@
 //! A server of our own on a loopback port, and builders of outputs.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot build its input should fail"
+)]
 #![allow(dead_code, reason = "each test file uses a part of these")]
 
 use artifact::{FileEntry, Provenance, SigningKey};

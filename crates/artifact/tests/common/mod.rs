@@ -1,4 +1,8 @@
 //! Builders that the tests share.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot build its input should fail"
+)]
 
 use artifact::{FileEntry, Manifest, ManifestBuilder, Provenance};
 
