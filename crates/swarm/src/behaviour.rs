@@ -23,10 +23,10 @@ const CONNECTIONS_PER_PEER_MAX: u32 = 4;
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a hello or a control message may take.
 const SMALL_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long one piece may take, waiting for a slot included: 8 MiB at a third of a megabyte a second.
-const PIECE_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a piece may stand still.
-const PIECE_STALL: Duration = Duration::from_secs(10);
+/// How long one piece may take, waiting for a slot included: 8 MiB at 140 kB a second.
+const PIECE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a piece may stand still, or wait for a slot.
+const PIECE_STALL: Duration = Duration::from_secs(15);
 /// Streams of all protocols on one connection.
 const STREAMS_MAX: usize = 64;
 

@@ -48,6 +48,9 @@ pub struct Certificate {
 /// Why a certificate opens no door.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidCertificate {
+    /// The peer said something else first, or nothing.
+    #[error("none was shown")]
+    Missing,
     /// The bytes or digits are no certificate.
     #[error("it is malformed")]
     Malformed,

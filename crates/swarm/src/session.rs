@@ -4,6 +4,7 @@ use crate::wire::control::{Control, Outbox, Overflow};
 use crate::{Certificate, Role};
 use jiff::Timestamp;
 use libp2p::request_response::OutboundRequestId;
+use libp2p::swarm::ConnectionId;
 use model::ArtifactId;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -30,6 +31,7 @@ pub(crate) struct Session {
     welcomed: bool,
     /// Whether this was told to the rest of the node.
     pub(crate) joined: bool,
+    connections: Vec<ConnectionId>,
     since: Instant,
     hello: Option<OutboundRequestId>,
     hello_next: Instant,
@@ -58,6 +60,7 @@ impl Session {
             process: None,
             welcomed: false,
             joined: false,
+            connections: Vec::new(),
             since: now,
             hello: None,
             hello_next: if dialler { now } else { now + HELLO_TIMEOUT },
@@ -66,6 +69,24 @@ impl Session {
             outbox: Outbox::default(),
             announced: HashSet::new(),
         }
+    }
+
+    /// Notes a connection; libp2p limits how many there are.
+    pub(crate) fn opened(&mut self, connection: ConnectionId) {
+        self.connections.push(connection);
+    }
+
+    pub(crate) fn closed(&mut self, connection: ConnectionId) {
+        self.connections.retain(|open| *open != connection);
+    }
+
+    /// The connections but this one.
+    pub(crate) fn others(&self, connection: ConnectionId) -> Vec<ConnectionId> {
+        self.connections
+            .iter()
+            .copied()
+            .filter(|open| *open != connection)
+            .collect()
     }
 
     /// What the peer has shown, if it was verified. Nothing of a peer without it is listened to.

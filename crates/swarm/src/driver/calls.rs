@@ -160,7 +160,7 @@ impl Swarm {
         channel: ResponseChannel<Answer>,
     ) {
         let Some(certificate) = self.sessions.get(&peer).and_then(|session| session.certificate()) else {
-            self.refuse_stranger(peer, &InvalidCertificate::Malformed);
+            self.refuse_stranger(peer, &InvalidCertificate::Missing);
             return;
         };
         let (reply, answer) = oneshot::channel();

@@ -5,25 +5,35 @@ use crate::session::Session;
 use crate::{InvalidCertificate, PeerId};
 use jiff::Timestamp;
 use libp2p::Multiaddr;
-use libp2p::swarm::DialError;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
+use libp2p::swarm::{ConnectionId, DialError};
 use tokio::time::Instant;
 
 impl Swarm {
-    pub(super) fn on_connected(&mut self, peer: PeerId, dialler: bool) {
+    pub(super) fn on_connected(&mut self, peer: PeerId, connection: ConnectionId, dialler: bool) {
         if self.banned.iter().any(|banned| banned.peer == peer) {
             tracing::debug!(%peer, "a banned peer came back");
             self.disconnect(peer);
             return;
         }
-        self.sessions
+        let session = self
+            .sessions
             .entry(peer)
             .or_insert_with(|| Session::new(Instant::now(), dialler));
+        session.opened(connection);
         self.greet(peer);
     }
 
-    /// The last connection to a peer is closed.
-    pub(super) fn on_disconnected(&mut self, peer: PeerId) {
+    /// A connection is closed; if it was the last, the peer is gone.
+    pub(super) fn on_closed(&mut self, peer: PeerId, connection: ConnectionId, left: u32) {
+        if left == 0 {
+            self.on_disconnected(peer);
+        } else if let Some(session) = self.sessions.get_mut(&peer) {
+            session.closed(connection);
+        }
+    }
+
+    fn on_disconnected(&mut self, peer: PeerId) {
         let Some(session) = self.sessions.remove(&peer) else {
             return;
         };
@@ -94,7 +104,7 @@ impl Swarm {
                 tracing::debug!(%peer, "a peer that answers no hello is given up");
                 self.disconnect(peer);
             } else if session.is_silent(now) {
-                self.refuse_stranger(peer, &InvalidCertificate::Malformed);
+                self.refuse_stranger(peer, &InvalidCertificate::Missing);
             } else {
                 self.greet(peer);
             }

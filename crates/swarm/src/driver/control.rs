@@ -64,7 +64,7 @@ impl Swarm {
     /// Takes in a frame. False if the peer is sent away instead.
     fn hear_frame(&mut self, peer: PeerId, body: &[u8]) -> bool {
         let Some(role) = self.sessions.get(&peer).and_then(|session| session.role()) else {
-            self.refuse_stranger(peer, &InvalidCertificate::Malformed);
+            self.refuse_stranger(peer, &InvalidCertificate::Missing);
             return false;
         };
         let messages = match control::decode(body) {

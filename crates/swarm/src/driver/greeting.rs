@@ -11,6 +11,7 @@ use crate::wire::hello::Hello;
 use crate::{InvalidCertificate, PeerId, Role, metrics};
 use jiff::Timestamp;
 use libp2p::request_response::Message;
+use libp2p::swarm::ConnectionId;
 use swarm_core::{BanReason, Input, Peer};
 use tokio::time::Instant;
 
@@ -22,20 +23,16 @@ impl Swarm {
         match event {
             Event::Message {
                 peer,
+                connection_id,
                 message: Message::Request { request, channel, .. },
-                ..
             } => {
                 let peer = PeerId(peer);
                 match self.examine(peer, &request.body) {
                     Ok(hello) => {
-                        // An asker that went away needs no welcome.
-                        drop(
-                            self.network
-                                .behaviour_mut()
-                                .hello
-                                .send_response(channel, Answer::Body(Vec::new())),
-                        );
-                        self.accept(peer, hello);
+                        let (hellos, welcome) = (&mut self.network.behaviour_mut().hello, Vec::new());
+                        // A speaker that went away needs no welcome.
+                        drop(hellos.send_response(channel, Answer::Body(welcome)));
+                        self.accept(peer, connection_id, hello);
                     }
                     Err(reason) => self.refuse_stranger(peer, &reason),
                 }
@@ -75,7 +72,7 @@ impl Swarm {
         Ok(hello)
     }
 
-    fn accept(&mut self, peer: PeerId, hello: Hello) {
+    fn accept(&mut self, peer: PeerId, connection: ConnectionId, hello: Hello) {
         let Some(session) = self.sessions.get_mut(&peer) else {
             return;
         };
@@ -87,6 +84,10 @@ impl Swarm {
             Greeting::New => tracing::debug!(%peer, %name, "a peer was accepted"),
             Greeting::Restarted => {
                 tracing::debug!(%peer, %name, "a peer was restarted");
+                // Nobody listens at the far end of its old connections.
+                for old in session.others(connection) {
+                    self.network.close_connection(old);
+                }
                 self.part(peer);
             }
         }

@@ -47,6 +47,8 @@ const UPLOADS_MAX: usize = 4;
 const INCOMING_MAX: usize = 64;
 /// How often connections are looked after.
 const TICK: Duration = Duration::from_millis(250);
+/// Addresses that a node listens on.
+const LISTENERS_MAX: usize = 8;
 /// How long an operating system may take to open a listening socket.
 const LISTEN_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -184,16 +186,20 @@ impl Swarm {
             SwarmEvent::Behaviour(BehaviourEvent::Piece(event)) => self.on_piece(event),
             SwarmEvent::Behaviour(BehaviourEvent::Call(event)) => self.on_call(event),
             SwarmEvent::ConnectionEstablished {
-                peer_id, endpoint, ..
+                peer_id,
+                connection_id,
+                endpoint,
+                ..
             } => {
-                self.on_connected(PeerId(peer_id), endpoint.is_dialer());
+                self.on_connected(PeerId(peer_id), connection_id, endpoint.is_dialer());
             }
             SwarmEvent::ConnectionClosed {
                 peer_id,
-                num_established: 0,
+                connection_id,
+                num_established,
                 ..
             } => {
-                self.on_disconnected(PeerId(peer_id));
+                self.on_closed(PeerId(peer_id), connection_id, num_established);
             }
             SwarmEvent::OutgoingConnectionError {
                 peer_id: Some(peer),
@@ -287,6 +293,12 @@ async fn sleep_until(alarm: Option<Instant>) {
 
 /// Opens the listening sockets; the addresses that they have.
 async fn listen(network: &mut libp2p::Swarm<Behaviour>, wanted: &[String]) -> Result<Vec<String>, Error> {
+    if wanted.len() > LISTENERS_MAX {
+        return Err(Error::TooMany {
+            what: "addresses to listen on",
+            max: LISTENERS_MAX,
+        });
+    }
     let mut opening = HashMap::new();
     for address in wanted {
         let failed = |reason: String| Error::Listen {

@@ -197,7 +197,7 @@ impl Swarm {
             .get(&peer)
             .is_some_and(|session| session.certificate().is_some());
         let Some(handle) = self.names.of(peer).filter(|_| certified) else {
-            self.refuse_stranger(peer, &InvalidCertificate::Malformed);
+            self.refuse_stranger(peer, &InvalidCertificate::Missing);
             return;
         };
         let Some(PieceRequest { artifact, piece }) = PieceRequest::decode(body) else {

@@ -109,8 +109,12 @@ impl Raw {
 }
 
 fn hello(certificate: &Certificate) -> Vec<u8> {
+    hello_of_process(1, certificate)
+}
+
+fn hello_of_process(process: u64, certificate: &Certificate) -> Vec<u8> {
     Hello {
-        process: 1,
+        process,
         certificate: certificate.clone(),
     }
     .encode()
@@ -263,6 +267,28 @@ async fn nonsense_of_a_certified_peer_ends_its_connection() {
         let heard = raw.listen(|heard| heard.closed).await;
         assert_eq!(heard.answers, 0, "{protocol:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_comes_back_as_another_process_is_greeted_anew() {
+    let (region, seed, _) = serving().await;
+    let config = region.config("host", Role::Host);
+    let mut before = Raw::connect(&config, &seed).await;
+    before.say(&seed, Protocol::Hello, hello(&config.certificate));
+    before
+        .listen(|heard| heard.answers == 1 && heard.requests >= 1)
+        .await;
+    seed.is_connected_to(config.identity.peer()).await;
+
+    // The old connection is still open, as after a power cut.
+    let mut after = Raw::connect(&config, &seed).await;
+    after.say(&seed, Protocol::Hello, hello_of_process(2, &config.certificate));
+    tokio::join!(
+        before.listen(|heard| heard.closed),
+        // A hello, and word of what the seed takes part in.
+        after.listen(|heard| heard.answers == 1 && heard.requests >= 2),
+    );
+    seed.is_connected_to(config.identity.peer()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

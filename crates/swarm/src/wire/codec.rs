@@ -202,3 +202,96 @@ async fn write_chunks<T: AsyncWrite + Unpin + Send>(
         Err(io::ErrorKind::ConnectionAborted.into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use libp2p::request_response::Codec as _;
+
+    static PROTOCOL: StreamProtocol = StreamProtocol::new("/test");
+    const STALL: Duration = Duration::from_secs(60);
+
+    /// Sends an answer to somebody who asked for at most so many bytes.
+    async fn carry(answer: Answer, length_max: usize) -> io::Result<Answer> {
+        let mut codec = Codec::new(100, 100, STALL);
+        let mut wire = Vec::new();
+        codec.write_response(&PROTOCOL, &mut wire, answer).await?;
+        read(&wire, length_max).await
+    }
+
+    async fn read(wire: &[u8], length_max: usize) -> io::Result<Answer> {
+        let mut codec = Codec::new(100, 100, STALL);
+        let request = Request::new(Vec::new(), length_max);
+        codec.write_request(&PROTOCOL, &mut Vec::new(), request).await?;
+        codec.read_response(&PROTOCOL, &mut &wire[..]).await
+    }
+
+    fn chunks(length: usize, chunks: &[&'static [u8]]) -> Answer {
+        let (sender, receiver) = mpsc::channel(chunks.len().max(1));
+        for chunk in chunks {
+            sender.try_send(Bytes::from_static(chunk)).unwrap();
+        }
+        Answer::Chunks {
+            length,
+            chunks: receiver,
+        }
+    }
+
+    #[tokio::test]
+    async fn answers_of_every_kind_arrive() {
+        let (sender, later) = oneshot::channel();
+        sender.send(b"late".to_vec()).unwrap();
+        for (answer, expected) in [
+            (Answer::Body(b"now".to_vec()), &b"now"[..]),
+            (Answer::Later(later), b"late"),
+            (chunks(6, &[b"abc", b"", b"def"]), b"abcdef"),
+        ] {
+            let arrived = carry(answer, 6).await.unwrap();
+            assert!(
+                matches!(&arrived, Answer::Body(body) if body == expected),
+                "{arrived:?}"
+            );
+        }
+        for refusal in [Answer::Refused, chunks(6, &[])] {
+            assert!(matches!(carry(refusal, 6).await, Ok(Answer::Refused)));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_breaks_its_word_is_no_answer() {
+        // Longer than was asked for, shorter or longer than was said, never said.
+        assert!(carry(Answer::Body(vec![0; 7]), 6).await.is_err());
+        assert!(carry(chunks(6, &[b"abc"]), 6).await.is_err());
+        assert!(carry(chunks(2, &[b"abc"]), 6).await.is_err());
+        let (sender, never) = oneshot::channel();
+        drop(sender);
+        assert!(carry(Answer::Later(never), 6).await.is_err());
+        for wire in [
+            &[][..],
+            &[9],
+            &[0, 0, 0],
+            &[0, 0, 0, 0, 2, 1],
+            &[0, 255, 255, 255, 255],
+        ] {
+            assert!(read(wire, 6).await.is_err(), "{wire:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn requests_beyond_the_budget_wait_until_others_are_dealt_with() {
+        let mut codec = Codec::new(100, 150, STALL);
+        let mut wire = Vec::new();
+        codec
+            .write_request(&PROTOCOL, &mut wire, Request::new(vec![7; 100], 0))
+            .await
+            .unwrap();
+        let first = codec.read_request(&PROTOCOL, &mut &wire[..]).await.unwrap();
+        let mut another = codec.clone();
+        let mut rest = &wire[..];
+        let second = another.read_request(&PROTOCOL, &mut rest);
+        let mut second = std::pin::pin!(second);
+        assert!(futures::poll!(second.as_mut()).is_pending());
+        drop(first);
+        assert_eq!(second.await.unwrap().body, [7; 100]);
+    }
+}
