@@ -3,7 +3,7 @@
 //! Hints get lost, so those who wait also look by themselves from time to time; see `live`.
 
 use crate::app::App;
-use database::{Error, Hints};
+use database::{Builds, Error, Hints, Jobs};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -31,30 +31,52 @@ impl Changes {
 }
 
 /// Follows both databases until the console closes.
-pub(crate) async fn follow(app: &App) {
-    tokio::join!(
-        follow_one(app, async || app.jobs.listen().await),
-        follow_one(app, async || app.builds.listen().await),
-    );
+pub(crate) async fn follow(app: App) {
+    let App {
+        jobs,
+        builds,
+        changes,
+        closing,
+        ..
+    } = app;
+    let both = async move {
+        tokio::join!(
+            relay(Source::Jobs(jobs), changes.clone()),
+            relay(Source::Builds(builds), changes)
+        )
+    };
+    closing.run_until_cancelled_owned(both).await;
 }
 
-async fn follow_one(app: &App, listen: impl AsyncFn() -> Result<Hints, Error>) {
-    let relay = async {
-        loop {
-            match listen().await {
-                Ok(mut hints) => loop {
-                    hints.next().await;
-                    app.changes.bump();
-                },
-                Err(error) => {
-                    tracing::warn!(
-                        error = &error as &dyn std::error::Error,
-                        "failed to listen for hints"
-                    );
-                    tokio::time::sleep(RETRY_AFTER).await;
-                }
+enum Source {
+    Jobs(Jobs),
+    Builds(Builds),
+}
+
+impl Source {
+    async fn listen(&self) -> Result<Hints, Error> {
+        match self {
+            Self::Jobs(jobs) => jobs.listen().await,
+            Self::Builds(builds) => builds.listen().await,
+        }
+    }
+}
+
+/// Passes one database's hints on, for ever.
+async fn relay(source: Source, changes: Changes) {
+    loop {
+        match source.listen().await {
+            Ok(mut hints) => loop {
+                hints.next().await;
+                changes.bump();
+            },
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "failed to listen for hints"
+                );
+                tokio::time::sleep(RETRY_AFTER).await;
             }
         }
-    };
-    app.closing.run_until_cancelled(relay).await;
+    }
 }

@@ -24,28 +24,19 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// The wait after the process ran out of descriptors, say.
 const ACCEPT_RETRY_AFTER: Duration = Duration::from_millis(100);
 
-/// Serves until `stop`; `closing` tells streams that would never end by themselves.
+/// Serves until `stop`; `closing` tells streams that would never end by themselves, and is cancelled in any
+/// case before this returns.
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
-    closing: &CancellationToken,
-    stop: &CancellationToken,
+    closing: CancellationToken,
+    stop: CancellationToken,
 ) -> Result<(), Error> {
-    let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = JoinSet::new();
-    let accepting = async {
-        loop {
-            let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
-                return Ok(()); // Nobody closes the semaphore.
-            };
-            while connections.try_join_next().is_some() {}
-            if let Some(stream) = accept(&listener).await? {
-                connections.spawn(connection(stream, router.clone(), permit, closing.clone()));
-            }
-        }
+    let result = tokio::select! {
+        result = accept_all(listener, router, &closing, &mut connections) => result,
+        () = stop.cancelled() => Ok(()),
     };
-    let result = stop.run_until_cancelled(accepting).await.unwrap_or(Ok(()));
-    drop(listener);
     closing.cancel();
     let drained = tokio::time::timeout(DRAIN_TIMEOUT, async {
         while connections.join_next().await.is_some() {}
@@ -58,6 +49,25 @@ pub(crate) async fn serve(
         connections.shutdown().await;
     }
     result
+}
+
+/// Ends only when the socket breaks.
+async fn accept_all(
+    listener: TcpListener,
+    router: Router,
+    closing: &CancellationToken,
+    connections: &mut JoinSet<()>,
+) -> Result<(), Error> {
+    let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
+            return Ok(()); // Nobody closes the semaphore.
+        };
+        while connections.try_join_next().is_some() {}
+        if let Some(stream) = accept(&listener).await? {
+            connections.spawn(connection(stream, router.clone(), permit, closing.clone()));
+        }
+    }
 }
 
 /// `None` when this one connection failed and the next may not.

@@ -68,12 +68,11 @@ impl Service {
     pub async fn run(self, stop: CancellationToken) -> Result<(), Error> {
         let Self { app, listener } = self;
         let router = router::build(app.clone());
-        let result = tokio::select! {
-            result = serve::serve(listener, router, &app.closing, &stop) => result,
-            // Ends only with `stop`, which `serve` sees as well, and first finishes what is in flight.
-            () = change::follow(&app) => Ok(()),
-        };
-        app.closing.cancel();
+        // `serve` cancels `closing` when it ends, well or not, which ends the other too.
+        let (result, ()) = tokio::join!(
+            serve::serve(listener, router, app.closing.clone(), stop),
+            change::follow(app.clone())
+        );
         app.background.close();
         app.background.wait().await;
         result

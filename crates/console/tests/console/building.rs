@@ -136,7 +136,7 @@ fn a_build_is_cancelled_once() {
 #[test]
 fn a_list_is_read_page_by_page() {
     on_console(async |console| {
-        let mut ids = vec![console.enqueue(TARGET).await, console.enqueue("//:other").await];
+        let mut ids = [console.enqueue(TARGET).await, console.enqueue("//:other").await];
         ids.reverse();
         let first: BuildList = console.get("/v1/builds?limit=1").await.json();
         assert_eq!(first.builds[0].id, ids[0]);

@@ -73,7 +73,7 @@ fn a_deployment_is_a_release_with_a_way_through_every_region() {
         assert_eq!(detail.regions.len(), 1);
         assert_eq!(detail.source.unwrap().repository.as_str(), "here");
         let detail: BuildDetail = console.get(&format!("/v1/builds/{build}")).await.json();
-        assert_eq!(detail.deployments, [deployment.clone()]);
+        assert_eq!(detail.deployments, std::slice::from_ref(&deployment));
         assert_eq!(detail.replicas.len(), 1);
         let service: Service = console.get("/v1/services/web").await.json();
         assert_eq!(service.deployment, Some(deployment));

@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use http_body_util::BodyExt as _;
 use model::Phase;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// Longer than a stream may take without a single hint.
 const NEWS_LIMIT: Duration = Duration::from_secs(30);
@@ -103,6 +104,20 @@ fn a_stream_of_what_does_not_exist_is_refused() {
         ] {
             assert_eq!(console.get(&path).await.status, StatusCode::NOT_FOUND, "{path}");
         }
+    });
+}
+
+#[test]
+fn a_console_that_is_stopped_ends_its_streams_and_itself() {
+    on_console(async |console| {
+        let build = console.enqueue(TARGET).await;
+        let mut stream = console.stream(&format!("/v1/builds/{build}/events")).await;
+        read_until(&mut stream, "event: build").await;
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(console.service.run(stop.clone()));
+        stop.cancel();
+        running.await.unwrap().unwrap();
+        while stream.frame().await.is_some() {}
     });
 }
 

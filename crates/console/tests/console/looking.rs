@@ -2,13 +2,14 @@
 
 use crate::reporting::report;
 use crate::support::{Console, ENGINEER, MANAGER, TARGET};
-use model::{Phase, RegionName, TaskState};
+use database::jobs::Claim;
+use model::{BuildId, Phase, RegionName, TaskState};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 const REGIONS: [&str; 3] = ["ap-south-1", "east", "eu-west-1"];
 
-/// Builds in every state, and deployments that have succeeded and that move.
+/// Builds in every state, and a deployment that moves.
 async fn fill(console: &Console) {
     for region in REGIONS {
         let region: RegionName = region.parse().unwrap();
@@ -16,26 +17,7 @@ async fn fill(console: &Console) {
     }
     let built = console.built(TARGET).await;
     console.deployed(built).await;
-    let artifact = console
-        .jobs
-        .build(built)
-        .await
-        .unwrap()
-        .unwrap()
-        .artifact
-        .unwrap();
-    for (index, region) in REGIONS.iter().enumerate() {
-        let region: RegionName = region.parse().unwrap();
-        if index == 2 {
-            console
-                .builds
-                .replica_progress(&artifact, &region, 3 << 20)
-                .await
-                .unwrap();
-        } else {
-            console.builds.replica_verified(&artifact, &region).await.unwrap();
-        }
-    }
+    copy(console, built).await;
     let states = [
         TaskState::Healthy,
         TaskState::Staged,
@@ -46,43 +28,56 @@ async fn fill(console: &Console) {
         .post_as(MANAGER, "/v1/regions/east/report", &hosts(&states))
         .await;
     assert!(answer.status.is_success(), "{answer:?}");
-    let failed = console.enqueue("//:other").await;
-    let claim = console.claim().await;
-    console
-        .jobs
-        .begin_phase(failed, claim.lease, Phase::Checkout)
-        .await
-        .unwrap();
-    console
-        .jobs
-        .begin_phase(failed, claim.lease, Phase::Build)
-        .await
-        .unwrap();
+
+    let claim = begin(console, "//:other").await;
     let reason = "command failed with exit code 2\n\ncc: fatal error: no input files";
-    console.jobs.fail(failed, claim.lease, reason).await.unwrap();
+    console.jobs.fail(claim.build, claim.lease, reason).await.unwrap();
     console.commit("[targets.\"//:web\"]\ncommand = [\"true\"]\noutputs = [\"web\"]\n");
-    let running = console.enqueue(TARGET).await;
-    let claim = console.claim().await;
-    console
-        .jobs
-        .begin_phase(running, claim.lease, Phase::Checkout)
-        .await
-        .unwrap();
-    console
-        .jobs
-        .begin_phase(running, claim.lease, Phase::Build)
-        .await
-        .unwrap();
+    let Claim { build, lease, .. } = begin(console, TARGET).await;
     let log: String = (1..400)
         .map(|n| format!("cc -O2 -Wall -Wextra -c src/module_{n}.c -o out/module_{n}.o\n"))
         .collect();
     console
         .jobs
-        .append_log(running, claim.lease, 1, log.as_bytes())
+        .append_log(build, lease, 1, log.as_bytes())
         .await
         .unwrap();
     let request = json!({"repository": "here", "revision": "main", "target": TARGET, "force": true});
     console.post("/v1/builds", &request).await;
+}
+
+/// Two regions hold the copy, the third is at it.
+async fn copy(console: &Console, build: BuildId) {
+    let artifact = console
+        .jobs
+        .build(build)
+        .await
+        .unwrap()
+        .unwrap()
+        .artifact
+        .unwrap();
+    for (index, region) in REGIONS.iter().enumerate() {
+        let region: RegionName = region.parse().unwrap();
+        let progress = console.builds.replica_progress(&artifact, &region, 3 << 20);
+        progress.await.unwrap();
+        if index < 2 {
+            console.builds.replica_verified(&artifact, &region).await.unwrap();
+        }
+    }
+}
+
+/// A build whose command runs.
+async fn begin(console: &Console, target: &str) -> Claim {
+    console.enqueue(target).await;
+    let claim = console.claim().await;
+    for phase in [Phase::Checkout, Phase::Build] {
+        console
+            .jobs
+            .begin_phase(claim.build, claim.lease, phase)
+            .await
+            .unwrap();
+    }
+    claim
 }
 
 fn hosts(states: &[TaskState]) -> Value {
