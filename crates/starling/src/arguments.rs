@@ -1,0 +1,70 @@
+//! The command line's grammar.
+
+use crate::commands::EngineerCommand;
+use crate::config::ConfigArguments;
+use crate::{demo, dev, exit};
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// A commit goes in, and minutes later every machine in the world runs it, provably the same bytes.
+#[derive(Debug, Parser)]
+#[command(version, about, after_help = exit::HELP, max_term_width = 100)]
+pub struct Arguments {
+    #[command(flatten)]
+    pub shared: SharedArguments,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every engineer's command understands.
+#[derive(Debug, Clone, Args)]
+pub struct SharedArguments {
+    /// Print JSON.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// The API's address; found through the data folder of `starling dev` otherwise.
+    #[arg(long, global = true, env = "STARLING_API", value_name = "URL")]
+    pub api: Option<String>,
+    /// A file that holds the API token.
+    #[arg(long, global = true, env = "STARLING_TOKEN_FILE", value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the whole system on this machine, in one process tree.
+    Dev(dev::Options),
+    /// Run the main job on this repository's own history and print how long each step took.
+    Demo(demo::Options),
+    #[command(flatten)]
+    Engineer(EngineerCommand),
+    #[command(flatten)]
+    Role(Role),
+}
+
+/// The roles of an installation.
+#[derive(Debug, Subcommand)]
+pub enum Role {
+    /// Serve the API and the console.
+    #[command(display_order = 100)]
+    Api(ConfigArguments),
+    /// Build what is queued.
+    #[command(display_order = 101)]
+    Worker(ConfigArguments),
+    /// Reap lost builds, publish desired state, drive deployments.
+    #[command(display_order = 102)]
+    Controller(ConfigArguments),
+    /// Copy artifacts to every region's store and record what was verified.
+    #[command(display_order = 103)]
+    Synchronizer(ConfigArguments),
+    /// Manage one region: seed its swarm and lead its hosts.
+    #[command(display_order = 104)]
+    Region(ConfigArguments),
+    /// Fetch, verify and run releases on one host.
+    #[command(display_order = 105)]
+    Agent(ConfigArguments),
+    /// Serve a small durable S3 store (for development; use real S3 at scale).
+    #[command(display_order = 106)]
+    Store(ConfigArguments),
+}

@@ -1,0 +1,139 @@
+//! `starling deploy` and `deployments`.
+
+use super::{Session, status, wait};
+use crate::exit;
+use crate::output::{Form, table};
+use clap::Args;
+use console::wire::{Deployment, DeploymentDetail, DeploymentList, NewDeployment};
+use indicatif::{ProgressBar, ProgressStyle};
+use model::{BuildId, DeploymentState, ServiceName};
+use reqwest::Method;
+use std::process::ExitCode;
+
+/// Arguments of `starling deploy`.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// A registered service; see `starling service list`.
+    service: ServiceName,
+    /// A build that has succeeded; see `starling builds`.
+    build: BuildId,
+    /// Return as soon as the deployment is confirmed.
+    #[arg(long)]
+    detach: bool,
+}
+
+/// Arguments of `starling deployments`.
+#[derive(Debug, Args)]
+pub struct ListOptions {
+    /// How many, at most 200.
+    #[arg(long, default_value_t = 20)]
+    limit: u32,
+}
+
+pub async fn run(options: Options, session: &Session) -> anyhow::Result<ExitCode> {
+    let request = NewDeployment {
+        service: options.service,
+        build: options.build,
+    };
+    let deployment: Deployment = session
+        .api
+        .send_json(Method::POST, "/v1/deployments", &request)
+        .await?;
+    if options.detach {
+        session
+            .form
+            .print(&deployment, |deployment| deployment.id.to_string())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if session.form == Form::Text {
+        let Deployment {
+            id, service, release, ..
+        } = &deployment;
+        anstream::eprintln!("confirmed deployment {id}: {service} to release {release}");
+    }
+    let mut watcher = Watcher::new(session.form);
+    let detail = wait::deployment(&session.api, deployment.id, |detail| watcher.show(detail)).await?;
+    watcher.finish();
+    session.form.print(&detail, status::deployment_text)?;
+    let succeeded = detail.deployment.state == DeploymentState::Succeeded;
+    Ok(if succeeded {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(exit::NOT_SUCCEEDED)
+    })
+}
+
+pub async fn list(options: &ListOptions, session: &Session) -> anyhow::Result<ExitCode> {
+    let list: DeploymentList = session
+        .api
+        .get(&format!("/v1/deployments?limit={}", options.limit))
+        .await?;
+    session
+        .form
+        .print(&list, |list| deployments_table(&list.deployments))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The rows that `deployments` and `status` share.
+pub fn deployments_table(deployments: &[Deployment]) -> String {
+    let rows = deployments.iter().map(|deployment| {
+        [
+            deployment.id.to_string(),
+            deployment.state.to_string(),
+            deployment.service.to_string(),
+            deployment.release.to_string(),
+            deployment.artifact.short(),
+            deployment.actor.to_string(),
+        ]
+    });
+    table(
+        ["DEPLOYMENT", "STATE", "SERVICE", "RELEASE", "ARTIFACT", "BY"],
+        rows,
+    )
+}
+
+/// Shows a deployment under way: a bar on a terminal, a line a change elsewhere.
+struct Watcher {
+    bar: Option<ProgressBar>,
+    lines: bool,
+    last: String,
+}
+
+impl Watcher {
+    fn new(form: Form) -> Self {
+        let bar = form.is_watched().then(|| {
+            // The template is a constant; were it wrong, the default style would do.
+            let style = ProgressStyle::with_template("{spinner} {msg} {wide_bar} {percent}%");
+            ProgressBar::new(100).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+        });
+        Self {
+            lines: bar.is_none() && form == Form::Text,
+            bar,
+            last: String::new(),
+        }
+    }
+
+    fn show(&mut self, detail: &DeploymentDetail) {
+        let hosts: u64 = detail.regions.iter().map(|region| region.hosts).sum();
+        let healthy: u64 = detail.regions.iter().map(|region| region.healthy).sum();
+        let staged: u64 = detail.regions.iter().map(|region| region.staged).sum();
+        let line = format!(
+            "{}: {staged} of {hosts} hosts staged, {healthy} healthy",
+            detail.deployment.state
+        );
+        if let Some(bar) = &self.bar {
+            bar.set_message(line);
+            // Staging and activation count half each.
+            bar.set_position((staged + healthy) * 50 / hosts.max(1));
+        } else if self.lines && line != self.last {
+            anstream::eprintln!("{line}");
+            self.last = line;
+        }
+    }
+
+    fn finish(self) {
+        if let Some(bar) = self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! The engineer's commands: each talks to the API and to nothing else.
+
+mod build;
+mod deploy;
+mod logs;
+mod repository;
+mod service;
+mod status;
+pub mod wait;
+
+use crate::api_client::ApiClient;
+use crate::arguments::SharedArguments;
+use crate::exit;
+use crate::output::Form;
+use clap::Subcommand;
+use std::process::ExitCode;
+use tokio_util::sync::CancellationToken;
+
+/// What an engineer can ask for.
+#[derive(Debug, Subcommand)]
+pub enum EngineerCommand {
+    /// Register git repositories.
+    #[command(subcommand)]
+    Repository(repository::RepositoryCommand),
+    /// Build a target of a repository at a commit, branch or tag, and follow it.
+    Build(build::Options),
+    /// List builds, newest first.
+    Builds(build::ListOptions),
+    /// Print a build's log.
+    Logs(logs::Options),
+    /// Cancel a build that has not ended.
+    Cancel(build::CancelOptions),
+    /// Register services: what runs where, and how its health is asked.
+    #[command(subcommand)]
+    Service(service::ServiceCommand),
+    /// Move a service to a build's artifact, everywhere, and follow it.
+    Deploy(deploy::Options),
+    /// List deployments, newest first.
+    Deployments(deploy::ListOptions),
+    /// Show the whole way of a build or deployment, or of everything.
+    Status(status::Options),
+}
+
+/// What every command is handed.
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// The API, as this engineer.
+    pub api: ApiClient,
+    /// How to answer.
+    pub form: Form,
+}
+
+/// Runs one command; Ctrl-C ends it.
+pub async fn run(
+    command: EngineerCommand,
+    shared: SharedArguments,
+    stop: CancellationToken,
+) -> anyhow::Result<ExitCode> {
+    let api = ApiClient::discover(shared.api, shared.token_file)?;
+    let form = if shared.json { Form::Json } else { Form::Text };
+    let session = Session { api, form };
+    let dispatched = async {
+        match command {
+            EngineerCommand::Repository(command) => repository::run(command, &session).await,
+            EngineerCommand::Build(options) => build::run(options, &session).await,
+            EngineerCommand::Builds(options) => build::list(&options, &session).await,
+            EngineerCommand::Logs(options) => logs::run(&options, &session).await,
+            EngineerCommand::Cancel(options) => build::cancel(&options, &session).await,
+            EngineerCommand::Service(command) => service::run(command, &session).await,
+            EngineerCommand::Deploy(options) => deploy::run(options, &session).await,
+            EngineerCommand::Deployments(options) => deploy::list(&options, &session).await,
+            EngineerCommand::Status(options) => status::run(&options, &session).await,
+        }
+    };
+    tokio::select! {
+        result = dispatched => result,
+        () = stop.cancelled() => Ok(ExitCode::from(exit::INTERRUPTED)),
+    }
+}

@@ -1,0 +1,331 @@
+//! Which processes a `starling dev` consists of, and the configuration that each is given.
+
+use super::Options;
+use super::layout::Layout;
+use super::secrets::{self, NodeFiles};
+use super::supervisor::Process;
+use crate::api_client::Context as ApiContext;
+use crate::observe;
+use crate::roles::parts::{StoreSettings, SwarmSettings};
+use crate::roles::{agent, api, controller, region, store, synchronizer, worker};
+use ::agent::TasksOnExit;
+use anyhow::Context as _;
+use console::{Role as TokenRole, Token, TokenHash};
+use local_services::{Postgres, remembered_port};
+use model::repository::LocalRepositories;
+use model::{HostName, RegionName};
+use serde::Serialize;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
+
+/// The names of the two databases.
+pub const JOBS: &str = "jobs";
+pub const BUILDS: &str = "builds";
+
+/// The bucket of the main store; a region's is this and its name.
+const MAIN_BUCKET: &str = "starling-main";
+const ACCESS_KEY_ID: &str = "starling-dev";
+/// Shorter than in a real installation, so that an engineer sees a lost worker's build go on.
+const LEASE_WINDOW_SECONDS: u32 = 10;
+/// Where hosts' tasks listen: each host has a range of its own, since all share this machine.
+const TASK_PORTS_FROM: u16 = 20_000;
+const TASK_PORTS_A_HOST: u16 = 16;
+
+/// Names as a cloud has them, for as many regions as `starling dev` may have.
+const REGIONS: [&str; 10] = [
+    "us-east-1",
+    "eu-west-1",
+    "ap-south-1",
+    "us-west-2",
+    "eu-central-1",
+    "ap-northeast-1",
+    "sa-east-1",
+    "ca-central-1",
+    "af-south-1",
+    "me-south-1",
+];
+
+/// The first `count` regions.
+pub fn regions(count: u16) -> anyhow::Result<Vec<RegionName>> {
+    REGIONS
+        .iter()
+        .take(count.into())
+        .map(|name| name.parse().map_err(anyhow::Error::from))
+        .collect()
+}
+
+/// Everything that the roles' configurations are made from.
+pub struct Plan<'a> {
+    layout: &'a Layout,
+    options: &'a Options,
+    jobs_url: String,
+    builds_url: String,
+    /// Each region and its etcd.
+    regions: Vec<(RegionName, String)>,
+    api: SocketAddr,
+    store: SocketAddr,
+    token: (PathBuf, String),
+    store_secret: PathBuf,
+    signing_key: (PathBuf, String),
+}
+
+impl<'a> Plan<'a> {
+    /// Chooses ports and makes the secrets that are missing.
+    pub fn new(
+        layout: &'a Layout,
+        options: &'a Options,
+        postgres: &Postgres,
+        regions: Vec<(RegionName, String)>,
+    ) -> anyhow::Result<Self> {
+        let (signing_key, public) = secrets::signing_key(layout)?;
+        Ok(Self {
+            layout,
+            options,
+            jobs_url: postgres.url(JOBS),
+            builds_url: postgres.url(BUILDS),
+            regions,
+            api: (Ipv4Addr::LOCALHOST, api_port(layout, options.port)?).into(),
+            store: (
+                Ipv4Addr::LOCALHOST,
+                remembered_port(&layout.root().join("store-port"))?,
+            )
+                .into(),
+            token: secrets::token(layout, "engineer-token")?,
+            store_secret: secrets::token(layout, "store-secret")?.0,
+            signing_key: (signing_key, public.to_string()),
+        })
+    }
+
+    /// Leaves a note from which the command line finds this system.
+    pub fn write_context(&self) -> anyhow::Result<ApiContext> {
+        let context = ApiContext {
+            api: format!("http://{}", self.api),
+            token_file: self.token.0.clone(),
+        };
+        fs_err::write(self.layout.context(), toml::to_string(&context)?)?;
+        Ok(context)
+    }
+
+    /// The console's address, with the token that logs in.
+    pub fn login_url(&self) -> String {
+        format!("http://{}/login?token={}", self.api, self.token.1)
+    }
+
+    /// Every process, in groups that are started one after the other.
+    pub fn processes(&self) -> anyhow::Result<Vec<Vec<Process>>> {
+        let mut control = vec![self.api()?, self.controller()?, self.synchronizer()?];
+        for index in 1..=self.options.workers {
+            control.push(self.worker(index)?);
+        }
+        let mut managers = Vec::new();
+        let mut hosts = Vec::new();
+        for (index, (region, etcd)) in self.regions.iter().enumerate() {
+            let mut known = Vec::new();
+            for number in 1..=self.options.managers {
+                let (process, address) = self.manager(region, etcd, number)?;
+                managers.push(process);
+                known.push(address);
+            }
+            for number in 0..self.options.hosts {
+                // At most ten regions of 64 hosts, so that the ports end below 31,000.
+                let place = u16::try_from(index)? * self.options.hosts + number;
+                hosts.push(self.host(region, number, place, &known)?);
+            }
+        }
+        Ok(vec![vec![self.store()?], control, managers, hosts])
+    }
+
+    fn process<S: Serialize>(
+        &self,
+        name: String,
+        role: &'static str,
+        settings: &S,
+    ) -> anyhow::Result<Process> {
+        let config = self.layout.config(&name);
+        let text = toml::to_string_pretty(settings)
+            .with_context(|| format!("failed to write the settings of {name}"))?;
+        fs_err::write(&config, text)?;
+        Ok(Process { name, role, config })
+    }
+
+    fn store(&self) -> anyhow::Result<Process> {
+        let settings = store::Settings {
+            root: self.layout.store(),
+            listen: self.store,
+            access_key_id: ACCESS_KEY_ID.to_owned(),
+            secret_access_key_file: self.store_secret.clone(),
+            observe: observe::Settings::default(),
+        };
+        self.process("store".to_owned(), "store", &settings)
+    }
+
+    fn bucket(&self, region: Option<&RegionName>) -> StoreSettings {
+        StoreSettings {
+            endpoint: Some(format!("http://{}", self.store)),
+            signing_region: "us-east-1".to_owned(),
+            bucket: region.map_or_else(|| MAIN_BUCKET.to_owned(), |region| format!("starling-{region}")),
+            access_key_id: ACCESS_KEY_ID.to_owned(),
+            secret_access_key_file: self.store_secret.clone(),
+        }
+    }
+
+    fn api(&self) -> anyhow::Result<Process> {
+        let engineer = std::env::var("USER").unwrap_or_else(|_| "engineer".to_owned());
+        let engineer = Token {
+            name: engineer.parse()?,
+            role: TokenRole::Engineer,
+            hash: TokenHash::of(&self.token.1),
+        };
+        let mut tokens = vec![engineer];
+        for (region, _) in &self.regions {
+            let (_, token) = secrets::token(self.layout, &format!("{region}.token"))?;
+            tokens.push(Token {
+                name: format!("region:{region}").parse()?,
+                role: TokenRole::Region(region.clone()),
+                hash: TokenHash::of(&token),
+            });
+        }
+        let settings = api::Settings {
+            listen: self.api,
+            jobs_url: self.jobs_url.clone(),
+            builds_url: self.builds_url.clone(),
+            mirrors: self.layout.work("api"),
+            local_repositories: LocalRepositories::Allowed,
+            secure_cookie: false,
+            tokens,
+            observe: observe::Settings::default(),
+        };
+        self.process("api".to_owned(), "api", &settings)
+    }
+
+    fn controller(&self) -> anyhow::Result<Process> {
+        let regions = self
+            .regions
+            .iter()
+            .map(|(name, etcd)| controller::RegionSettings {
+                name: name.clone(),
+                etcd: vec![etcd.clone()],
+            });
+        let settings = controller::Settings {
+            jobs_url: self.jobs_url.clone(),
+            builds_url: self.builds_url.clone(),
+            regions: regions.collect(),
+            lease_window_seconds: LEASE_WINDOW_SECONDS,
+            observe: observe::Settings::default(),
+        };
+        self.process("controller".to_owned(), "controller", &settings)
+    }
+
+    fn synchronizer(&self) -> anyhow::Result<Process> {
+        let regions = self.regions.iter().map(|(name, _)| synchronizer::RegionSettings {
+            name: name.clone(),
+            store: self.bucket(Some(name)),
+        });
+        let settings = synchronizer::Settings {
+            jobs_url: self.jobs_url.clone(),
+            builds_url: self.builds_url.clone(),
+            main_store: self.bucket(None),
+            regions: regions.collect(),
+            observe: observe::Settings::default(),
+        };
+        self.process("synchronizer".to_owned(), "synchronizer", &settings)
+    }
+
+    fn worker(&self, index: u16) -> anyhow::Result<Process> {
+        let name = format!("worker-{index}");
+        let settings = worker::Settings {
+            name: name.parse()?,
+            jobs_url: self.jobs_url.clone(),
+            folder: self.layout.work(&name),
+            slots: 1,
+            lease_window_seconds: LEASE_WINDOW_SECONDS,
+            stop_grace_seconds: 0,
+            local_repositories: LocalRepositories::Allowed,
+            sandbox: worker::SandboxSettings::for_this_machine(),
+            store: self.bucket(None),
+            signing_key_file: self.signing_key.0.clone(),
+            observe: observe::Settings::default(),
+        };
+        self.process(name, "worker", &settings)
+    }
+
+    fn manager(
+        &self,
+        region: &RegionName,
+        etcd: &str,
+        number: u16,
+    ) -> anyhow::Result<(Process, agent::ManagerSettings)> {
+        let name: HostName = format!("manager-{number}").parse()?;
+        let node = secrets::enrol(self.layout, region, &name, swarm::Role::Manager)?;
+        let port = remembered_port(
+            &self
+                .layout
+                .root()
+                .join("roles")
+                .join(format!("{region}.{name}.port")),
+        )?;
+        let address = format!("/ip4/127.0.0.1/tcp/{port}");
+        let settings = region::Settings {
+            region: region.clone(),
+            candidate: name.clone(),
+            etcd: vec![etcd.to_owned()],
+            api: format!("http://{}", self.api),
+            token_file: secrets::token(self.layout, &format!("{region}.token"))?.0,
+            trusted_keys: vec![self.signing_key.1.clone()],
+            store: self.bucket(Some(region)),
+            swarm: swarm_settings(&node, address.clone()),
+            observe: observe::Settings::default(),
+        };
+        let process = self.process(format!("{region}.{name}"), "region", &settings)?;
+        Ok((
+            process,
+            agent::ManagerSettings {
+                peer: node.peer,
+                addresses: vec![address],
+            },
+        ))
+    }
+
+    fn host(
+        &self,
+        region: &RegionName,
+        number: u16,
+        place: u16,
+        managers: &[agent::ManagerSettings],
+    ) -> anyhow::Result<Process> {
+        let name: HostName = format!("host-{}", number + 1).parse()?;
+        let node = secrets::enrol(self.layout, region, &name, swarm::Role::Host)?;
+        let first_port = TASK_PORTS_FROM + place * TASK_PORTS_A_HOST;
+        let settings = agent::Settings {
+            // Two zones a region, so that the neighbours' rule has something to choose from.
+            zone: format!("{region}{}", if number % 2 == 0 { "a" } else { "b" }).parse()?,
+            region: region.clone(),
+            folder: self.layout.host(region, &name),
+            trusted_keys: vec![self.signing_key.1.clone()],
+            ports: (first_port, first_port + TASK_PORTS_A_HOST - 1),
+            tasks_on_exit: TasksOnExit::Stop,
+            managers: managers.to_vec(),
+            swarm: swarm_settings(&node, "/ip4/127.0.0.1/tcp/0".to_owned()),
+            observe: observe::Settings::default(),
+            host: name.clone(),
+        };
+        self.process(format!("{region}.{name}"), "agent", &settings)
+    }
+}
+
+fn swarm_settings(node: &NodeFiles, listen: String) -> SwarmSettings {
+    SwarmSettings {
+        identity_file: node.identity.clone(),
+        certificate_file: node.certificate.clone(),
+        authority: node.authority.clone(),
+        listen: vec![listen],
+    }
+}
+
+/// The port that was asked for, where it is free; else the one of an earlier start, or any.
+fn api_port(layout: &Layout, asked: u16) -> std::io::Result<u16> {
+    if asked != 0 && TcpListener::bind((Ipv4Addr::LOCALHOST, asked)).is_ok() {
+        return Ok(asked);
+    }
+    remembered_port(&layout.root().join("api-port"))
+}

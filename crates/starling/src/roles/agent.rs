@@ -1,0 +1,86 @@
+//! `starling agent`: the program on each host.
+
+use super::parts::{self, SwarmSettings};
+use crate::observe;
+use agent::{Config, Manager, TasksOnExit};
+use anyhow::Context as _;
+use model::{HostName, RegionName, ZoneName};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use swarm::Swarm;
+use tokio_util::sync::CancellationToken;
+
+/// The role's configuration.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// This host's name, the one in its certificate.
+    pub host: HostName,
+    /// Where it stands.
+    pub zone: ZoneName,
+    /// Where the zone is.
+    pub region: RegionName,
+    /// The agent's own folder.
+    pub folder: PathBuf,
+    /// The public keys whose signatures under a manifest count.
+    pub trusted_keys: Vec<String>,
+    /// The first and last port that tasks may be given.
+    pub ports: (u16, u16),
+    /// Whether tasks stop with the agent, or go on and are adopted by the next one.
+    #[serde(default = "keep")]
+    pub tasks_on_exit: TasksOnExit,
+    /// The region's managers.
+    pub managers: Vec<ManagerSettings>,
+    pub swarm: SwarmSettings,
+    #[serde(default)]
+    pub observe: observe::Settings,
+}
+
+/// Where a manager is reached.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ManagerSettings {
+    /// Its peer id.
+    pub peer: String,
+    /// Its multiaddresses.
+    pub addresses: Vec<String>,
+}
+
+const fn keep() -> TasksOnExit {
+    TasksOnExit::Keep
+}
+
+pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
+    let readiness = observe::start("agent", &settings.observe, stop.clone()).await?;
+    let keys = parts::trusted_keys(&settings.trusted_keys)?;
+    let managers = settings.managers.iter().map(|manager| {
+        Ok(Manager {
+            peer: manager.peer.parse()?,
+            addresses: manager.addresses.clone(),
+        })
+    });
+    let managers = managers.collect::<Result<Vec<_>, swarm::Error>>()?;
+    let mut config = Config::new(
+        settings.host,
+        settings.zone,
+        settings.region,
+        settings.folder,
+        managers,
+        keys,
+    );
+    config.ports = settings.ports.0..=settings.ports.1;
+    config.tasks_on_exit = settings.tasks_on_exit;
+
+    let (handle, calls, driver) = Swarm::start(settings.swarm.read()?).await?;
+    // Hosts are asked nothing; whoever tries is told so by the closed channel.
+    drop(calls);
+    let swarm_stop = CancellationToken::new();
+    let swarm = tokio::spawn(driver.run(swarm_stop.clone()));
+    let service = agent::Service::new(config, handle);
+    readiness.ready();
+    let result = service.run(stop).await;
+    // The swarm ends after its user.
+    swarm_stop.cancel();
+    swarm.await.context("the swarm's task failed")?;
+    Ok(result?)
+}

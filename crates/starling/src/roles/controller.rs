@@ -1,0 +1,54 @@
+//! `starling controller`: reaps lost builds, publishes desired state, drives deployments.
+
+use super::parts;
+use super::worker::default_lease_window_seconds;
+use crate::observe;
+use builder::reaper;
+use model::RegionName;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// The role's configuration.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// The jobs database.
+    pub jobs_url: String,
+    /// The builds database.
+    pub builds_url: String,
+    /// The same as the workers'.
+    #[serde(default = "default_lease_window_seconds")]
+    pub lease_window_seconds: u32,
+    /// Every region.
+    pub regions: Vec<RegionSettings>,
+    #[serde(default)]
+    pub observe: observe::Settings,
+}
+
+/// One region, as the publisher sees it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RegionSettings {
+    /// Its name.
+    pub name: RegionName,
+    /// Its etcd's addresses.
+    pub etcd: Vec<String>,
+}
+
+pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
+    let readiness = observe::start("controller", &settings.observe, stop.clone()).await?;
+    let jobs = parts::jobs(&settings.jobs_url).await?;
+    let builds = parts::builds(&settings.builds_url).await?;
+    let lease_window = Duration::from_secs(settings.lease_window_seconds.into());
+    let reaper = reaper::Service::new(reaper::Config { lease_window }, jobs);
+    let regions = settings
+        .regions
+        .into_iter()
+        .map(|region| (region.name, region.etcd))
+        .collect();
+    let controller = controller::Service::new(controller::Config::new(regions), builds).await?;
+    readiness.ready();
+    let ((), result) = tokio::join!(reaper.run(stop.clone()), controller.run(stop));
+    Ok(result?)
+}

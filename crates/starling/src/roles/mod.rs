@@ -1,0 +1,30 @@
+//! The roles: each reads its settings, builds its parts, and runs until it is stopped. What a role
+//! does is in its crate; here is only how it is put together.
+
+pub mod agent;
+pub mod api;
+pub mod controller;
+pub mod parts;
+pub mod region;
+pub mod store;
+pub mod synchronizer;
+pub mod worker;
+
+use crate::arguments::Role;
+use std::process::ExitCode;
+use tokio_util::sync::CancellationToken;
+
+/// Runs one role until `stop`.
+pub async fn run(role: Role, stop: CancellationToken) -> anyhow::Result<ExitCode> {
+    match role {
+        Role::Api(arguments) => api::run(arguments.read("api")?, stop).await?,
+        Role::Worker(arguments) => worker::run(arguments.read("worker")?, stop).await?,
+        Role::Controller(arguments) => controller::run(arguments.read("controller")?, stop).await?,
+        Role::Synchronizer(arguments) => synchronizer::run(arguments.read("synchronizer")?, stop).await?,
+        Role::Region(arguments) => region::run(arguments.read("region")?, stop).await?,
+        Role::Agent(arguments) => agent::run(arguments.read("agent")?, stop).await?,
+        Role::Store(arguments) => store::run(arguments.read("store")?, stop).await?,
+    }
+    tracing::info!("stopped");
+    Ok(ExitCode::SUCCESS)
+}

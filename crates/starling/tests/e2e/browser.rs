@@ -1,0 +1,170 @@
+//! A real browser on the console: presses Build and Deploy and sees every host healthy.
+
+use crate::fixture;
+use crate::system::{PATIENCE, System};
+use fantoccini::wd::Capabilities;
+use fantoccini::{Client, ClientBuilder, Locator};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// chromedriver with a profile folder of its own; ends when it is dropped.
+struct Driver {
+    process: Child,
+    port: u16,
+    profile: tempfile::TempDir,
+}
+
+impl Driver {
+    fn start() -> Self {
+        let port = std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let process = Command::new("chromedriver")
+            .arg(format!("--port={port}"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("chromedriver is installed");
+        crate::system::wait_until("chromedriver listens", || {
+            std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
+        });
+        Self {
+            process,
+            port,
+            profile: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    async fn browser(&self) -> Client {
+        let arguments = [
+            "--headless=new".to_owned(),
+            "--no-sandbox".to_owned(),
+            "--disable-gpu".to_owned(),
+            "--disable-quic".to_owned(),
+            "--no-first-run".to_owned(),
+            "--disable-background-networking".to_owned(),
+            "--disable-component-update".to_owned(),
+            "--disable-sync".to_owned(),
+            format!("--user-data-dir={}", self.profile.path().display()),
+        ];
+        let mut capabilities = Capabilities::new();
+        capabilities.insert(
+            "goog:chromeOptions".to_owned(),
+            serde_json::json!({ "args": arguments }),
+        );
+        ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new())
+            .capabilities(capabilities)
+            .connect(&format!("http://127.0.0.1:{}", self.port))
+            .await
+            .expect("the browser starts")
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn an_engineer_presses_build_and_deploy_and_sees_twelve_healthy_hosts() {
+    let system = System::start(&[]);
+    let repository = system.scratch("beacon");
+    fixture::beacon(&repository, 2 << 20);
+    system.register("beacon", &repository);
+    system.json(&[
+        "service",
+        "apply",
+        &repository.join("starling.toml").display().to_string(),
+    ]);
+    let driver = Driver::start();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let browser = driver.browser().await;
+        build_and_deploy(&browser, system.login()).await;
+        browser.close().await.unwrap();
+    });
+}
+
+async fn build_and_deploy(browser: &Client, login: &str) {
+    let shots = screenshots();
+    browser.goto(login).await.unwrap();
+    wait_for(browser, "form[action='/builds']").await;
+    shoot(browser, &shots, "builds").await;
+
+    browser
+        .find(Locator::Css("[name=repository]"))
+        .await
+        .unwrap()
+        .select_by_value("beacon")
+        .await
+        .unwrap();
+    let revision = browser.find(Locator::Css("[name=revision]")).await.unwrap();
+    revision.clear().await.unwrap();
+    revision.send_keys("main").await.unwrap();
+    let target = browser.find(Locator::Css("[name=target]")).await.unwrap();
+    target.clear().await.unwrap();
+    target.send_keys("//:beacon").await.unwrap();
+    press(browser, "form[action='/builds'] button").await;
+
+    // The page follows the build by itself; nothing here reloads it.
+    wait_for(browser, "form[action='/deployments'] button:disabled").await;
+    shoot(browser, &shots, "build-running").await;
+    wait_for(browser, "form[action='/deployments'] button:enabled").await;
+    shoot(browser, &shots, "build-succeeded").await;
+    press(browser, "form[action='/deployments'] button").await;
+
+    wait_for(browser, "[data-state=SUCCEEDED]").await;
+    let healthy = browser
+        .find_all(Locator::Css("[data-host][data-state=HEALTHY]"))
+        .await
+        .unwrap();
+    assert_eq!(healthy.len(), 12, "every host is shown healthy");
+    shoot(browser, &shots, "deployment").await;
+}
+
+async fn press(browser: &Client, button: &str) {
+    browser
+        .find(Locator::Css(button))
+        .await
+        .unwrap()
+        .click()
+        .await
+        .unwrap();
+}
+
+async fn wait_for(browser: &Client, css: &str) {
+    let found = browser
+        .wait()
+        .at_most(PATIENCE)
+        .every(Duration::from_millis(50))
+        .for_element(Locator::Css(css))
+        .await;
+    if found.is_err() {
+        panic!(
+            "the page never showed {css}:\n{}",
+            browser.source().await.unwrap_or_default()
+        );
+    }
+}
+
+/// One picture at desktop and one at phone width, for people to look at.
+async fn shoot(browser: &Client, folder: &Path, name: &str) {
+    for (kind, width, height) in [("phone", 390, 844), ("desktop", 1280, 900)] {
+        browser.set_window_size(width, height).await.unwrap();
+        let picture = browser.screenshot().await.unwrap();
+        std::fs::write(folder.join(format!("{name}-{kind}.png")), picture).unwrap();
+    }
+}
+
+/// The git-ignored folder of pictures, at the top of the repository.
+fn screenshots() -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../screenshots");
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}

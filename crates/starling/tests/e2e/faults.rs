@@ -1,0 +1,157 @@
+//! Processes that die, stop and come back in the middle of their work.
+
+use crate::fixture;
+use crate::processes::{kill_and_await_restart, pid, send, signal};
+use crate::system::{System, wait_until};
+use serde_json::Value;
+
+#[test]
+fn a_worker_killed_in_mid_build_and_in_mid_upload_is_replaced() {
+    let system = System::start(&["--regions", "1", "--hosts", "1"]);
+    let repository = system.scratch("slow");
+    fixture::shell(&repository, "sleep 4; mkdir out; echo done > out/done", "");
+    system.register("slow", &repository);
+    killed_in(&system, "slow", "BUILD");
+
+    let repository = system.scratch("large");
+    fixture::shell(
+        &repository,
+        "mkdir out; head -c 1500000000 /dev/urandom > out/payload",
+        "",
+    );
+    system.register("large", &repository);
+    killed_in(&system, "large", "UPLOAD");
+}
+
+/// Kills the worker once its attempt is in `phase`; the build must still succeed, once.
+fn killed_in(system: &System, repository: &str, phase: &str) {
+    let id = system.enqueue(repository, "//:it");
+    let running = system.wait(&id, &format!("the build is in {phase}"), |status| {
+        status["build"]["phase"] == phase
+    });
+    signal(system, running["build"]["worker"].as_str().unwrap(), "KILL");
+    let ended = system.wait(&id, "the build ends", is_terminal);
+    assert_eq!(ended["build"]["state"], "SUCCEEDED", "{ended}");
+    assert_eq!(ended["build"]["attempt"], 2, "{ended}");
+}
+
+#[test]
+fn a_worker_that_slept_past_its_lease_cannot_complete() {
+    let system = System::start(&["--regions", "1", "--hosts", "1"]);
+    let repository = system.scratch("slow");
+    // The output names the attempt's own random number, so that two results would differ.
+    fixture::shell(
+        &repository,
+        "sleep 3; mkdir out; head -c 32 /dev/urandom > out/done",
+        "",
+    );
+    system.register("slow", &repository);
+    let id = system.enqueue("slow", "//:it");
+    let running = system.wait(&id, "the build runs", |status| {
+        status["build"]["phase"] == "BUILD"
+    });
+    let sleeper = running["build"]["worker"].as_str().unwrap();
+    let sleeping = signal(&system, sleeper, "STOP");
+
+    let ended = system.wait(&id, "another worker finishes it", is_terminal);
+    assert_eq!(ended["build"]["state"], "SUCCEEDED", "{ended}");
+    assert_eq!(ended["build"]["attempt"], 2);
+    assert_ne!(ended["build"]["worker"].as_str(), Some(sleeper));
+    send(sleeping, "CONT");
+
+    // The sleeper wakes, learns that it lost, and is of use again for the next build.
+    let fresh = system.json(&["build", "--force", "slow", "main", "//:it"]);
+    assert_eq!(fresh["build"]["state"], "SUCCEEDED");
+    assert_eq!(
+        system.status(&id)["build"],
+        ended["build"],
+        "what was published stays as it is"
+    );
+}
+
+#[test]
+fn a_manager_killed_in_mid_distribution_is_replaced_by_another() {
+    let system = System::start(&["--regions", "1", "--hosts", "3", "--managers", "2"]);
+    let id = deploy_large(&system, 600 << 20);
+    system.wait(&id, "hosts fetch", is_fetching);
+    // Whichever leads: its answer to the hosts ends, and the other takes over.
+    kill_and_await_restart(&system, "us-east-1.manager-1");
+    kill_and_await_restart(&system, "us-east-1.manager-2");
+    succeeds(&system, &id);
+}
+
+#[test]
+fn a_host_killed_in_mid_transfer_goes_on_from_what_it_has() {
+    let system = System::start(&["--regions", "1", "--hosts", "2"]);
+    let id = deploy_large(&system, 600 << 20);
+    system.wait(&id, "the host holds a part", is_fetching);
+    kill_and_await_restart(&system, "us-east-1.host-1");
+    let ended = succeeds(&system, &id);
+    let host = ended["instances"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|place| place["host"] == "host-1")
+        .unwrap();
+    let found = host["instance"]["transfer"]["local_bytes"].as_u64().unwrap();
+    assert!(found > 0, "what was on the disk is not fetched again: {host}");
+}
+
+#[test]
+fn postgres_etcd_and_the_store_restart_while_a_deployment_runs() {
+    let system = System::start(&["--regions", "1", "--hosts", "2"]);
+    let id = deploy_large(&system, 400 << 20);
+    for server in ["postgres", "us-east-1.etcd", "store"] {
+        let before = pid(&system, server);
+        kill_and_await_restart(&system, server);
+        assert_ne!(pid(&system, server), before);
+    }
+    succeeds(&system, &id);
+}
+
+/// Builds a beacon with a payload and starts its deployment; returns the deployment's id.
+fn deploy_large(system: &System, payload_bytes: u64) -> String {
+    let repository = system.scratch("beacon");
+    fixture::beacon(&repository, payload_bytes);
+    system.register("beacon", &repository);
+    system.json(&[
+        "service",
+        "apply",
+        &repository.join("starling.toml").display().to_string(),
+    ]);
+    let built = system.build("beacon", "//:beacon");
+    assert_eq!(built["build"]["state"], "SUCCEEDED", "{built}");
+    let build = built["build"]["id"].as_str().unwrap();
+    let deployment = system.json(&["deploy", "--detach", "beacon", build]);
+    deployment["id"].as_str().unwrap().to_owned()
+}
+
+fn succeeds(system: &System, deployment: &str) -> Value {
+    let mut last = Value::Null;
+    wait_until("the deployment ends", || {
+        // While Postgres is away the API says so; that is no failure of the deployment.
+        let answer = system.cli(&["--json", "status", deployment]);
+        last = serde_json::from_slice(&answer.stdout).unwrap_or(Value::Null);
+        is_terminal(&last)
+    });
+    assert_eq!(last["deployment"]["state"], "SUCCEEDED", "{last}");
+    last
+}
+
+fn is_fetching(status: &Value) -> bool {
+    let moving = |place: &Value| {
+        let transfer = &place["instance"]["transfer"];
+        place["instance"]["state"] == "FETCHING"
+            && transfer["seed_bytes"].as_u64().unwrap_or(0) + transfer["peer_bytes"].as_u64().unwrap_or(0) > 0
+    };
+    status["instances"]
+        .as_array()
+        .is_some_and(|places| places.iter().any(moving))
+}
+
+fn is_terminal(status: &Value) -> bool {
+    let state = status["build"]["state"]
+        .as_str()
+        .or(status["deployment"]["state"].as_str());
+    matches!(state, Some("SUCCEEDED" | "FAILED" | "CANCELLED" | "SUPERSEDED"))
+}

@@ -1,0 +1,11 @@
+//! The whole, end to end: the real binary as its users run it, with real Postgres, etcd, S3 protocol,
+//! libp2p, git, processes and a browser. One system at a time: these machines are small.
+
+mod bad_input;
+mod browser;
+mod faults;
+mod fixture;
+mod journey;
+mod lua;
+mod processes;
+mod system;
