@@ -100,9 +100,10 @@ impl Child {
 
     /// Asks `ready` every few milliseconds until it says yes; an error when the child ends first or
     /// `limit` passes.
-    pub async fn wait_until<F>(&mut self, limit: Duration, mut ready: F) -> Result<(), Error>
+    pub async fn wait_until<F, R>(&mut self, limit: Duration, mut ready: F) -> Result<(), Error>
     where
-        F: AsyncFnMut() -> bool,
+        F: FnMut() -> R,
+        R: Future<Output = bool>,
     {
         let deadline = tokio::time::Instant::now() + limit;
         loop {

@@ -45,7 +45,10 @@ impl Etcd {
         let log = folder.join("etcd.log");
         let mut child = Child::start(&program, arguments, &[], ParentDeath::Kill, &log)?;
         child
-            .wait_until(START_LIMIT, async || is_healthy(port).await.unwrap_or(false))
+            .wait_until(
+                START_LIMIT,
+                || async move { is_healthy(port).await.unwrap_or(false) },
+            )
             .await?;
         Ok(Self {
             child,
@@ -62,7 +65,8 @@ impl Etcd {
 
     /// Starts the member again at the same address, after it ended.
     pub async fn restart(&mut self) -> Result<(), Error> {
-        *self = Self::start(&self.folder.clone()).await?;
+        let folder = self.folder.clone();
+        *self = Self::start(&folder).await?;
         Ok(())
     }
 

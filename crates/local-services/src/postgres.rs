@@ -44,7 +44,13 @@ impl Postgres {
         fs_err::create_dir_all(&socket)?;
         owner.takes(&socket)?;
         let child = launch(&programs, &folder, &socket, &owner).await?;
-        Ok(Self { child, programs, folder, socket, _short_folder: short_folder })
+        Ok(Self {
+            child,
+            programs,
+            folder,
+            socket,
+            _short_folder: short_folder,
+        })
     }
 
     /// Waits until the server ends, which it does by itself only when something is wrong.
@@ -148,11 +154,23 @@ async fn launch(programs: &Path, folder: &Path, socket: &Path, owner: &Owner) ->
         format!("max_connections={CONNECTIONS_MAX}"),
     ];
     let mut arguments = vec!["-D".to_owned(), folder.join("data").display().to_string()];
-    arguments.extend(settings.into_iter().flat_map(|setting| ["-c".to_owned(), setting]));
+    arguments.extend(
+        settings
+            .into_iter()
+            .flat_map(|setting| ["-c".to_owned(), setting]),
+    );
     let log = folder.join("postgres.log");
     let program = programs.join("postgres");
-    let mut child = Child::start(&program, arguments, &owner.privileges(), ParentDeath::Interrupt, &log)?;
-    child.wait_until(START_LIMIT, async || accepts_connections(programs, socket).await).await?;
+    let mut child = Child::start(
+        &program,
+        arguments,
+        &owner.privileges(),
+        ParentDeath::Interrupt,
+        &log,
+    )?;
+    child
+        .wait_until(START_LIMIT, || accepts_connections(programs, socket))
+        .await?;
     Ok(child)
 }
 
