@@ -116,6 +116,9 @@ impl Seeder {
             .await?
             .ok_or(SeedError::Absent)?;
         let manifest = self.trusted_keys.verify(&stored.signed)?;
+        if manifest.id() != *artifact {
+            return Err(SeedError::OtherArtifact);
+        }
         let pieces = StorePieces {
             store: self.store.clone(),
             content: stored.content_key.clone(),
@@ -134,6 +137,8 @@ impl Seeder {
 enum SeedError {
     #[error("the region's store does not hold it")]
     Absent,
+    #[error("the region's store holds another artifact in its place")]
+    OtherArtifact,
     #[error("the region's store failed: {0}")]
     Store(#[from] artifact_store::Error),
     #[error("{0}")]
