@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::refusal::Refusal;
-use crate::{metrics, read, wire};
+use crate::{metrics, rows, wire};
 use database::builds::{Artifact, NewDeployment};
 use database::jobs::BuildRow;
 use model::{Actor, BuildState};
@@ -54,7 +54,7 @@ pub(crate) async fn deploy(
         actor = %actor,
         "a deployment was confirmed"
     );
-    Ok(read::deployment(deployment))
+    Ok(rows::deployment(deployment))
 }
 
 /// What a build published; refused unless it SUCCEEDED.

@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::refusal::Refusal;
 use crate::wire;
-use crate::{metrics, read};
+use crate::{metrics, rows};
 use database::jobs::{NewBuild, Repository};
 use model::project::{PROJECT_FILE, PROJECT_FILE_LENGTH_MAX, ProjectFile};
 use model::{Actor, Commit, RepositoryName, Revision, Target};
@@ -51,7 +51,7 @@ pub(crate) async fn enqueue(
         "a build was asked for"
     );
     Ok(wire::Enqueued {
-        build: read::build(enqueued.build),
+        build: rows::build(enqueued.build),
         fresh: enqueued.fresh,
     })
 }

@@ -30,6 +30,7 @@ mod pages;
 mod read;
 mod refusal;
 mod router;
+mod rows;
 mod serve;
 mod service;
 mod token;

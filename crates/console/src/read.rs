@@ -2,22 +2,15 @@
 
 use crate::app::App;
 use crate::refusal::Refusal;
-use crate::wire;
-use database::builds::{
-    DeploymentRow, Events, InstanceRow, RegionProgress, RegionRow, ReplicaRow, ServiceRow,
-};
-use database::jobs::{BuildRow, PhaseRow, Repository};
-use model::instance::Transfer;
+use crate::{rows, wire};
+use database::builds::{Events, RegionProgress};
 use model::{ArtifactId, BuildId, BuildState, DeploymentId, ServiceName};
 use std::collections::HashMap;
-use std::time::Duration;
 
 /// The newest deployments that are searched for those of one build or service.
 const DEPLOYMENTS_SEARCHED: u32 = wire::LIST_LIMIT_MAX;
 /// The rows of each list on the overview.
 const OVERVIEW_ROWS: usize = 8;
-/// A leader reports every few seconds; after this long its region is called silent.
-const SILENT_AFTER: Duration = Duration::from_secs(60);
 
 /// A page of builds.
 pub(crate) async fn builds(
@@ -29,7 +22,7 @@ pub(crate) async fn builds(
     let rows = app.jobs.list_builds(limit, before).await?;
     let next = next_page(&rows, limit, |row| row.id);
     Ok(wire::BuildList {
-        builds: rows.into_iter().map(build).collect(),
+        builds: rows.into_iter().map(rows::build).collect(),
         next,
     })
 }
@@ -44,7 +37,7 @@ pub(crate) async fn deployments(
     let rows = app.builds.deployments(limit, before).await?;
     let next = next_page(&rows, limit, |row| row.id);
     Ok(wire::DeploymentList {
-        deployments: rows.into_iter().map(deployment).collect(),
+        deployments: rows.into_iter().map(rows::deployment).collect(),
         next,
     })
 }
@@ -65,8 +58,8 @@ pub(crate) async fn build_detail(app: &App, id: BuildId) -> Result<wire::BuildDe
     };
     Ok(wire::BuildDetail {
         deploy_refusal: deploy_refusal(row.state),
-        build: build(row),
-        phases: phases.into_iter().map(phase).collect(),
+        build: rows::build(row),
+        phases: phases.into_iter().map(rows::phase).collect(),
         replicas,
         deployments,
     })
@@ -85,7 +78,7 @@ fn deploy_refusal(state: BuildState) -> Option<String> {
 
 async fn replicas(app: &App, artifact: &ArtifactId) -> Result<Vec<wire::Replica>, Refusal> {
     let rows = app.builds.replicas(artifact).await?;
-    Ok(rows.into_iter().map(replica).collect())
+    Ok(rows.into_iter().map(rows::replica).collect())
 }
 
 async fn deployments_of(app: &App, build: BuildId) -> Result<Vec<wire::Deployment>, Refusal> {
@@ -114,14 +107,14 @@ pub(crate) async fn deployment_detail(
         .instances(&row.service, None, wire::INSTANCES_MAX)
         .await?;
     Ok(wire::DeploymentDetail {
-        deployment: deployment(row),
+        deployment: rows::deployment(row),
         source: made.map(|made| wire::Source {
             repository: made.repository,
             commit: made.commit,
         }),
         regions: regions(progress, &events),
-        steps: events.states.into_iter().map(step).collect(),
-        instances: instances.into_iter().map(instance).collect(),
+        steps: events.states.into_iter().map(rows::step).collect(),
+        instances: instances.into_iter().map(rows::instance).collect(),
     })
 }
 
@@ -136,7 +129,7 @@ pub(crate) async fn services(app: &App) -> Result<Vec<wire::Service>, Refusal> {
         .into_iter()
         .map(|row| {
             let deployment = newest.remove(&row.name);
-            service(row, deployment)
+            rows::service(row, deployment)
         })
         .collect())
 }
@@ -150,7 +143,7 @@ pub(crate) async fn service_by_name(app: &App, name: &ServiceName) -> Result<wir
         .ok_or_else(|| Refusal::UnknownService(name.clone()))?;
     let newest = deployments(app, DEPLOYMENTS_SEARCHED, None).await?.deployments;
     let deployment = newest.into_iter().find(|deployment| deployment.service == *name);
-    Ok(service(row, deployment))
+    Ok(rows::service(row, deployment))
 }
 
 /// The whole at a glance.
@@ -168,7 +161,7 @@ pub(crate) async fn overview(app: &App) -> Result<wire::Overview, Refusal> {
         latest_builds: builds,
         services: services(app).await?,
         latest_deployments: deployments,
-        regions: regions.into_iter().map(region).collect(),
+        regions: regions.into_iter().map(rows::region).collect(),
     })
 }
 
@@ -206,147 +199,7 @@ fn regions(progress: Vec<RegionProgress>, events: &Events) -> Vec<wire::RegionPr
                     first_healthy_at: events.first_healthy_at,
                     last_healthy_at: events.last_healthy_at,
                 });
-            region_progress(row, moments.unwrap_or_default())
+            rows::region_progress(row, moments.unwrap_or_default())
         })
         .collect()
-}
-
-fn region_progress(row: RegionProgress, moments: wire::RegionMoments) -> wire::RegionProgress {
-    let counts = row.counts;
-    wire::RegionProgress {
-        region: row.region,
-        replica: row.replica,
-        directive: row.directive,
-        told: row.told,
-        hosts_alive: row.word.as_ref().map(|word| word.hosts_alive),
-        reported_at: row.word.as_ref().map(|word| word.at),
-        hosts: counts.hosts,
-        staged: counts.staged,
-        activated: counts.activated,
-        healthy: counts.healthy,
-        errors: counts.errors,
-        transfer: Transfer {
-            total_bytes: counts.total_bytes,
-            seed_bytes: counts.seed_bytes,
-            peer_bytes: counts.peer_bytes,
-            store_bytes: counts.store_bytes,
-            local_bytes: counts.local_bytes,
-            wasted_bytes: counts.wasted_bytes,
-            elapsed_ms: counts.elapsed_ms_max,
-        },
-        moments,
-    }
-}
-
-pub(crate) fn build(row: BuildRow) -> wire::Build {
-    wire::Build {
-        id: row.id,
-        repository: row.repository,
-        revision: row.revision,
-        commit: row.commit,
-        target: row.target,
-        actor: row.actor,
-        state: row.state,
-        reason: row.reason,
-        attempt: (row.attempt.0 > 0).then_some(row.attempt),
-        worker: row.worker,
-        phase: row.phase,
-        progress: row.progress.map(|progress| wire::BuildProgress {
-            done: progress.done_bytes,
-            total: progress.total_bytes,
-        }),
-        artifact: row.artifact,
-        total_bytes: row.total_bytes,
-        queued_at: row.created_at,
-        started_at: row.claimed_at,
-        finished_at: row.finished_at,
-    }
-}
-
-fn phase(row: PhaseRow) -> wire::BuildPhase {
-    wire::BuildPhase {
-        attempt: row.attempt,
-        worker: row.worker,
-        phase: row.phase,
-        started_at: row.started_at,
-        finished_at: row.finished_at,
-    }
-}
-
-fn replica(row: ReplicaRow) -> wire::Replica {
-    wire::Replica {
-        region: row.region,
-        state: row.state,
-        copied_bytes: row.copied_bytes,
-        total_bytes: row.total_bytes,
-        failures: row.failures,
-        reason: row.reason,
-        started_at: row.started_at,
-        verified_at: row.verified_at,
-    }
-}
-
-pub(crate) fn deployment(row: DeploymentRow) -> wire::Deployment {
-    wire::Deployment {
-        id: row.id,
-        service: row.service,
-        target: row.spec.target,
-        release: row.release,
-        build: row.build,
-        artifact: row.artifact,
-        actor: row.actor,
-        state: row.state,
-        reason: row.reason,
-        created_at: row.created_at,
-        finished_at: row.state.is_terminal().then_some(row.changed_at),
-    }
-}
-
-fn step(row: database::builds::StateEntered) -> wire::DeploymentStep {
-    wire::DeploymentStep {
-        state: row.state,
-        at: row.at,
-        reason: row.reason,
-    }
-}
-
-fn instance(row: InstanceRow) -> wire::HostInstance {
-    wire::HostInstance {
-        region: row.region,
-        zone: row.zone,
-        host: row.host,
-        instance: row.instance,
-        staged_at: row.staged_at,
-        healthy_at: row.healthy_at,
-        changed_at: row.changed_at,
-    }
-}
-
-fn service(row: ServiceRow, deployment: Option<wire::Deployment>) -> wire::Service {
-    wire::Service {
-        name: row.name,
-        spec: row.spec,
-        actor: row.actor,
-        release: row.release,
-        updated_at: row.updated_at,
-        deployment,
-    }
-}
-
-pub(crate) fn repository(row: Repository) -> wire::Repository {
-    wire::Repository {
-        name: row.name,
-        url: row.url,
-        actor: row.actor,
-        registered_at: row.registered_at,
-    }
-}
-
-fn region(row: RegionRow) -> wire::RegionSummary {
-    wire::RegionSummary {
-        silent: row.word.as_ref().is_none_or(|word| word.age > SILENT_AFTER),
-        hosts_alive: row.word.as_ref().map(|word| word.hosts_alive),
-        reported_at: row.word.map(|word| word.at),
-        name: row.name,
-    }
 }

@@ -2,8 +2,8 @@
 
 use crate::app::App;
 use crate::extract::{Engineer, Json};
-use crate::read;
 use crate::refusal::Refusal;
+use crate::rows;
 use crate::wire::{NewRepository, Repository, RepositoryList};
 use axum::Router;
 use axum::extract::State;
@@ -17,7 +17,7 @@ pub(super) fn router() -> Router<App> {
 async fn list(State(app): State<App>, _: Engineer) -> Result<axum::Json<RepositoryList>, Refusal> {
     let rows = app.jobs.repositories().await?;
     Ok(axum::Json(RepositoryList {
-        repositories: rows.into_iter().map(read::repository).collect(),
+        repositories: rows.into_iter().map(rows::repository).collect(),
     }))
 }
 
@@ -35,5 +35,5 @@ async fn register(
         .await?
         .ok_or(Refusal::UnknownRepository(request.name))?;
     tracing::info!(repository.name = %row.name, actor = %actor, "a repository was registered");
-    Ok(axum::Json(read::repository(row)))
+    Ok(axum::Json(rows::repository(row)))
 }

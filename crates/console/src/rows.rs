@@ -1,0 +1,152 @@
+//! Rows of both databases in the words of [`wire`].
+
+use crate::wire;
+use database::builds::{
+    DeploymentRow, InstanceRow, RegionProgress, RegionRow, ReplicaRow, ServiceRow, StateEntered,
+};
+use database::jobs::{BuildRow, PhaseRow, Repository};
+use model::instance::Transfer;
+use std::time::Duration;
+
+/// A leader reports every few seconds; after this long its region is called silent.
+const SILENT_AFTER: Duration = Duration::from_secs(60);
+
+pub(crate) fn region_progress(row: RegionProgress, moments: wire::RegionMoments) -> wire::RegionProgress {
+    let counts = row.counts;
+    wire::RegionProgress {
+        region: row.region,
+        replica: row.replica,
+        directive: row.directive,
+        told: row.told,
+        hosts_alive: row.word.as_ref().map(|word| word.hosts_alive),
+        reported_at: row.word.as_ref().map(|word| word.at),
+        hosts: counts.hosts,
+        staged: counts.staged,
+        activated: counts.activated,
+        healthy: counts.healthy,
+        errors: counts.errors,
+        transfer: Transfer {
+            total_bytes: counts.total_bytes,
+            seed_bytes: counts.seed_bytes,
+            peer_bytes: counts.peer_bytes,
+            store_bytes: counts.store_bytes,
+            local_bytes: counts.local_bytes,
+            wasted_bytes: counts.wasted_bytes,
+            elapsed_ms: counts.elapsed_ms_max,
+        },
+        moments,
+    }
+}
+
+pub(crate) fn build(row: BuildRow) -> wire::Build {
+    wire::Build {
+        id: row.id,
+        repository: row.repository,
+        revision: row.revision,
+        commit: row.commit,
+        target: row.target,
+        actor: row.actor,
+        state: row.state,
+        reason: row.reason,
+        attempt: (row.attempt.0 > 0).then_some(row.attempt),
+        worker: row.worker,
+        phase: row.phase,
+        progress: row.progress.map(|progress| wire::BuildProgress {
+            done: progress.done_bytes,
+            total: progress.total_bytes,
+        }),
+        artifact: row.artifact,
+        total_bytes: row.total_bytes,
+        queued_at: row.created_at,
+        started_at: row.claimed_at,
+        finished_at: row.finished_at,
+    }
+}
+
+pub(crate) fn phase(row: PhaseRow) -> wire::BuildPhase {
+    wire::BuildPhase {
+        attempt: row.attempt,
+        worker: row.worker,
+        phase: row.phase,
+        started_at: row.started_at,
+        finished_at: row.finished_at,
+    }
+}
+
+pub(crate) fn replica(row: ReplicaRow) -> wire::Replica {
+    wire::Replica {
+        region: row.region,
+        state: row.state,
+        copied_bytes: row.copied_bytes,
+        total_bytes: row.total_bytes,
+        failures: row.failures,
+        reason: row.reason,
+        started_at: row.started_at,
+        verified_at: row.verified_at,
+    }
+}
+
+pub(crate) fn deployment(row: DeploymentRow) -> wire::Deployment {
+    wire::Deployment {
+        id: row.id,
+        service: row.service,
+        target: row.spec.target,
+        release: row.release,
+        build: row.build,
+        artifact: row.artifact,
+        actor: row.actor,
+        state: row.state,
+        reason: row.reason,
+        created_at: row.created_at,
+        finished_at: row.state.is_terminal().then_some(row.changed_at),
+    }
+}
+
+pub(crate) fn step(row: StateEntered) -> wire::DeploymentStep {
+    wire::DeploymentStep {
+        state: row.state,
+        at: row.at,
+        reason: row.reason,
+    }
+}
+
+pub(crate) fn instance(row: InstanceRow) -> wire::HostInstance {
+    wire::HostInstance {
+        region: row.region,
+        zone: row.zone,
+        host: row.host,
+        instance: row.instance,
+        staged_at: row.staged_at,
+        healthy_at: row.healthy_at,
+        changed_at: row.changed_at,
+    }
+}
+
+pub(crate) fn service(row: ServiceRow, deployment: Option<wire::Deployment>) -> wire::Service {
+    wire::Service {
+        name: row.name,
+        spec: row.spec,
+        actor: row.actor,
+        release: row.release,
+        updated_at: row.updated_at,
+        deployment,
+    }
+}
+
+pub(crate) fn repository(row: Repository) -> wire::Repository {
+    wire::Repository {
+        name: row.name,
+        url: row.url,
+        actor: row.actor,
+        registered_at: row.registered_at,
+    }
+}
+
+pub(crate) fn region(row: RegionRow) -> wire::RegionSummary {
+    wire::RegionSummary {
+        silent: row.word.as_ref().is_none_or(|word| word.age > SILENT_AFTER),
+        hosts_alive: row.word.as_ref().map(|word| word.hosts_alive),
+        reported_at: row.word.map(|word| word.at),
+        name: row.name,
+    }
+}
