@@ -32,6 +32,7 @@ const READY_LIMIT: Duration = Duration::from_secs(120);
 
 /// Arguments of `starling dev`.
 #[derive(Debug, Clone, Args)]
+#[group(id = "dev")]
 pub struct Options {
     /// Where everything lives.
     #[arg(long, default_value = DATA_FOLDER, value_name = "FOLDER")]
