@@ -1,4 +1,9 @@
 //! From a build that succeeded to verified replicas, between a real Postgres and real S3 servers.
+#![allow(
+    clippy::unwrap_used,
+    clippy::large_futures,
+    reason = "a test that cannot build its world should fail; its futures may be large"
+)]
 
 use artifact::{FileEntry, Provenance, SigningKey};
 use artifact_store::server::{self, Server};
@@ -196,7 +201,7 @@ impl World {
 
 async fn publish(main: &Store, folder: &Path, claim: &Claim) -> ArtifactId {
     let file = folder.join("feather");
-    let content: Vec<u8> = (0..CONTENT_LENGTH).map(|index| (index * 31 >> 7) as u8).collect();
+    let content: Vec<u8> = (0..CONTENT_LENGTH).map(|index| ((index * 31) >> 7) as u8).collect();
     std::fs::write(&file, content).unwrap();
     let entry = FileEntry {
         path: "bin/feather".parse().unwrap(),
