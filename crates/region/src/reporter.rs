@@ -10,6 +10,9 @@ use tokio::time::Instant;
 
 /// How long the API may take over one report.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+/// How long a new leader listens before it speaks: hosts ask every two seconds, and a count of those
+/// that happened to ask first would look like a whole region.
+const LISTEN_FIRST: Duration = Duration::from_secs(3);
 /// Without anything to tell, a report says at least this often that the region is alive.
 const SILENCE_MAX: Duration = Duration::from_secs(10);
 /// After a report that failed, at first and at most.
@@ -57,12 +60,12 @@ impl Reporter {
             term,
             told_alive: None,
             told_at: None,
-            not_before: Instant::now(),
+            not_before: Instant::now() + LISTEN_FIRST,
             retry_delay: RETRY_DELAY_MIN,
         }
     }
 
-    /// Whether a failure is long enough ago to try again.
+    /// Whether the leader has listened for long enough, and a failure is long enough ago to try again.
     pub(crate) fn may_report(&self, now: Instant) -> bool {
         now >= self.not_before
     }
