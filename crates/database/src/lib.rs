@@ -22,7 +22,6 @@ mod hints;
 pub mod jobs;
 mod leadership;
 mod pool;
-mod reconcile;
 mod row;
 mod wakeups;
 
@@ -32,7 +31,6 @@ pub use hints::{Hint, Hints};
 pub use jobs::Jobs;
 pub use leadership::{Leadership, Singleton};
 pub use pool::Limits;
-pub use reconcile::Reconciler;
 pub use wakeups::Wakeups;
 
 /// The most rows that one call returns, whatever it is asked for.

@@ -33,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 /// The builds database. Cheap to clone; clones share their connections.
 #[derive(Debug, Clone)]
 pub struct Builds {
-    pub(crate) pool: PgPool,
+    pool: PgPool,
 }
 
 impl Builds {

@@ -34,7 +34,7 @@ use tokio_util::sync::CancellationToken;
 /// The jobs database. Cheap to clone; clones share their connections.
 #[derive(Debug, Clone)]
 pub struct Jobs {
-    pub(crate) pool: PgPool,
+    pool: PgPool,
 }
 
 impl Jobs {
