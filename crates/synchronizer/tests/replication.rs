@@ -201,7 +201,9 @@ impl World {
 
 async fn publish(main: &Store, folder: &Path, claim: &Claim) -> ArtifactId {
     let file = folder.join("feather");
-    let content: Vec<u8> = (0..CONTENT_LENGTH).map(|index| ((index * 31) >> 7) as u8).collect();
+    let content: Vec<u8> = (0..CONTENT_LENGTH)
+        .map(|index| ((index * 31) >> 7) as u8)
+        .collect();
     std::fs::write(&file, content).unwrap();
     let entry = FileEntry {
         path: "bin/feather".parse().unwrap(),

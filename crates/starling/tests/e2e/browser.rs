@@ -94,38 +94,41 @@ fn an_engineer_presses_build_and_deploy_and_sees_twelve_healthy_hosts() {
 async fn build_and_deploy(browser: &Client, login: &str) {
     let shots = screenshots();
     browser.goto(login).await.unwrap();
-    wait_for(browser, "form[action='/builds']").await;
+    wait_for(browser, "//h1").await;
+    shoot(browser, &shots, "overview").await;
+    let builds = browser.current_url().await.unwrap().join("/builds").unwrap();
+    browser.goto(builds.as_str()).await.unwrap();
+    wait_for(browser, "//button[@id='build']").await;
+    let repository = browser.find(Locator::Css("#repository")).await.unwrap();
+    repository.select_by_label("beacon").await.unwrap();
+    fill(browser, "#revision", "main").await;
+    fill(browser, "#target", "//:beacon").await;
     shoot(browser, &shots, "builds").await;
-
-    browser
-        .find(Locator::Css("[name=repository]"))
-        .await
-        .unwrap()
-        .select_by_value("beacon")
-        .await
-        .unwrap();
-    let revision = browser.find(Locator::Css("[name=revision]")).await.unwrap();
-    revision.clear().await.unwrap();
-    revision.send_keys("main").await.unwrap();
-    let target = browser.find(Locator::Css("[name=target]")).await.unwrap();
-    target.clear().await.unwrap();
-    target.send_keys("//:beacon").await.unwrap();
-    press(browser, "form[action='/builds'] button").await;
+    press(browser, "#build").await;
 
     // The page follows the build by itself; nothing here reloads it.
-    wait_for(browser, "form[action='/deployments'] button:disabled").await;
+    wait_for(browser, "//button[@id='deploy'][@disabled]").await;
     shoot(browser, &shots, "build-running").await;
-    wait_for(browser, "form[action='/deployments'] button:enabled").await;
+    wait_for(browser, "//button[@id='deploy'][not(@disabled)]").await;
     shoot(browser, &shots, "build-succeeded").await;
-    press(browser, "form[action='/deployments'] button").await;
+    press(browser, "#deploy").await;
 
-    wait_for(browser, "[data-state=SUCCEEDED]").await;
-    let healthy = browser
-        .find_all(Locator::Css("[data-host][data-state=HEALTHY]"))
-        .await
-        .unwrap();
+    wait_for(
+        browser,
+        "//*[@data-part='head']//*[contains(@class,'state')][contains(.,'SUCCEEDED')]",
+    )
+    .await;
+    let healthy = "//*[@data-part='hosts']//tbody/tr[.//*[contains(@class,'state')][contains(.,'HEALTHY')]]";
+    wait_for(browser, &format!("{healthy}[12]")).await;
+    let healthy = browser.find_all(Locator::XPath(healthy)).await.unwrap();
     assert_eq!(healthy.len(), 12, "every host is shown healthy");
     shoot(browser, &shots, "deployment").await;
+}
+
+async fn fill(browser: &Client, css: &str, text: &str) {
+    let field = browser.find(Locator::Css(css)).await.unwrap();
+    field.clear().await.unwrap();
+    field.send_keys(text).await.unwrap();
 }
 
 async fn press(browser: &Client, button: &str) {
@@ -138,16 +141,11 @@ async fn press(browser: &Client, button: &str) {
         .unwrap();
 }
 
-async fn wait_for(browser: &Client, css: &str) {
-    let found = browser
-        .wait()
-        .at_most(PATIENCE)
-        .every(Duration::from_millis(50))
-        .for_element(Locator::Css(css))
-        .await;
-    if found.is_err() {
+async fn wait_for(browser: &Client, xpath: &str) {
+    let wait = browser.wait().at_most(PATIENCE).every(Duration::from_millis(50));
+    if wait.for_element(Locator::XPath(xpath)).await.is_err() {
         panic!(
-            "the page never showed {css}:\n{}",
+            "the page never showed {xpath}:\n{}",
             browser.source().await.unwrap_or_default()
         );
     }
