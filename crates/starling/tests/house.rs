@@ -165,6 +165,18 @@ fn every_crate_opens_with_what_it_is_for() {
 }
 
 #[test]
+fn the_map_names_only_places_that_exist() {
+    let top = metadata().workspace_root;
+    for page in ["README.md", "ARCHITECTURE.md"] {
+        let text = std::fs::read_to_string(top.join(page)).expect("the page is there");
+        for quoted in text.split('`').skip(1).step_by(2).filter(|quoted| quoted.contains("/src/")) {
+            let path = quoted.strip_prefix("crates/").unwrap_or(quoted);
+            assert!(top.join("crates").join(path).exists(), "{page} names {quoted}, which is not there");
+        }
+    }
+}
+
+#[test]
 fn no_room_is_too_large() {
     let mut large = BTreeMap::new();
     for package in &metadata().packages {
