@@ -74,9 +74,15 @@ fn a_manager_killed_in_mid_distribution_is_replaced_by_another() {
     let system = System::start(&["--regions", "1", "--hosts", "3", "--managers", "2"]);
     let id = deploy_large(&system, 600 << 20);
     system.wait(&id, "hosts fetch", is_fetching);
-    // Whichever leads: its answer to the hosts ends, and the other takes over.
-    kill_and_await_restart(&system, "us-east-1.manager-1");
-    kill_and_await_restart(&system, "us-east-1.manager-2");
+    let managers = ["us-east-1.manager-1", "us-east-1.manager-2"];
+    let (leader, other) = if leads(&system, managers[0]) {
+        (managers[0], managers[1])
+    } else {
+        (managers[1], managers[0])
+    };
+    assert!(!leads(&system, other), "one leads at a time");
+    signal(&system, leader, "KILL");
+    wait_until("the other takes over", || leads(&system, other));
     succeeds(&system, &id);
 }
 
@@ -107,6 +113,12 @@ fn postgres_etcd_and_the_store_restart_while_a_deployment_runs() {
         assert_ne!(pid(&system, server), before);
     }
     succeeds(&system, &id);
+}
+
+/// Whether a manager has led its region since it was first started.
+fn leads(system: &System, manager: &str) -> bool {
+    let log = system.data().join("logs").join(format!("{manager}.log"));
+    std::fs::read_to_string(log).is_ok_and(|log| log.contains("leads its region"))
 }
 
 /// Builds a beacon with a payload and starts its deployment; returns the deployment's id.
