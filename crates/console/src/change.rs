@@ -45,7 +45,7 @@ pub(crate) async fn follow(app: App) {
             relay(Source::Builds(builds), changes)
         )
     };
-    closing.run_until_cancelled_owned(both).await;
+    Box::pin(closing.run_until_cancelled_owned(both)).await;
 }
 
 enum Source {

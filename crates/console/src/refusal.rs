@@ -209,7 +209,7 @@ fn after_state(build: BuildId, state: BuildState) -> String {
         BuildState::Queued | BuildState::Running => {
             format!("wait for it: `starling status {build}` shows how far it is")
         }
-        BuildState::Failed => format!("read `starling log {build}`, mend it and build again"),
+        BuildState::Failed => format!("read `starling logs {build}`, mend it and build again"),
         BuildState::Cancelled => "build it again".to_owned(),
         BuildState::Succeeded => "deploy it".to_owned(),
     }

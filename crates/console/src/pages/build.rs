@@ -16,7 +16,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use jiff::Timestamp;
-use model::{BuildId, ReplicaState, ServiceName};
+use model::{BuildId, BuildState, ReplicaState, ServiceName};
 use serde::Deserialize;
 
 #[derive(Template)]

@@ -16,7 +16,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use jiff::Timestamp;
 use model::instance::Transfer;
-use model::{DeploymentId, RegionName};
+use model::{DeploymentId, DeploymentState, RegionName};
 
 /// Up to so many hosts of a region, each is shown with its name; above, as a shape only.
 const NAMED_HOSTS_MAX: usize = 24;

@@ -23,7 +23,7 @@ fn only_a_build_that_has_succeeded_is_deployed() {
         insta::assert_snapshot!(failed.replace(&id.to_string(), "BUILD"), @"
         409 build_not_succeeded
         build BUILD is FAILED; only a build that has SUCCEEDED can be deployed
-        read `starling log BUILD`, mend it and build again
+        read `starling logs BUILD`, mend it and build again
         ");
         assert!(console.builds.deployments(10, None).await.unwrap().is_empty());
     });
