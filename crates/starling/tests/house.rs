@@ -169,9 +169,17 @@ fn the_map_names_only_places_that_exist() {
     let top = metadata().workspace_root;
     for page in ["README.md", "ARCHITECTURE.md"] {
         let text = std::fs::read_to_string(top.join(page)).expect("the page is there");
-        for quoted in text.split('`').skip(1).step_by(2).filter(|quoted| quoted.contains("/src/")) {
+        for quoted in text
+            .split('`')
+            .skip(1)
+            .step_by(2)
+            .filter(|quoted| quoted.contains("/src/"))
+        {
             let path = quoted.strip_prefix("crates/").unwrap_or(quoted);
-            assert!(top.join("crates").join(path).exists(), "{page} names {quoted}, which is not there");
+            assert!(
+                top.join("crates").join(path).exists(),
+                "{page} names {quoted}, which is not there"
+            );
         }
     }
 }
