@@ -79,10 +79,9 @@ impl Seeder {
                 let wanted: BTreeSet<ArtifactId> = listed.values().map(|service| service.artifact).collect();
                 self.reconcile(&wanted).await;
             }
-            match tokio::time::timeout(period, services.changed()).await {
+            if let Ok(Err(_)) = tokio::time::timeout(period, services.changed()).await {
                 // The listing has ended, and this with it.
-                Ok(Err(_)) => return,
-                Ok(Ok(())) | Err(_) => {}
+                return;
             }
         }
     }

@@ -46,8 +46,8 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.command {
         Command::Dev(options) => dev::run(options, stop).await,
         Command::Demo(options) => demo::run(options, stop).await,
-        Command::Role(role) => roles::run(role, stop).await,
-        Command::Engineer(command) => commands::run(command, arguments.shared, stop).await,
+        Command::Role(role) => Box::pin(roles::run(role, stop)).await,
+        Command::Engineer(command) => Box::pin(commands::run(command, arguments.shared, stop)).await,
     }
 }
 

@@ -1,5 +1,7 @@
 //! The database's promises, held against a real Postgres.
 
+#![allow(clippy::unwrap_used)]
+
 mod claiming;
 mod deploying;
 mod fencing;

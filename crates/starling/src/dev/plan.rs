@@ -298,7 +298,7 @@ impl<'a> Plan<'a> {
         let first_port = TASK_PORTS_FROM + place * TASK_PORTS_A_HOST;
         let settings = agent::Settings {
             // Two zones a region, so that the neighbours' rule has something to choose from.
-            zone: format!("{region}{}", if number % 2 == 0 { "a" } else { "b" }).parse()?,
+            zone: format!("{region}{}", if number.is_multiple_of(2) { "a" } else { "b" }).parse()?,
             region: region.clone(),
             folder: self.layout.host(region, &name),
             trusted_keys: vec![self.signing_key.1.clone()],

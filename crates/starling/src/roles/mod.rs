@@ -21,8 +21,8 @@ pub async fn run(role: Role, stop: CancellationToken) -> anyhow::Result<ExitCode
         Role::Worker(arguments) => worker::run(arguments.read("worker")?, stop).await?,
         Role::Controller(arguments) => controller::run(arguments.read("controller")?, stop).await?,
         Role::Synchronizer(arguments) => synchronizer::run(arguments.read("synchronizer")?, stop).await?,
-        Role::Region(arguments) => region::run(arguments.read("region")?, stop).await?,
-        Role::Agent(arguments) => agent::run(arguments.read("agent")?, stop).await?,
+        Role::Region(arguments) => Box::pin(region::run(arguments.read("region")?, stop)).await?,
+        Role::Agent(arguments) => Box::pin(agent::run(arguments.read("agent")?, stop)).await?,
         Role::Store(arguments) => store::run(arguments.read("store")?, stop).await?,
     }
     tracing::info!("stopped");

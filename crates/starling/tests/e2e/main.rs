@@ -1,6 +1,8 @@
 //! The whole, end to end: the real binary as its users run it, with real Postgres, etcd, S3 protocol,
 //! libp2p, git, processes and a browser. One system at a time: these machines are small.
 
+#![allow(clippy::unwrap_used)]
+
 mod bad_input;
 mod browser;
 mod faults;
