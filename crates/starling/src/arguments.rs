@@ -2,6 +2,7 @@
 
 use crate::commands::EngineerCommand;
 use crate::config::ConfigArguments;
+use crate::output::Form;
 use crate::{demo, dev, exit};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -28,6 +29,13 @@ pub struct SharedArguments {
     /// A file that holds the API token.
     #[arg(long, global = true, env = "STARLING_TOKEN_FILE", value_name = "FILE")]
     pub token_file: Option<PathBuf>,
+}
+
+impl SharedArguments {
+    /// The form in which the answer is wanted.
+    pub fn form(&self) -> Form {
+        if self.json { Form::Json } else { Form::Text }
+    }
 }
 
 /// What to do.

@@ -1,6 +1,8 @@
 //! Exit codes, and the last words of a command that failed.
 
 use crate::api_client::{self, Refusal};
+use crate::output::Form;
+use owo_colors::OwoColorize as _;
 use std::process::ExitCode;
 
 /// Something failed that has no code of its own.
@@ -28,17 +30,28 @@ pub const HELP: &str = "Exit codes:
   130  interrupted";
 
 /// Prints an error with its causes and what to do next, and picks the exit code.
-pub fn explain(error: &anyhow::Error) -> ExitCode {
-    use owo_colors::OwoColorize as _;
-    anstream::eprintln!("{} {error}", "error:".red().bold());
-    for cause in error.chain().skip(1) {
-        anstream::eprintln!("  because {cause}");
-    }
+pub fn explain(error: &anyhow::Error, form: Form) -> ExitCode {
     let known = error
         .chain()
         .find_map(|cause| cause.downcast_ref::<api_client::Error>());
-    if let Some(next) = known.and_then(api_client::Error::next) {
-        anstream::eprintln!("  {} {next}", "next:".bold());
+    let next = known.and_then(api_client::Error::next);
+    match form {
+        Form::Json => {
+            let causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
+            let said = serde_json::json!({
+                "error": { "message": error.to_string(), "causes": causes, "next": next }
+            });
+            anstream::eprintln!("{said}");
+        }
+        Form::Text => {
+            anstream::eprintln!("{} {error}", "error:".red().bold());
+            for cause in error.chain().skip(1) {
+                anstream::eprintln!("  because {cause}");
+            }
+            if let Some(next) = next {
+                anstream::eprintln!("  {} {next}", "next:".bold());
+            }
+        }
     }
     ExitCode::from(known.map_or(FAILURE, code_of))
 }

@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    let form = arguments.shared.form();
     // One provider for the whole process, before anything makes a TLS configuration; an error means
     // that one is installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -37,7 +38,7 @@ fn main() -> ExitCode {
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
     match result {
         Ok(code) => code,
-        Err(error) => exit::explain(&error),
+        Err(error) => exit::explain(&error, form),
     }
 }
 

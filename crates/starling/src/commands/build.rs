@@ -34,13 +34,6 @@ pub struct ListOptions {
     limit: u32,
 }
 
-/// Arguments of `starling cancel`.
-#[derive(Debug, Args)]
-pub struct CancelOptions {
-    /// Which build.
-    build: BuildId,
-}
-
 pub async fn run(options: Options, session: &Session) -> anyhow::Result<ExitCode> {
     let Options {
         repository,
@@ -84,15 +77,6 @@ pub async fn list(options: &ListOptions, session: &Session) -> anyhow::Result<Ex
         .get(&format!("/v1/builds?limit={}", options.limit))
         .await?;
     session.form.print(&list, |list| builds_table(&list.builds))?;
-    Ok(ExitCode::SUCCESS)
-}
-
-pub async fn cancel(options: &CancelOptions, session: &Session) -> anyhow::Result<ExitCode> {
-    let path = format!("/v1/builds/{}/cancel", options.build);
-    let build: Build = session.api.send_json(Method::POST, &path, &()).await?;
-    session
-        .form
-        .print(&build, |build| format!("build {} is {}", build.id, build.state))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,6 +1,7 @@
 //! The engineer's commands: each talks to the API and to nothing else.
 
 mod build;
+mod cancel;
 mod deploy;
 mod logs;
 mod repository;
@@ -28,8 +29,8 @@ pub enum EngineerCommand {
     Builds(build::ListOptions),
     /// Print a build's log.
     Logs(logs::Options),
-    /// Cancel a build that has not ended.
-    Cancel(build::CancelOptions),
+    /// Cancel a build or deployment that has not ended.
+    Cancel(cancel::Options),
     /// Register services: what runs where, and how its health is asked.
     #[command(subcommand)]
     Service(service::ServiceCommand),
@@ -56,8 +57,8 @@ pub async fn run(
     shared: SharedArguments,
     stop: CancellationToken,
 ) -> anyhow::Result<ExitCode> {
+    let form = shared.form();
     let api = ApiClient::discover(shared.api, shared.token_file)?;
-    let form = if shared.json { Form::Json } else { Form::Text };
     let session = Session { api, form };
     let dispatched = async {
         match command {
@@ -65,7 +66,7 @@ pub async fn run(
             EngineerCommand::Build(options) => build::run(options, &session).await,
             EngineerCommand::Builds(options) => build::list(&options, &session).await,
             EngineerCommand::Logs(options) => logs::run(&options, &session).await,
-            EngineerCommand::Cancel(options) => build::cancel(&options, &session).await,
+            EngineerCommand::Cancel(options) => cancel::run(&options, &session).await,
             EngineerCommand::Service(command) => service::run(command, &session).await,
             EngineerCommand::Deploy(options) => deploy::run(options, &session).await,
             EngineerCommand::Deployments(options) => deploy::list(&options, &session).await,

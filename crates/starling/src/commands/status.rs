@@ -70,7 +70,7 @@ fn build_text(detail: &BuildDetail) -> String {
         one.actor
     );
     if let Some(reason) = &one.reason {
-        text += &format!("reason: {reason}\n");
+        text += &format!("why: {reason}\n");
     }
     let rows = detail.phases.iter().map(|phase| {
         let took = between(Some(phase.started_at), phase.finished_at).map_or_else(|| "…".to_owned(), seconds);
@@ -110,7 +110,7 @@ pub fn deployment_text(detail: &DeploymentDetail) -> String {
         one.id, one.state, one.service, one.release, one.actor
     );
     if let Some(reason) = &one.reason {
-        text += &format!("reason: {reason}\n");
+        text += &format!("why: {reason}\n");
     }
     let rows = detail.regions.iter().map(|region| {
         let transfer = &region.transfer;
