@@ -6,7 +6,6 @@ mod admitting;
 mod building;
 mod deploying;
 mod living;
-mod looking;
 mod reading;
 mod registering;
 mod reporting;
