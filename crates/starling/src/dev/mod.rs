@@ -152,7 +152,8 @@ impl System {
     }
 
     fn greet(&self) {
-        anstream::println!("ready: {} hosts", self.hosts);
+        let noun = if self.hosts == 1 { "host" } else { "hosts" };
+        anstream::println!("ready: {} {noun}", self.hosts);
         anstream::println!("console: {}", self.login);
         anstream::println!("next, in another terminal:");
         anstream::println!("  starling repository add NAME FOLDER-OR-URL");
