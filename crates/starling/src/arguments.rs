@@ -3,7 +3,7 @@
 use crate::commands::EngineerCommand;
 use crate::config::ConfigArguments;
 use crate::output::Form;
-use crate::{demo, dev, exit};
+use crate::{demo, dev, exit, simulate};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -45,6 +45,8 @@ pub enum Command {
     Dev(dev::Options),
     /// Run the main job on this repository's own history and print how long each step took.
     Demo(demo::Options),
+    /// Simulate a region's swarm by the rules that hosts run, and compare it with the physical limit.
+    Simulate(simulate::Options),
     #[command(flatten)]
     Engineer(EngineerCommand),
     #[command(flatten)]

@@ -14,6 +14,7 @@ mod exit;
 mod observe;
 mod output;
 mod roles;
+mod simulate;
 
 use arguments::{Arguments, Command};
 use clap::Parser;
@@ -47,6 +48,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.command {
         Command::Dev(options) => dev::run(options, stop).await,
         Command::Demo(options) => demo::run(options, stop).await,
+        Command::Simulate(options) => simulate::run(options, arguments.shared.form()).await,
         Command::Role(role) => Box::pin(roles::run(role, stop)).await,
         Command::Engineer(command) => Box::pin(commands::run(command, arguments.shared, stop)).await,
     }
