@@ -1,0 +1,92 @@
+//! The control plane, as far as a manager can tell: it takes reports or refuses them.
+
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::routing::post;
+use axum::{Json, Router};
+use model::RegionName;
+use model::region_report::RegionReport;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+/// An API that remembers what it was told.
+pub struct Api {
+    pub address: String,
+    desk: Arc<Desk>,
+}
+
+/// One report and how it was met.
+#[derive(Debug, Clone)]
+pub struct Heard {
+    /// The region of the path.
+    pub region: RegionName,
+    /// The whole header.
+    pub authorization: String,
+    pub report: RegionReport,
+    pub accepted: bool,
+}
+
+struct Desk {
+    refusing: AtomicBool,
+    heard: watch::Sender<Vec<Heard>>,
+}
+
+impl Api {
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let desk = Arc::new(Desk {
+            refusing: AtomicBool::new(false),
+            heard: watch::Sender::default(),
+        });
+        let router = Router::new()
+            .route("/v1/regions/{region}/report", post(take))
+            .with_state(Arc::clone(&desk));
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { address, desk }
+    }
+
+    pub fn refuse(&self, refusing: bool) {
+        self.desk.refusing.store(refusing, Ordering::SeqCst);
+    }
+
+    /// Waits for a report like this.
+    pub async fn hears(&self, what: &str, fits: impl Fn(&Heard) -> bool) -> Heard {
+        let mut heard = self.desk.heard.subscribe();
+        let found = tokio::time::timeout(
+            crate::support::LIMIT,
+            heard.wait_for(|heard| heard.iter().any(&fits)),
+        )
+        .await;
+        match found {
+            Ok(heard) => heard.unwrap().iter().find(|heard| fits(heard)).unwrap().clone(),
+            Err(_) => panic!("never heard {what}: {:#?}", self.desk.heard.borrow()),
+        }
+    }
+}
+
+async fn take(
+    State(desk): State<Arc<Desk>>,
+    Path(region): Path<RegionName>,
+    headers: HeaderMap,
+    Json(report): Json<RegionReport>,
+) -> StatusCode {
+    let accepted = !desk.refusing.load(Ordering::SeqCst);
+    let authorization = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
+    let heard = Heard {
+        region,
+        authorization: authorization.unwrap_or_default().to_owned(),
+        report,
+        accepted,
+    };
+    desk.heard.send_modify(|all| all.push(heard));
+    if accepted {
+        StatusCode::NO_CONTENT
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    }
+}
