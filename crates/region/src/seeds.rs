@@ -98,14 +98,28 @@ impl Seeder {
                 }
             }
         }
-        for artifact in seeded.keys().filter(|artifact| !wanted.contains(*artifact)) {
-            if let Err(error) = self.swarm.forget(*artifact).await {
-                tracing::warn!(%error, artifact.id = %artifact, "failed to stop seeding an artifact");
+        self.seeded.send_if_modified(|all| {
+            let unwanted = all.keys().any(|artifact| !wanted.contains(artifact));
+            if unwanted {
+                Arc::make_mut(all).retain(|artifact, _| wanted.contains(artifact));
             }
-            self.seeded.send_modify(|all| {
-                Arc::make_mut(all).remove(artifact);
-            });
+            unwanted
+        });
+        if let Err(error) = self.forget_all_but(wanted).await {
+            tracing::warn!(%error, "failed to stop seeding what is not wanted any more");
         }
+    }
+
+    /// Asks the swarm what it serves, which may be more than this term began to seed: what an earlier
+    /// term of this manager left there would stay for ever.
+    async fn forget_all_but(&self, wanted: &BTreeSet<ArtifactId>) -> Result<(), swarm::Error> {
+        let status = self.swarm.status().await?;
+        let offered = status.artifacts.iter().map(|offered| offered.artifact);
+        for artifact in offered.filter(|artifact| !wanted.contains(artifact)) {
+            self.swarm.forget(artifact).await?;
+            tracing::info!(artifact.id = %artifact, "seeds an artifact no more");
+        }
+        Ok(())
     }
 
     async fn seed(&self, artifact: &ArtifactId) -> Result<Arc<[u8]>, SeedError> {

@@ -1,6 +1,7 @@
 //! Who may give orders, and when.
 
 use crate::support::{World, desired};
+use model::ArtifactId;
 use model::host::HostResponse;
 
 #[tokio::test]
@@ -54,4 +55,29 @@ async fn a_leader_that_loses_etcd_stands_by_and_leads_and_seeds_again_later() {
     assert!(after.term > before.term, "{} after {}", after.term, before.term);
     assert_eq!(after.services, before.services);
     assert_eq!(host.manifest(&manager, artifact).await.id(), artifact);
+}
+
+#[tokio::test]
+async fn what_a_manager_seeded_in_an_earlier_term_is_forgotten_when_it_is_not_wanted_any_more() {
+    let mut world = World::new().await;
+    let artifact = world.upload().await;
+    world.publish(&desired(artifact, 1)).await;
+    let manager = world.manager("manager-1").await;
+    let host = world.host("host-1").await;
+    host.manifest(&manager, artifact).await;
+
+    world.stop_etcd().await;
+    host.stands_by(&manager).await;
+    manager
+        .until("a manager that still seeds", |status| status.artifacts.len() == 1)
+        .await;
+
+    // Whether this is before or after the manager leads again must make no difference.
+    world.restart_etcd().await;
+    world.publish(&desired(ArtifactId([7; 32]), 2)).await;
+    manager
+        .until("a manager that has forgotten", |status| {
+            status.artifacts.is_empty()
+        })
+        .await;
 }
