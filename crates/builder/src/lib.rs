@@ -1,4 +1,5 @@
-//! The build worker, and the reaper that gives a lost worker's builds back.
+//! The build worker, the reaper that gives a lost worker's builds back, and the sweeper that aborts
+//! what it left half uploaded.
 //!
 //! A commit and a target come out of the queue, an artifact goes into the main store. To follow it:
 //! `worker` claims, `attempt` walks one claim through its phases, `lease` is what every write goes
@@ -30,6 +31,7 @@ pub mod metrics;
 mod pack;
 mod project;
 pub mod reaper;
+pub mod sweeper;
 mod worker;
 
 pub use config::{Config, Dependencies, InvalidConfig, LogLimits};

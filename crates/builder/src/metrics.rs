@@ -14,6 +14,8 @@ pub const LOG_BYTES_DROPPED: &str = "starling_builder_log_bytes_dropped_total";
 pub const BEATS_MISSED: &str = "starling_builder_beats_missed_total";
 /// Builds that the reaper took, by `fate`.
 pub const REAPED: &str = "starling_reaper_builds_total";
+/// Uploads of dead leases that the sweeper aborted.
+pub const UPLOADS_SWEPT: &str = "starling_sweeper_uploads_total";
 
 /// Describes them to the installed recorder.
 pub fn describe() {
@@ -27,4 +29,5 @@ pub fn describe() {
     );
     describe_counter!(BEATS_MISSED, "Heartbeats that did not get through");
     describe_counter!(REAPED, "Builds that the reaper took, by fate");
+    describe_counter!(UPLOADS_SWEPT, "Uploads of dead leases that were aborted");
 }

@@ -5,9 +5,10 @@
 mod common;
 
 use artifact_store::ContentKey;
+use builder::sweeper;
 use common::{Fixture, alive, gone, project, unlikely_seconds};
 use database::Error;
-use model::{BuildId, BuildState};
+use model::{BuildId, BuildState, LeaseId};
 use std::time::Duration;
 
 /// A build that has said "ready" and now sleeps.
@@ -160,4 +161,37 @@ async fn a_worker_on_a_machine_without_a_sandbox_refuses_to_start() {
     };
     let error = fixture.start(config).task.await.unwrap().unwrap_err();
     assert!(matches!(error, builder::Error::Sandbox(_)), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_uploads_of_dead_leases_are_swept() {
+    let fixture = Fixture::new().await;
+    let commit = fixture.commit(&project("true"));
+    let build = fixture.enqueue(&commit, "//:it").await;
+    let worker = "ghost".parse().unwrap();
+    let claim = fixture.jobs.claim(&worker).await.unwrap().unwrap();
+    let living = ContentKey::of_attempt(build, claim.lease);
+    let dead = ContentKey::of_attempt(build, LeaseId(claim.lease.0 - 1));
+    for key in [&living, &dead] {
+        fixture.store.create_upload(key).await.unwrap();
+    }
+
+    let sweeper = sweeper::Service::new(fixture.jobs.clone(), fixture.store.clone());
+    assert_eq!(sweeper.sweep().await.unwrap(), 1);
+    let left = fixture.store.unfinished("").await.unwrap();
+    assert_eq!(
+        left.iter().map(|upload| &upload.ticket.key).collect::<Vec<_>>(),
+        [&living]
+    );
+
+    fixture
+        .jobs
+        .cancel(build, &"engineer@example.org".parse().unwrap())
+        .await
+        .unwrap();
+    assert_eq!(
+        sweeper.sweep().await.unwrap(),
+        1,
+        "a cancelled build needs its upload no more"
+    );
 }

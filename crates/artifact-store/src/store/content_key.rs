@@ -21,6 +21,12 @@ impl ContentKey {
         Self(format!("{build}-{lease}"))
     }
 
+    /// Whose upload this is the place of; none for a replica.
+    pub fn attempt(&self) -> Option<(BuildId, LeaseId)> {
+        let (build, lease) = self.0.rsplit_once('-')?;
+        Some((build.parse().ok()?, LeaseId(lease.parse().ok()?)))
+    }
+
     /// The place of a replica.
     pub fn of_replica(artifact: &ArtifactId) -> Self {
         Self(artifact.to_string())
@@ -71,5 +77,23 @@ impl From<ContentKey> for String {
 impl fmt::Display for ContentKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_attempts_key_names_the_attempt_and_a_replicas_does_not() {
+        let attempt = (
+            "01900000-0000-7000-8000-000000000000".parse().unwrap(),
+            LeaseId(17),
+        );
+        assert_eq!(
+            ContentKey::of_attempt(attempt.0, attempt.1).attempt(),
+            Some(attempt)
+        );
+        assert_eq!(ContentKey::of_replica(&ArtifactId([7; 32])).attempt(), None);
     }
 }

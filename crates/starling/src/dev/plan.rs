@@ -209,6 +209,7 @@ impl<'a> Plan<'a> {
         let settings = controller::Settings {
             jobs_url: self.jobs_url.clone(),
             builds_url: self.builds_url.clone(),
+            store: self.bucket(None),
             regions: regions.collect(),
             lease_window_seconds: LEASE_WINDOW_SECONDS,
             observe: observe::Settings::default(),

@@ -1,9 +1,11 @@
-//! `starling controller`: reaps lost builds, publishes desired state, drives deployments.
+//! `starling controller`: reaps lost builds and sweeps what they left, publishes desired state, drives
+//! deployments.
 
-use super::parts;
+use super::parts::{self, StoreSettings};
 use super::worker::default_lease_window_seconds;
 use crate::observe;
-use builder::reaper;
+use artifact_store::Store;
+use builder::{reaper, sweeper};
 use model::RegionName;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -20,6 +22,8 @@ pub struct Settings {
     /// The same as the workers'.
     #[serde(default = "default_lease_window_seconds")]
     pub lease_window_seconds: u32,
+    /// The main store, where unfinished uploads are swept.
+    pub store: StoreSettings,
     /// Every region.
     pub regions: Vec<RegionSettings>,
     #[serde(default)]
@@ -41,6 +45,9 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<
     let jobs = parts::jobs(&settings.jobs_url).await?;
     let builds = parts::builds(&settings.builds_url).await?;
     let lease_window = Duration::from_secs(settings.lease_window_seconds.into());
+    // Only prepared: while the store is away, everything else here goes on.
+    let store = Store::connect(&settings.store.config()?)?;
+    let sweeper = sweeper::Service::new(jobs.clone(), store);
     let reaper = reaper::Service::new(reaper::Config { lease_window }, jobs);
     let regions = settings
         .regions
@@ -49,6 +56,10 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<
         .collect();
     let controller = controller::Service::new(controller::Config::new(regions), builds).await?;
     readiness.ready();
-    let ((), result) = tokio::join!(reaper.run(stop.clone()), controller.run(stop));
+    let ((), (), result) = tokio::join!(
+        reaper.run(stop.clone()),
+        sweeper.run(stop.clone()),
+        controller.run(stop)
+    );
     Ok(result?)
 }
