@@ -138,11 +138,6 @@ pub fn on_console(test: impl AsyncFnOnce(Console)) {
     });
 }
 
-/// Runs something that ends only with the process.
-pub fn forever(work: impl Future<Output = ()>) {
-    RUNTIME.block_on(work);
-}
-
 impl Console {
     pub async fn new() -> Self {
         let limits = Limits::default();
