@@ -7,6 +7,7 @@ mod deploying;
 mod fencing;
 mod hinting;
 mod leading;
+mod racing;
 mod reaping;
 mod replicating;
 mod reporting;

@@ -1,15 +1,13 @@
 //! Random schedules: whatever happens in whatever order, a build ends once and publishes at most once.
 
 use crate::support::{TestJobs, WINDOW, actor, beat, new_build, on_jobs, worker};
+use database::Error;
 use database::jobs::{ATTEMPTS_MAX, Cancelled, Claim, Fate, NewBuild};
-use database::{Error, Jobs};
 use model::{ArtifactId, BuildId, BuildState, LeaseId};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use std::collections::{BTreeMap, BTreeSet};
 use tokio::runtime::Handle;
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
 const WORKERS: [&str; 3] = ["w0", "w1", "w2"];
 const BUILDS: usize = 3;
@@ -151,7 +149,7 @@ impl Reference {
     }
 }
 
-fn accepted(result: Result<(), Error>) -> bool {
+pub fn accepted(result: Result<(), Error>) -> bool {
     match result {
         Ok(()) => true,
         Err(Error::LeaseLost { .. }) => false,
@@ -329,77 +327,5 @@ fn a_build_ends_once_and_publishes_at_most_once_whatever_happens() {
                 panic!("{error}");
             }
         });
-    });
-}
-
-/// What a worker does with a build that it claimed.
-async fn work(jobs: &Jobs, name: &str, claim: &Claim) -> Option<(BuildId, ArtifactId)> {
-    let (build, lease) = (claim.build, claim.lease);
-    let artifact = ArtifactId([u8::try_from(lease.0 % 251).unwrap(); 32]);
-    // By the lease, so that every way out is taken by many.
-    match lease.0 % 4 {
-        // Dies without a word.
-        0 => return None,
-        1 => {
-            jobs.heartbeat(&beat(name, &[lease])).await.unwrap();
-        }
-        2 => {
-            accepted(jobs.append_log(build, lease, 0, b"hello").await);
-        }
-        _ => {}
-    }
-    accepted(jobs.succeed(build, lease, &artifact, 1).await).then_some((build, artifact))
-}
-
-#[test]
-fn eight_workers_and_a_merciless_reaper_end_every_build_once() {
-    on_jobs(async |jobs| {
-        let mut builds = Vec::new();
-        for number in 0..60 {
-            builds.push(jobs.enqueue(&new_build(number)).await.unwrap().build.id);
-        }
-        let all_ended = CancellationToken::new();
-        let mut workers = JoinSet::new();
-        for number in 0..8 {
-            let (jobs, all_ended) = ((*jobs).clone(), all_ended.clone());
-            workers.spawn(async move {
-                let name = format!("w{number}");
-                let mut published = Vec::new();
-                while !all_ended.is_cancelled() {
-                    match jobs.claim(&worker(&name)).await.unwrap() {
-                        Some(claim) => published.extend(work(&jobs, &name, &claim).await),
-                        None => tokio::task::yield_now().await,
-                    }
-                }
-                published
-            });
-        }
-        let unfinished = "SELECT count(*) FROM jobs WHERE expires_at IS NOT NULL";
-        while sqlx::query_scalar::<_, i64>(unfinished)
-            .fetch_one(&jobs.sql)
-            .await
-            .unwrap()
-            > 0
-        {
-            jobs.reaper_is_present().await;
-            // Every claim is stale at once, unless its worker has just spoken for it.
-            jobs.run("UPDATE jobs SET claimed_at = claimed_at - interval '1 hour' WHERE state = 'RUNNING'")
-                .await;
-            jobs.reap(WINDOW).await.unwrap();
-        }
-        all_ended.cancel();
-        let mut accepted: Vec<_> = workers.join_all().await.into_iter().flatten().collect();
-        accepted.sort_unstable();
-        let mut stored = Vec::new();
-        for build in builds {
-            let row = jobs.build(build).await.unwrap().unwrap();
-            assert!(row.state.is_terminal());
-            stored.extend(row.artifact.map(|artifact| (build, artifact)));
-        }
-        stored.sort_unstable();
-        assert_eq!(
-            accepted, stored,
-            "each success that a worker was told of is the one that is stored"
-        );
     });
 }

@@ -1,0 +1,6 @@
+//! The rules of the swarm, one by one, as a driver sees them.
+
+mod driven;
+mod fetching;
+mod giving;
+mod misbehaving;
