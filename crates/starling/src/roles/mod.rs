@@ -14,16 +14,18 @@ use crate::arguments::Role;
 use std::process::ExitCode;
 use tokio_util::sync::CancellationToken;
 
-/// Runs one role until `stop`.
+/// Runs one role until `stop`. Boxed, since a role's future holds everything that it is put together from.
 pub async fn run(role: Role, stop: CancellationToken) -> anyhow::Result<ExitCode> {
     match role {
-        Role::Api(arguments) => api::run(arguments.read("api")?, stop).await?,
-        Role::Worker(arguments) => worker::run(arguments.read("worker")?, stop).await?,
-        Role::Controller(arguments) => controller::run(arguments.read("controller")?, stop).await?,
-        Role::Synchronizer(arguments) => synchronizer::run(arguments.read("synchronizer")?, stop).await?,
+        Role::Api(arguments) => Box::pin(api::run(arguments.read("api")?, stop)).await?,
+        Role::Worker(arguments) => Box::pin(worker::run(arguments.read("worker")?, stop)).await?,
+        Role::Controller(arguments) => Box::pin(controller::run(arguments.read("controller")?, stop)).await?,
+        Role::Synchronizer(arguments) => {
+            Box::pin(synchronizer::run(arguments.read("synchronizer")?, stop)).await?
+        }
         Role::Region(arguments) => Box::pin(region::run(arguments.read("region")?, stop)).await?,
         Role::Agent(arguments) => Box::pin(agent::run(arguments.read("agent")?, stop)).await?,
-        Role::Store(arguments) => store::run(arguments.read("store")?, stop).await?,
+        Role::Store(arguments) => Box::pin(store::run(arguments.read("store")?, stop)).await?,
     }
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
