@@ -5,11 +5,29 @@ use crate::processes::{kill_and_await_restart, pid, send, signal};
 use crate::system::{System, wait_until};
 use serde_json::Value;
 
+/// A build that cannot end before the test says so, however slow the machine is.
+const WAIT_FOR_GO: &str = "until [ -e go ]; do sleep 0.1; done";
+
+/// Lets every build go on that waits now.
+fn let_go(system: &System) {
+    let folders = |path: std::path::PathBuf| std::fs::read_dir(path).into_iter().flatten().flatten();
+    for worker in folders(system.data().join("work")) {
+        for attempt in folders(worker.path().join("builds/attempts")) {
+            // An attempt that ends meanwhile takes its folder with it.
+            let _ = std::fs::write(attempt.path().join("source/go"), "");
+        }
+    }
+}
+
 #[test]
 fn a_worker_killed_in_mid_build_and_in_mid_upload_is_replaced() {
     let system = System::start(&["--regions", "1", "--hosts", "1"]);
     let repository = system.scratch("slow");
-    fixture::shell(&repository, "sleep 4; mkdir out; echo done > out/done", "");
+    fixture::shell(
+        &repository,
+        &format!("{WAIT_FOR_GO}; mkdir out; echo done > out/done"),
+        "",
+    );
     system.register("slow", &repository);
     killed_in(&system, "slow", "BUILD");
 
@@ -30,7 +48,10 @@ fn killed_in(system: &System, repository: &str, phase: &str) {
         status["build"]["phase"] == phase
     });
     signal(system, running["build"]["worker"].as_str().unwrap(), "KILL");
-    let ended = system.wait(&id, "the build ends", is_terminal);
+    let ended = system.wait(&id, "the build ends", |status| {
+        let_go(system);
+        is_terminal(status)
+    });
     assert_eq!(ended["build"]["state"], "SUCCEEDED", "{ended}");
     assert_eq!(ended["build"]["attempt"], 2, "{ended}");
 }
@@ -42,7 +63,7 @@ fn a_worker_that_slept_past_its_lease_cannot_complete() {
     // The output names the attempt's own random number, so that two results would differ.
     fixture::shell(
         &repository,
-        "sleep 3; mkdir out; head -c 32 /dev/urandom > out/done",
+        &format!("{WAIT_FOR_GO}; mkdir out; head -c 32 /dev/urandom > out/done"),
         "",
     );
     system.register("slow", &repository);
@@ -53,14 +74,28 @@ fn a_worker_that_slept_past_its_lease_cannot_complete() {
     let sleeper = running["build"]["worker"].as_str().unwrap();
     let sleeping = signal(&system, sleeper, "STOP");
 
-    let ended = system.wait(&id, "another worker finishes it", is_terminal);
+    system.wait(&id, "another worker has it", |status| {
+        status["build"]["attempt"] == 2
+    });
+    let ended = system.wait(&id, "another worker finishes it", |status| {
+        let_go(&system);
+        is_terminal(status)
+    });
     assert_eq!(ended["build"]["state"], "SUCCEEDED", "{ended}");
     assert_eq!(ended["build"]["attempt"], 2);
     assert_ne!(ended["build"]["worker"].as_str(), Some(sleeper));
     send(sleeping, "CONT");
 
     // The sleeper wakes, learns that it lost, and is of use again for the next build.
-    let fresh = system.json(&["build", "--force", "slow", "main", "//:it"]);
+    let enqueued = system.json(&["build", "--force", "--detach", "slow", "main", "//:it"]);
+    let fresh = system.wait(
+        enqueued["build"]["id"].as_str().unwrap(),
+        "a fresh build ends",
+        |status| {
+            let_go(&system);
+            is_terminal(status)
+        },
+    );
     assert_eq!(fresh["build"]["state"], "SUCCEEDED");
     assert_eq!(
         system.status(&id)["build"],
