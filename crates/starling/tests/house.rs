@@ -35,7 +35,10 @@ const FLOORS: &[(u8, &[&str])] = &[
 ];
 
 /// Crates that stand beside the house. The simulator drives floor 1; the beacon is what the demo builds.
-const BESIDE: &[(&str, u8)] = &[("simulator", 2), ("beacon", 1)];
+const BESIDE: &[(&str, u8)] = &[("simulator", 2), ("beacon", 1), ("bench-harness", 2)];
+
+/// Benches stand on top of everything but the binary, which they start as a process: nobody depends on one.
+const BENCH: (&str, u8) = ("bench-", 4);
 
 /// The only arrows between rooms of one floor.
 const DRAWN: &[(&str, &str)] = &[("swarm-core", "artifact")];
@@ -76,12 +79,15 @@ fn floor_of(name: &str) -> Option<u8> {
         .iter()
         .find(|(_, rooms)| rooms.contains(&name))
         .map(|(floor, _)| *floor);
-    in_house.or_else(|| {
+    let beside = || {
         BESIDE
             .iter()
             .find(|(room, _)| *room == name)
             .map(|(_, floor)| *floor)
-    })
+    };
+    in_house
+        .or_else(beside)
+        .or_else(|| name.starts_with(BENCH.0).then_some(BENCH.1))
 }
 
 fn normal_dependencies(package: &Package) -> impl Iterator<Item = &str> {
