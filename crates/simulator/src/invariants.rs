@@ -89,7 +89,7 @@ pub enum Violation {
 pub fn message_is_true(host: u32, message: &Message, disk: &PieceSet) -> Result<(), Violation> {
     let unheld = match message {
         Message::Have { pieces } => pieces.iter().find(|&piece| !disk.contains(piece)),
-        Message::Gained { pieces } => pieces.iter().copied().find(|&piece| !disk.contains(piece)),
+        Message::Gained { pieces, .. } => pieces.iter().copied().find(|&piece| !disk.contains(piece)),
     };
     unheld.map_or(Ok(()), |piece| Err(Violation::CountsUnheldPiece { host, piece }))
 }

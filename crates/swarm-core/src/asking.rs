@@ -5,19 +5,20 @@ use crate::transfer::{Context, Transfer};
 use crate::{Output, Piece, Role, Time, end_game};
 
 impl Transfer {
-    /// Asks for pieces until as many are in flight as this transfer's `share`, or nobody can be
-    /// asked for anything.
-    pub fn ask(&mut self, share: usize, cx: &mut Context<'_>) {
-        if !self.wants_pieces() {
-            return;
-        }
-        while self.requests.len() < share {
-            let Some(index) = self.next_source(cx) else { return };
-            match self.choose(index, cx) {
-                Some(piece) => self.fetch(index, piece, cx),
-                None => self.neighbours[index].dry = true,
+    /// Asks for one piece. False if there is nothing to ask for, or nobody to ask it of.
+    pub fn ask(&mut self, cx: &mut Context<'_>) -> bool {
+        self.pull_of_share(cx) || self.ask_a_neighbour(cx) || self.pull_as_last_resort(cx)
+    }
+
+    fn ask_a_neighbour(&mut self, cx: &mut Context<'_>) -> bool {
+        while let Some(index) = self.next_source(cx) {
+            if let Some(piece) = self.choose(index, cx) {
+                self.fetch(index, piece, cx);
+                return true;
             }
+            self.neighbours[index].dry = true;
         }
+        false
     }
 
     /// The neighbour to ask next. Seeds come first: until their first pass is over, what they offer
@@ -64,7 +65,7 @@ impl Transfer {
     fn fetch(&mut self, index: usize, piece: Piece, cx: &mut Context<'_>) {
         let peer = self.neighbours[index].peer;
         self.neighbours[index].in_flight += 1;
-        self.requests.add(piece, peer, cx.now);
+        self.requests.add(piece, peer, false, cx.now);
         self.settle(piece);
         cx.outputs.push_back(Output::Fetch {
             transfer: self.id,
@@ -97,6 +98,11 @@ impl Transfer {
             .filter(|_| self.wants_pieces())
         {
             self.wake_at(until, "a neighbour may be asked again");
+        }
+        if let Some(at) = self.store.as_ref().and_then(|store| store.next_look(cx.now))
+            && self.wants_pieces()
+        {
+            self.wake_at(at, "the store may be asked again");
         }
     }
 
@@ -139,7 +145,7 @@ impl Transfer {
         self.picker.copies(piece) > holds_too
     }
 
-    fn wake_for_requests(&mut self, now: Time) {
+    pub fn wake_for_requests(&mut self, now: Time) {
         if self.picker.open_count() == 0
             && let Some(at) = end_game::next_choice(&self.requests, now)
         {

@@ -52,13 +52,13 @@ impl Transfer {
         let pieces = std::mem::take(&mut self.announcements.pieces);
         for pieces in pieces.chunks(GAINED_MAX) {
             self.announcements.last_at = Some(cx.now);
-            for neighbour in &self.neighbours {
+            if !self.neighbours.is_empty() {
                 let message = Message::Gained {
                     pieces: pieces.to_vec(),
+                    waiting: cx.waiting,
                 };
-                cx.outputs.push_back(Output::Send {
+                cx.outputs.push_back(Output::Announce {
                     transfer: self.id,
-                    peer: neighbour.peer,
                     message,
                 });
             }
@@ -75,7 +75,10 @@ impl Transfer {
         };
         match message {
             Message::Have { pieces } => self.hear_have(index, pieces)?,
-            Message::Gained { pieces } => self.hear_gained(index, &pieces)?,
+            Message::Gained { pieces, waiting } => {
+                self.neighbours[index].waiting = waiting;
+                self.hear_gained(index, &pieces)?;
+            }
         }
         self.offer_to(peer, cx);
         self.end_first_pass(cx);
@@ -141,7 +144,10 @@ impl Transfer {
         let pieces = pass.offer(peer, cx.now);
         let neglect = pass.next_neglect(cx.now);
         if !pieces.is_empty() {
-            let message = Message::Gained { pieces };
+            let message = Message::Gained {
+                pieces,
+                waiting: cx.waiting,
+            };
             cx.outputs.push_back(Output::Send {
                 transfer: self.id,
                 peer,

@@ -40,6 +40,34 @@ pub enum Input {
         /// Who.
         peer: Peer,
     },
+    /// The region's object store can be asked for any piece, by ranged GET. `Fetch`, `Abandon`,
+    /// `Stored`, `Rejected`, `Missed` and `PeerLeft` name it as any peer; nothing is ever sent to it.
+    /// A transfer has one store at most: another, or another share, replaces the one before. A store
+    /// that fails or sends wrong bytes is left alone for a while, never banned.
+    StoreOffered {
+        /// For which transfer.
+        transfer: TransferId,
+        /// The store's handle, which no host has.
+        peer: Peer,
+        /// The pieces that the manager wants this host to pull, in no other host's share. A set of
+        /// another size counts as empty.
+        share: PieceSet,
+    },
+    /// How much of this host's fetches a transfer gets while there are several: in proportion to its
+    /// priority, and never nothing.
+    Prioritised {
+        /// Which one.
+        transfer: TransferId,
+        /// Its weight beside the others', 1 at the start; 0 counts as 1.
+        priority: u8,
+    },
+    /// Whether a transfer rests: it neither asks nor serves, and keeps what it has.
+    Paused {
+        /// Which one.
+        transfer: TransferId,
+        /// Whether it does from now on.
+        paused: bool,
+    },
     /// A neighbour said something.
     Message {
         /// About which transfer.

@@ -15,6 +15,8 @@
 //! | whom is it asked of, and when does one wait? | `neighbour.rs`, `asking.rs` |
 //! | when is a request too slow? | `requests.rs` |
 //! | how do the last pieces come in? | `end_game.rs` |
+//! | what is pulled from the region's store, and when? | `store.rs` |
+//! | how do several artifacts share this host? | `sharing.rs` |
 //! | who is uploaded to, who waits, who is refused? | `slots.rs` |
 //! | what does a seed give away first? | `first_pass.rs` |
 //! | what is told to whom, and what is believed? | `hearing.rs` |
@@ -47,7 +49,9 @@ mod output;
 pub mod picker;
 mod piece_set;
 mod requests;
+mod sharing;
 mod slots;
+mod store;
 mod time;
 mod transfer;
 
@@ -82,4 +86,7 @@ pub enum Role {
     Seed,
     /// Wants every piece, and gives what it has.
     Host,
+    /// The region's object store: holds every piece, says nothing and is told nothing. It is no
+    /// neighbour but is made known by [`Input::StoreOffered`].
+    Store,
 }

@@ -21,5 +21,8 @@ pub enum Message {
     Gained {
         /// The pieces that may be asked for now.
         pieces: Vec<Piece>,
+        /// How many requests wait for one of the sender's upload slots; 255 stands for more too. It
+        /// lets others ask whoever has less to do.
+        waiting: u8,
     },
 }

@@ -32,6 +32,8 @@ pub(crate) struct Neighbour {
     pub in_flight: usize,
     /// Those of them that take too long.
     pub late: usize,
+    /// How many requests wait at its end, as it last said.
+    pub waiting: u8,
     /// Left alone until then.
     pub resting_until: Option<Time>,
     /// What a piece takes from it, waiting in its queue included. None before the first.
@@ -50,6 +52,7 @@ impl Neighbour {
             dry: true,
             in_flight: 0,
             late: 0,
+            waiting: 0,
             resting_until: None,
             pace: None,
             failures: 0,

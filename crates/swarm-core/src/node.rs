@@ -1,9 +1,11 @@
 //! The node: every input comes in here, every output goes out here.
 
 use crate::load::{Load, Progress};
+use crate::sharing;
 use crate::slots::{Asked, Slots};
+use crate::time::Clock;
 use crate::transfer::{Context, Transfer};
-use crate::{BanReason, Config, Input, Output, PIECES_MAX, Peer, PieceSet, Role, Time, TransferId};
+use crate::{BanReason, Config, Input, Output, PIECES_MAX, Peer, Piece, PieceSet, Role, Time, TransferId};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use std::collections::{BTreeMap, VecDeque};
@@ -17,6 +19,7 @@ const BANNED_MAX: usize = 1024;
 pub struct Node {
     config: Config,
     rng: ChaCha8Rng,
+    clock: Clock,
     transfers: BTreeMap<TransferId, Transfer>,
     slots: Slots,
     banned: VecDeque<Peer>,
@@ -31,6 +34,7 @@ impl Node {
         Self {
             config,
             rng: ChaCha8Rng::seed_from_u64(seed),
+            clock: Clock::default(),
             transfers: BTreeMap::new(),
             slots: Slots::default(),
             banned: VecDeque::new(),
@@ -40,21 +44,23 @@ impl Node {
 
     /// Takes in something that happened at `now`. The driver then takes every output.
     pub fn handle(&mut self, now: Time, input: Input) {
+        let now = self.clock.read(now);
+        self.take_in(now, input);
+        self.fill_slots();
+        self.ask(now);
+    }
+
+    fn take_in(&mut self, now: Time, input: Input) {
         match input {
             Input::TransferStarted {
                 transfer,
                 pieces,
                 have,
                 role,
-            } => {
-                self.start(now, transfer, pieces, have, role);
-            }
+            } => self.start(now, transfer, pieces, have, role),
             Input::TransferEnded { transfer } => self.end(transfer),
             Input::PeerJoined { transfer, peer, role } => self.joined(now, transfer, peer, role),
-            Input::PeerLeft { transfer, peer } => {
-                self.with(now, transfer, |it, cx| it.leave(peer, cx));
-                self.refuse_waiting(|asked| asked.transfer == transfer && asked.peer == peer);
-            }
+            Input::PeerLeft { transfer, peer } => self.left(now, transfer, peer),
             Input::Message {
                 transfer,
                 peer,
@@ -70,15 +76,13 @@ impl Node {
                 piece,
                 ticket,
             } => {
-                self.requested(
-                    now,
-                    Asked {
-                        ticket,
-                        transfer,
-                        peer,
-                        piece,
-                    },
-                );
+                let asked = Asked {
+                    ticket,
+                    transfer,
+                    peer,
+                    piece,
+                };
+                self.requested(now, asked);
             }
             Input::Served { ticket } => self.slots.end(ticket),
             Input::Stored {
@@ -93,9 +97,7 @@ impl Node {
                 piece,
                 peer,
             } => {
-                if self.transfers.contains_key(&transfer) {
-                    self.ban(now, peer, BanReason::WrongPiece { piece });
-                }
+                self.rejected(now, transfer, piece, peer);
             }
             Input::Missed {
                 transfer,
@@ -105,9 +107,19 @@ impl Node {
             } => {
                 self.with(now, transfer, |it, cx| it.missed(piece, peer, reason, cx));
             }
+            Input::StoreOffered {
+                transfer,
+                peer,
+                share,
+            } => {
+                self.with(now, transfer, |it, cx| it.offer_store(peer, share, cx));
+            }
+            Input::Prioritised { transfer, priority } => {
+                self.with(now, transfer, |it, _| it.claim.set_priority(priority));
+            }
+            Input::Paused { transfer, paused } => self.pause(now, transfer, paused),
             Input::Timeout => self.wake(now),
         }
-        self.fill_slots();
     }
 
     /// The next thing to do, in order; none when everything was taken.
@@ -122,6 +134,23 @@ impl Node {
             .values()
             .filter_map(|transfer| transfer.alarm)
             .min()
+            .map(|(at, why)| (self.clock.tell(at), why))
+    }
+
+    /// A transfer's neighbours: those who joined, save what the limits kept out.
+    pub fn neighbours(&self, transfer: TransferId) -> impl Iterator<Item = Peer> + '_ {
+        let transfer = self.transfers.get(&transfer);
+        let neighbours = transfer.into_iter().flat_map(|it| &it.neighbours);
+        neighbours.map(|neighbour| neighbour.peer)
+    }
+
+    /// How many of a transfer's pieces have 0, 1, 2 … copies among its neighbours, if the node knows
+    /// it. What this host and the store hold doesn't count.
+    #[must_use]
+    pub fn rarity(&self, transfer: TransferId) -> Option<Vec<u32>> {
+        self.transfers
+            .get(&transfer)
+            .map(|transfer| transfer.picker.rarity())
     }
 
     /// How far a transfer has come, if the node knows it.
@@ -165,32 +194,38 @@ impl Node {
         } else {
             PieceSet::empty(pieces)
         };
-        let Self {
-            config,
-            rng,
-            transfers,
-            outputs,
-            ..
-        } = self;
-        transfers.insert(
-            id,
-            Transfer::start(
-                id,
-                held,
-                role,
-                &mut Context {
-                    now,
-                    config,
-                    rng,
-                    outputs,
-                },
-            ),
-        );
+        let mut cx = Context {
+            now,
+            config: &self.config,
+            waiting: 0,
+            rng: &mut self.rng,
+            outputs: &mut self.outputs,
+        };
+        let transfer = Transfer::start(id, held, role, &mut cx);
+        self.transfers.insert(id, transfer);
     }
 
     fn joined(&mut self, now: Time, id: TransferId, peer: Peer, role: Role) {
         if !self.banned.contains(&peer) {
             self.with(now, id, |it, cx| it.join(peer, role, cx));
+        }
+    }
+
+    fn rejected(&mut self, now: Time, id: TransferId, piece: Piece, peer: Peer) {
+        if self.with(now, id, |it, cx| it.rejected(piece, peer, cx)) == Some(false) {
+            self.ban(now, peer, BanReason::WrongPiece { piece });
+        }
+    }
+
+    fn left(&mut self, now: Time, id: TransferId, peer: Peer) {
+        self.with(now, id, |it, cx| it.leave(peer, cx));
+        self.refuse_waiting(|asked| asked.transfer == id && asked.peer == peer);
+    }
+
+    fn pause(&mut self, now: Time, id: TransferId, paused: bool) {
+        self.with(now, id, |it, cx| it.pause(paused, cx));
+        if paused {
+            self.refuse_waiting(|asked| asked.transfer == id);
         }
     }
 
@@ -209,41 +244,45 @@ impl Node {
         self.refuse_waiting(|asked| asked.transfer == id);
     }
 
-    /// Lets a transfer do something, then ask for what it may have in flight now.
+    /// Lets a transfer do something, if the node knows it.
     fn with<T>(
         &mut self,
         now: Time,
         id: TransferId,
         act: impl FnOnce(&mut Transfer, &mut Context<'_>) -> T,
     ) -> Option<T> {
-        let share = self.share();
-        let Self {
-            config,
-            rng,
-            transfers,
-            outputs,
-            ..
-        } = self;
-        let transfer = transfers.get_mut(&id)?;
-        let cx = &mut Context {
+        let transfer = self.transfers.get_mut(&id)?;
+        let mut cx = Context {
             now,
-            config,
-            rng,
-            outputs,
+            config: &self.config,
+            waiting: u8::try_from(self.slots.waiting()).unwrap_or(u8::MAX),
+            rng: &mut self.rng,
+            outputs: &mut self.outputs,
         };
-        let result = act(transfer, cx);
-        transfer.ask(share, cx);
-        Some(result)
+        Some(act(transfer, &mut cx))
     }
 
-    /// How many pieces each transfer may have in flight: all the same, and at least one.
-    fn share(&self) -> usize {
-        let wanting = self
-            .transfers
-            .values()
-            .filter(|transfer| transfer.wants_pieces())
-            .count();
-        (self.config.fetches_max / wanting.max(1)).max(1)
+    /// Asks for pieces until as many are in flight as may be, or nobody can be asked for anything.
+    fn ask(&mut self, now: Time) {
+        for transfer in self.transfers.values_mut() {
+            transfer.claim.begin_round();
+        }
+        let mut cx = Context {
+            now,
+            config: &self.config,
+            waiting: u8::try_from(self.slots.waiting()).unwrap_or(u8::MAX),
+            rng: &mut self.rng,
+            outputs: &mut self.outputs,
+        };
+        while let Some((id, others)) = sharing::next(&self.transfers, self.config.fetches_max)
+            && let Some(transfer) = self.transfers.get_mut(&id)
+        {
+            if transfer.ask(&mut cx) {
+                transfer.claim.advance(others);
+            } else {
+                transfer.claim.pass_over();
+            }
+        }
     }
 
     fn requested(&mut self, now: Time, asked: Asked) {
@@ -254,7 +293,7 @@ impl Node {
             piece,
         } = asked;
         let known = self.with(now, transfer, |it, cx| {
-            let held = it.held.contains(piece);
+            let held = it.held.contains(piece) && !it.paused;
             it.neighbour(peer)?;
             it.offer_taken(piece, peer, cx);
             Some(held)
@@ -264,7 +303,11 @@ impl Node {
             Some(true) if self.slots.enqueue(asked, &self.config) => {}
             Some(_) => {
                 self.outputs.push_back(Output::Refuse { ticket });
-                let endured = self.with(now, transfer, |it, _| it.neighbour(peer).map(|it| it.endure(1)));
+                let endured = self.with(now, transfer, |it, _| {
+                    // Nobody was told of the pause, so asking meanwhile is no offence.
+                    let noise = u32::from(!it.paused);
+                    it.neighbour(peer).map(|it| it.endure(noise))
+                });
                 if endured.flatten() == Some(false) {
                     self.ban(now, peer, BanReason::Flood);
                 }
@@ -295,6 +338,9 @@ impl Node {
         let transfers: Vec<TransferId> = self.transfers.keys().copied().collect();
         for transfer in transfers {
             self.with(now, transfer, |it, cx| {
+                if it.is_store(peer) {
+                    return;
+                }
                 let Some(in_flight) = it.leave(peer, cx) else {
                     return;
                 };

@@ -14,7 +14,14 @@ pub enum Output {
         /// What.
         message: Message,
     },
-    /// Ask a neighbour for a piece. Answered by exactly one of `Stored`, `Rejected`, `Missed`, unless
+    /// Tell the same to each of a transfer's neighbours, which are [`Node::neighbours`](crate::Node::neighbours).
+    Announce {
+        /// About which transfer.
+        transfer: TransferId,
+        /// What.
+        message: Message,
+    },
+    /// Ask a neighbour, or the region's store, for a piece. Answered by exactly one of `Stored`, `Rejected`, `Missed`, unless
     /// the peer leaves, the transfer ends or an `Abandon` comes first.
     Fetch {
         /// Of which transfer.

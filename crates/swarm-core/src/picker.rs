@@ -69,6 +69,23 @@ impl Picker {
         })
     }
 
+    /// An open piece that no neighbour can give, at random.
+    pub fn pick_unannounced(&self, rng: &mut impl Rng) -> Option<Piece> {
+        let group = &self.row[..self.borders[1] as usize];
+        (!group.is_empty()).then(|| group[rng.random_range(0..group.len())])
+    }
+
+    /// How many pieces, open or not, have 0, 1, 2 … copies among the neighbours.
+    #[must_use]
+    pub fn rarity(&self) -> Vec<u32> {
+        let most = self.copies.iter().copied().max().unwrap_or(0);
+        let mut rarity = vec![0; most as usize + 1];
+        for &copies in &self.copies {
+            rarity[copies as usize] += 1;
+        }
+        rarity
+    }
+
     /// Whether somebody should be asked for `piece`.
     #[must_use]
     pub fn is_open(&self, piece: Piece) -> bool {

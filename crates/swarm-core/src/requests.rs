@@ -28,6 +28,9 @@ const MEDIAN_FIRST: Duration = Duration::from_secs(2);
 const MEDIAN_MIN: Duration = Duration::from_millis(200);
 /// Above this, waiting longer before looking elsewhere is of no use: 8 MiB in this time are 70 kB/s.
 const MEDIAN_MAX: Duration = Duration::from_secs(120);
+/// A store that has not sent a piece after so long may be cut off or crowded; whoever else has the
+/// piece is asked too. It is not given up: the driver does that once no byte comes.
+const STORE_LATE: Duration = Duration::from_secs(5);
 /// A piece is never in flight from more neighbours than this: what comes second is waste.
 pub(crate) const COPIES_MAX: usize = 2;
 
@@ -38,6 +41,8 @@ pub(crate) struct Request {
     pub peer: Peer,
     pub asked_at: Time,
     pub late: bool,
+    /// Asked of the region's store, whose pace says nothing about neighbours.
+    pub of_store: bool,
 }
 
 /// What is to be done about a request that takes long.
@@ -73,12 +78,17 @@ impl Requests {
         self.of(piece).any(|request| request.peer == peer)
     }
 
-    pub fn add(&mut self, piece: Piece, peer: Peer, now: Time) {
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    pub fn add(&mut self, piece: Piece, peer: Peer, of_store: bool, now: Time) {
         self.all.push(Request {
             piece,
             peer,
             asked_at: now,
             late: false,
+            of_store,
         });
     }
 
@@ -100,9 +110,21 @@ impl Requests {
         self.pace.median
     }
 
+    /// The median once a piece has come; nothing before.
+    pub fn median_seen(&self) -> Duration {
+        if self.pace.samples.is_empty() {
+            Duration::ZERO
+        } else {
+            self.pace.median
+        }
+    }
+
     /// Whether something is to be done about `request`.
     pub fn overdue(&self, request: &Request, now: Time) -> Option<Overdue> {
         let age = now.since(request.asked_at);
+        if request.of_store {
+            return (age >= STORE_LATE.max(self.median() * 2)).then_some(Overdue::Late);
+        }
         if age >= self.median() * 4 {
             Some(Overdue::Hopeless)
         } else if age >= self.median() * 2 {
@@ -115,6 +137,10 @@ impl Requests {
     /// When something next becomes overdue.
     pub fn next_overdue(&self, now: Time) -> Option<Time> {
         let times = self.all.iter().map(|request| {
+            if request.of_store {
+                let late = request.asked_at.after(STORE_LATE.max(self.median() * 2));
+                return late.max(now.after(self.median()));
+            }
             let late = request.asked_at.after(self.median() * 2);
             let hopeless = request.asked_at.after(self.median() * 4);
             // One that nobody else can give stays in flight, and is looked at again now and then.

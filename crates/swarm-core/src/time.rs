@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// Microseconds since a start that the driver chose. Only differences mean anything. A driver's
-/// time never runs backwards; if it does, timers only fire late.
+/// Microseconds since a start that the driver chose. Only differences mean anything. A time that
+/// jumps does no harm: after a jump forward timers fire early, one backwards counts as no time at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Time(pub u64);
 
@@ -18,5 +18,26 @@ impl Time {
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// A time of the node's own, which never runs backwards whatever the driver's does.
+#[derive(Debug, Default)]
+pub(crate) struct Clock {
+    told: Time,
+    now: Time,
+}
+
+impl Clock {
+    /// The node's time when the driver's is `told`.
+    pub fn read(&mut self, told: Time) -> Time {
+        self.now = self.now.after(told.since(self.told));
+        self.told = told;
+        self.now
+    }
+
+    /// The driver's time at which the node's will be `at`.
+    pub fn tell(&self, at: Time) -> Time {
+        self.told.after(at.since(self.now))
     }
 }

@@ -7,6 +7,8 @@ use crate::hearing::Announcements;
 use crate::neighbour::Neighbour;
 use crate::picker::Picker;
 use crate::requests::{COPIES_MAX, Requests};
+use crate::sharing::Claim;
+use crate::store::Store;
 use crate::{Config, Miss, Output, Peer, Piece, PieceSet, Role, Time, TransferId};
 use rand_chacha::ChaCha8Rng;
 use std::collections::VecDeque;
@@ -15,6 +17,8 @@ use std::collections::VecDeque;
 pub(crate) struct Context<'a> {
     pub now: Time,
     pub config: &'a Config,
+    /// How many requests wait for an upload slot, as it is told to neighbours.
+    pub waiting: u8,
     pub rng: &'a mut ChaCha8Rng,
     pub outputs: &'a mut VecDeque<Output>,
 }
@@ -33,6 +37,12 @@ pub(crate) struct Transfer {
     /// A seed's, until it is over.
     pub first_pass: Option<FirstPass>,
     pub announcements: Announcements,
+    /// The region's object store, if it was offered.
+    pub store: Option<Store>,
+    /// This transfer's part of the node's fetches.
+    pub claim: Claim,
+    /// Neither asks nor serves.
+    pub paused: bool,
     /// When to look at this transfer again, and why.
     pub alarm: Option<(Time, &'static str)>,
 }
@@ -58,13 +68,37 @@ impl Transfer {
             requests: Requests::default(),
             first_pass: first_pass.filter(|pass| !pass.is_over()),
             announcements: Announcements::default(),
+            store: None,
+            claim: Claim::default(),
+            paused: false,
             alarm: None,
         }
     }
 
     /// Whether this host still fetches pieces.
     pub fn wants_pieces(&self) -> bool {
-        self.role == Role::Host && !self.held.is_full()
+        self.role == Role::Host && !self.held.is_full() && !self.paused
+    }
+
+    /// Rests, or goes on. What is in flight is given up.
+    pub fn pause(&mut self, paused: bool, cx: &mut Context<'_>) {
+        self.paused = paused;
+        if !paused {
+            return;
+        }
+        let in_flight: Vec<_> = self.requests.iter().map(|it| (it.piece, it.peer)).collect();
+        for (piece, peer) in in_flight {
+            self.take_request(piece, peer);
+            self.settle(piece);
+            cx.outputs.push_back(Output::Abandon {
+                transfer: self.id,
+                peer,
+                piece,
+            });
+        }
+        if let Some(store) = &mut self.store {
+            store.restart();
+        }
     }
 
     pub fn index_of(&self, peer: Peer) -> Option<usize> {
@@ -86,7 +120,7 @@ impl Transfer {
         else {
             return;
         };
-        if self.neighbours.len() >= cx.config.peers_max {
+        if self.neighbours.len() >= cx.config.peers_max || role == Role::Store || self.is_store(peer) {
             return;
         }
         self.announce(cx); // so that nothing that the greeting says is said again
@@ -98,19 +132,13 @@ impl Transfer {
     /// A neighbour is gone: what it could give is rarer, what it was asked for is open again.
     /// Returns the pieces that were in flight from it, or nothing if it is no neighbour.
     pub fn leave(&mut self, peer: Peer, cx: &mut Context<'_>) -> Option<Vec<Piece>> {
+        if self.is_store(peer) {
+            return Some(self.lose_store());
+        }
         let index = self.index_of(peer)?;
         let neighbour = self.neighbours.remove(index);
         neighbour.holds.iter().for_each(|piece| self.picker.lost(piece));
-        let in_flight: Vec<Piece> = self
-            .requests
-            .iter()
-            .filter(|request| request.peer == peer)
-            .map(|request| request.piece)
-            .collect();
-        for &piece in &in_flight {
-            self.requests.remove(piece, peer);
-            self.settle(piece);
-        }
+        let in_flight = self.drop_requests_to(peer);
         if let Some(pass) = &mut self.first_pass {
             pass.left(peer);
             self.offer_to_all(cx);
@@ -118,10 +146,25 @@ impl Transfer {
         Some(in_flight)
     }
 
+    /// Forgets what was asked of `peer`; it is open again. Returns the pieces.
+    pub fn drop_requests_to(&mut self, peer: Peer) -> Vec<Piece> {
+        let requests = self.requests.iter().filter(|request| request.peer == peer);
+        let in_flight: Vec<Piece> = requests.map(|request| request.piece).collect();
+        for &piece in &in_flight {
+            self.requests.remove(piece, peer);
+            self.settle(piece);
+        }
+        in_flight
+    }
+
     /// A piece is on disk: it counts from now on, and every other request for it is over.
     pub fn stored(&mut self, piece: Piece, peer: Peer, cx: &mut Context<'_>) {
-        let took = self
-            .take_request(piece, peer)
+        let request = self.take_request(piece, peer);
+        if let Some(store) = self.store.as_mut().filter(|store| store.peer == peer) {
+            store.succeeded();
+        }
+        let took = request
+            .filter(|request| !request.of_store)
             .map(|request| cx.now.since(request.asked_at));
         if let Some(took) = took {
             self.requests.learn(took);
@@ -157,6 +200,10 @@ impl Transfer {
             return;
         }
         self.settle(piece);
+        if self.is_store(peer) {
+            self.rest_store(cx);
+            return;
+        }
         let now = cx.now;
         let Some(index) = self.index_of(peer) else { return };
         let neighbour = &mut self.neighbours[index];
@@ -168,6 +215,15 @@ impl Transfer {
         if let Some(until) = neighbour.resting_until {
             self.wake_at(until, "a neighbour may be asked again");
         }
+    }
+
+    /// A piece was wrong. The store is left alone for a while; says whether it was the store.
+    pub fn rejected(&mut self, piece: Piece, peer: Peer, cx: &mut Context<'_>) -> bool {
+        let is_store = self.is_store(peer);
+        if is_store {
+            self.missed(piece, peer, Miss::Broken, cx);
+        }
+        is_store
     }
 
     /// Takes a request out of those in flight, if it is there.

@@ -13,6 +13,14 @@ impl World<'_> {
     pub(super) fn perform(&mut self, id: u32, output: Output) -> Result<(), Violation> {
         match output {
             Output::Send { peer, message, .. } => self.send(id, peer.0, message),
+            Output::Announce { transfer, message } => {
+                let node = self.hosts[id as usize].node.as_ref();
+                let neighbours = node.into_iter().flat_map(|node| node.neighbours(transfer));
+                let neighbours: Vec<u32> = neighbours.map(|peer| peer.0).collect();
+                neighbours
+                    .into_iter()
+                    .try_for_each(|peer| self.send(id, peer, message.clone()))
+            }
             Output::Fetch { peer, piece, .. } => self.fetch(id, peer.0, piece),
             Output::Abandon { peer, piece, .. } => {
                 self.abandon(id, peer.0, piece);

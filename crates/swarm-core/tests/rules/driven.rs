@@ -12,8 +12,17 @@ pub struct Driven {
 
 impl Driven {
     pub fn start(role: Role, pieces: u32, have: PieceSet) -> Self {
+        Self::start_seeded(role, pieces, have, 1)
+    }
+
+    /// A host whose random choices `seed` decides.
+    pub fn seeded(pieces: u32, seed: u64) -> Self {
+        Self::start_seeded(Role::Host, pieces, PieceSet::empty(pieces), seed)
+    }
+
+    fn start_seeded(role: Role, pieces: u32, have: PieceSet, seed: u64) -> Self {
         let mut driven = Self {
-            node: Node::new(Config::default(), 1),
+            node: Node::new(Config::default(), seed),
             now: Time(0),
         };
         driven.tell(Input::TransferStarted {
@@ -31,7 +40,21 @@ impl Driven {
 
     pub fn tell(&mut self, input: Input) -> Vec<Output> {
         self.node.handle(self.now, input);
-        std::iter::from_fn(|| self.node.poll_output()).collect()
+        let mut outputs = Vec::new();
+        while let Some(output) = self.node.poll_output() {
+            match output {
+                // What all are told, each is told.
+                Output::Announce { transfer, message } => {
+                    outputs.extend(self.node.neighbours(transfer).map(|peer| Output::Send {
+                        transfer,
+                        peer,
+                        message: message.clone(),
+                    }));
+                }
+                output => outputs.push(output),
+            }
+        }
+        outputs
     }
 
     pub fn join(&mut self, peer: u32, pieces: u32, held: &[u32]) -> Vec<Output> {
@@ -103,7 +126,7 @@ pub fn gained(outputs: &[Output]) -> Vec<(u32, Vec<u32>)> {
     let gained = |output: &Output| match output {
         Output::Send {
             peer,
-            message: Message::Gained { pieces },
+            message: Message::Gained { pieces, .. },
             ..
         } => Some((peer.0, pieces.clone())),
         _ => None,

@@ -66,7 +66,13 @@ fn a_seed_offers_every_piece_once_before_any_twice() {
     while let Some((peer, pieces)) = offers.pop() {
         for piece in pieces {
             assert!(seen.insert(piece), "piece {piece} was offered twice");
-            offers.extend(gained(&seed.hear(peer, Message::Gained { pieces: vec![piece] })));
+            offers.extend(gained(&seed.hear(
+                peer,
+                Message::Gained {
+                    pieces: vec![piece],
+                    waiting: 0,
+                },
+            )));
         }
     }
     assert_eq!(seen.len(), pieces as usize);

@@ -4,3 +4,5 @@ mod driven;
 mod fetching;
 mod giving;
 mod misbehaving;
+mod sharing;
+mod storing;

@@ -32,18 +32,23 @@ fn a_peer_that_speaks_of_another_artifact_is_banned() {
             BanReason::WrongSize { pieces: 9 },
         ),
         (
-            Message::Gained { pieces: vec![3, 10] },
+            Message::Gained {
+                pieces: vec![3, 10],
+                waiting: 0,
+            },
             BanReason::OutOfRange { piece: 10 },
         ),
         (
             Message::Gained {
                 pieces: vec![1; 4000],
+                waiting: 0,
             },
             BanReason::Flood,
         ),
         (
             Message::Gained {
                 pieces: vec![1; 5000],
+                waiting: 0,
             },
             BanReason::Flood,
         ),

@@ -264,6 +264,12 @@ impl Swarm {
                     peer,
                     message,
                 } => self.send_about(transfer, peer, message),
+                Output::Announce { transfer, message } => {
+                    let neighbours: Vec<_> = self.rules.neighbours(transfer).collect();
+                    for peer in neighbours {
+                        self.send_about(transfer, peer, message.clone());
+                    }
+                }
                 Output::Fetch {
                     transfer,
                     peer,

@@ -101,6 +101,7 @@ mod tests {
             },
             Message::Gained {
                 pieces: vec![PIECES_MAX; GAINED_MAX],
+                waiting: u8::MAX,
             },
         ];
         for message in longest {
@@ -117,6 +118,7 @@ mod tests {
                     ARTIFACT,
                     Message::Gained {
                         pieces: vec![n; GAINED_MAX],
+                        waiting: u8::MAX,
                     },
                 )
             })

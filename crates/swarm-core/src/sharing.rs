@@ -1,0 +1,83 @@
+//! How several transfers share one host.
+//!
+//! The fetches in flight are shared by **stride scheduling** (Waldspurger & Weihl, 1995): each
+//! transfer has a *pass* that grows with every fetch by a stride, which is smaller the higher its
+//! priority, and the transfer with the smallest pass asks next. So fetches come in proportion to
+//! priorities, and no transfer starves. Work is conserved: whoever has nothing to ask is passed over.
+//!
+//! A fetch that never ends would hold its place for ever, so while several transfers want pieces
+//! each also has at most its share of the places, rounded up.
+
+use crate::TransferId;
+use crate::transfer::Transfer;
+use std::collections::BTreeMap;
+
+/// The stride of a transfer with priority 1; divisible by every small priority.
+const STRIDE: u64 = 5040;
+
+/// A transfer's claim on the fetches of its host.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    /// At least 1.
+    weight: u8,
+    pass: u64,
+    /// Whether it had nothing to ask, or nobody to ask it of, when it was last its turn.
+    idle: bool,
+    /// Whether that was in this round.
+    passed_over: bool,
+}
+
+impl Default for Claim {
+    fn default() -> Self {
+        Self {
+            weight: 1,
+            pass: 0,
+            idle: true,
+            passed_over: false,
+        }
+    }
+}
+
+impl Claim {
+    pub fn set_priority(&mut self, priority: u8) {
+        self.weight = priority.max(1);
+    }
+
+    /// Everybody may be asked again.
+    pub fn begin_round(&mut self) {
+        self.passed_over = false;
+    }
+
+    pub fn pass_over(&mut self) {
+        (self.idle, self.passed_over) = (true, true);
+    }
+
+    /// It asked for a piece. Who was idle has no claim to make up for it: it joins `others`.
+    pub fn advance(&mut self, others: u64) {
+        if std::mem::take(&mut self.idle) {
+            self.pass = self.pass.max(others);
+        }
+        self.pass += (STRIDE / u64::from(self.weight)).max(1);
+    }
+}
+
+/// The transfer that may ask for the next piece, if any may, and the smallest pass of the others.
+pub(crate) fn next(
+    transfers: &BTreeMap<TransferId, Transfer>,
+    fetches_max: usize,
+) -> Option<(TransferId, u64)> {
+    let wanting = || transfers.values().filter(|it| it.wants_pieces());
+    let in_flight: usize = wanting().map(|it| it.requests.len()).sum();
+    if in_flight >= fetches_max {
+        return None;
+    }
+    let active = || wanting().filter(|it| !it.claim.passed_over || !it.requests.is_empty());
+    let weights: usize = active().map(|it| usize::from(it.claim.weight)).sum();
+    let may_ask = |it: &&Transfer| {
+        let share = (fetches_max * usize::from(it.claim.weight)).div_ceil(weights);
+        !it.claim.passed_over && it.requests.len() < share
+    };
+    let next = active().filter(may_ask).min_by_key(|it| it.claim.pass)?;
+    let others = active().filter(|it| it.id != next.id && !it.claim.idle);
+    Some((next.id, others.map(|it| it.claim.pass).min().unwrap_or(0)))
+}
