@@ -26,7 +26,7 @@ fn main() -> ExitCode {
     let form = arguments.shared.form();
     // One provider for the whole process, before anything makes a TLS configuration; an error means
     // that one is installed already, which is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -2,19 +2,24 @@
 
 use crate::config::Config;
 use crate::handle::CALL_REQUEST_LENGTH_MAX;
+use crate::security::{self, Plane, Security, Tls, Upgrade};
 use crate::wire::codec::{Answer, Codec, Request};
 use crate::wire::control::CONTROL_LENGTH_MAX;
 use crate::wire::hello::HELLO_LENGTH_MAX;
 use crate::wire::piece::PIECE_REQUEST_LENGTH;
 use libp2p::connection_limits::{self, ConnectionLimits};
+use libp2p::identity::Keypair;
 use libp2p::request_response::{self, ProtocolSupport};
 use libp2p::swarm::NetworkBehaviour;
-use libp2p::{StreamProtocol, noise, tcp, yamux};
+use libp2p::{StreamProtocol, tcp, yamux};
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Connections that are being established in either direction.
 const PENDING_MAX: u32 = 128;
+/// How long a connection may take from the first packet to the end of its handshake.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections to one peer. Two that dial each other at the same moment have two; a restarted peer
 /// has more until the old ones are noticed.
 const CONNECTIONS_PER_PEER_MAX: u32 = 4;
@@ -77,8 +82,12 @@ fn protocol(name: &'static str, codec: Codec, timeout: Duration, streams_max: us
     Protocol::with_codec(codec, protocols, config)
 }
 
-/// TCP, noise and yamux below these protocols.
-pub(crate) fn network(config: &Config) -> Result<libp2p::Swarm<Behaviour>, noise::Error> {
+/// TCP, certified TLS and yamux below these protocols.
+pub(crate) fn network(
+    config: &Config,
+    security: &Arc<Security>,
+) -> Result<libp2p::Swarm<Behaviour>, security::Failed> {
+    let upgrade = Upgrade(Tls::new(security, Plane::Control)?);
     let multiplexer = || {
         let mut yamux = yamux::Config::default();
         yamux.set_max_num_streams(STREAMS_MAX);
@@ -88,12 +97,14 @@ pub(crate) fn network(config: &Config) -> Result<libp2p::Swarm<Behaviour>, noise
         .with_tokio()
         .with_tcp(
             tcp::Config::default().nodelay(true),
-            noise::Config::new,
+            |_: &Keypair| Ok(upgrade),
             multiplexer,
-        )?
+        )
+        .unwrap_or_else(|never: Infallible| match never {})
         .with_behaviour(|_| Behaviour::new(config))
         .unwrap_or_else(|never: Infallible| match never {})
         .with_swarm_config(|swarm| swarm.with_idle_connection_timeout(IDLE_TIMEOUT))
+        .with_connection_timeout(HANDSHAKE_TIMEOUT)
         .build();
     Ok(built)
 }

@@ -66,6 +66,9 @@ pub enum InvalidCertificate {
     /// It is too old.
     #[error("it expired at {0}")]
     Expired(Timestamp),
+    /// The region has taken it back.
+    #[error("peer {0} was revoked")]
+    Revoked(PeerId),
 }
 
 impl Certificate {

@@ -1,9 +1,10 @@
 //! What a handle may ask of the driver.
 
-use crate::{Error, Fetch, PeerId, Source, Status};
+use crate::{Certificate, Error, Fetch, PeerId, Source, Status};
 use artifact::VerifiedManifest;
 use libp2p::Multiaddr;
 use model::ArtifactId;
+use std::collections::HashSet;
 use std::path::PathBuf;
 use tokio::sync::oneshot;
 
@@ -22,6 +23,11 @@ pub(crate) enum Command {
         reply: Reply<Result<Vec<u8>, Error>>,
     },
     Hint(Vec<PeerId>),
+    Renew {
+        certificate: Certificate,
+        reply: Reply<Result<(), Error>>,
+    },
+    SetRevoked(HashSet<PeerId>),
     Fetch {
         manifest: VerifiedManifest,
         folder: PathBuf,

@@ -1,7 +1,8 @@
 //! What the rest of a role holds of the swarm.
 
 use crate::command::Command;
-use crate::{Config, Error, PeerId, Source};
+use crate::security::REVOKED_MAX;
+use crate::{Certificate, Config, Error, PeerId, Source};
 use artifact::VerifiedManifest;
 use libp2p::Multiaddr;
 use model::ArtifactId;
@@ -122,6 +123,32 @@ impl Handle {
     /// Only [`Error::Stopped`].
     pub async fn hint(&self, peers: &[PeerId]) -> Result<(), Error> {
         self.send(Command::Hint(peers.to_vec())).await
+    }
+
+    /// Goes by another certificate from now on: in every handshake, and towards the peers that are
+    /// connected already.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OwnCertificate`] if peers would refuse it; the node then stays with the one before.
+    pub async fn renew(&self, certificate: Certificate) -> Result<(), Error> {
+        self.ask(|reply| Command::Renew { certificate, reply }).await?
+    }
+
+    /// Keeps these peers out, whatever they show, and lets in again those that were named before and
+    /// are not now. Connections that they have are closed.
+    ///
+    /// # Errors
+    ///
+    /// If there are more than [`REVOKED_MAX`].
+    pub async fn set_revoked(&self, peers: Vec<PeerId>) -> Result<(), Error> {
+        if peers.len() > REVOKED_MAX {
+            return Err(Error::TooMany {
+                what: "revoked peers",
+                max: REVOKED_MAX,
+            });
+        }
+        self.send(Command::SetRevoked(peers.into_iter().collect())).await
     }
 
     /// Fetches an artifact into a folder, beginning with what lies there already, and serves what it
@@ -252,7 +279,7 @@ impl Fetch {
 #[derive(Debug)]
 pub struct IncomingCall {
     /// What the region's authority says of the peer; verified.
-    pub certificate: crate::Certificate,
+    pub certificate: Certificate,
     /// The question, at most [`CALL_REQUEST_LENGTH_MAX`] bytes.
     pub request: Vec<u8>,
     /// The request's share of the memory for requests.

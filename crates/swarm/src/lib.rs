@@ -9,16 +9,16 @@
 //! | question | file |
 //! |---|---|
 //! | what happens, and who deals with it? | `driver/mod.rs`, [`Swarm::run`] |
-//! | who may join? | [`Certificate`], `driver/greeting.rs` |
+//! | who may join? | [`Certificate`], `security/mod.rs` |
 //! | how does a piece come in and go out? | `driver/pieces.rs`, then `jobs.rs` |
 //! | when is a byte written, flushed, believed? | `disk/mod.rs` |
 //! | what goes over a connection, and how long may it be? | `wire/`, `behaviour.rs` |
 //!
 //! Promises:
 //!
-//! - **Strangers get nothing.** The first exchange on a connection is a certificate of the same region
-//!   that belongs to the key at the far end. Until then nothing of a peer is answered or kept, and
-//!   without it the connection is closed.
+//! - **Strangers get nothing.** Both ends of a connection show a certificate of the same region, for the
+//!   key that they hold, in the handshake. Without it the handshake fails: no stream opens, and nothing
+//!   of the far end is answered or kept.
 //! - **Verified before it is placed.** A piece is written, counted, announced and served only after its
 //!   hash matched the signed manifest. What lies on a disk is hashed again before it is believed, and
 //!   what a remote source reads before it is sent.
@@ -46,6 +46,7 @@ mod jobs;
 mod metrics;
 mod names;
 mod peer_id;
+mod security;
 mod session;
 mod source;
 mod status;

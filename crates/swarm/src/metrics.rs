@@ -1,5 +1,6 @@
 //! The names of what this crate counts.
 
+use crate::security::Plane;
 use metrics::{counter, describe_counter};
 
 /// Verified bytes that came from peers. Label `source`: `seed` or `peer`.
@@ -15,6 +16,19 @@ pub(crate) const PEERS_BANNED: &str = "starling_swarm_peers_banned_total";
 /// Connections that were closed because the peer showed no valid certificate.
 pub(crate) const STRANGERS_REFUSED: &str = "starling_swarm_strangers_refused_total";
 
+/// Bytes on the wire, encryption and framing included. Labels `plane`: `control` or `bulk`, and
+/// `direction`: `in` or `out`.
+pub(crate) const WIRE_BYTES: &str = "starling_swarm_wire_bytes_total";
+
+/// Which way bytes went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// From a peer.
+    In,
+    /// To a peer.
+    Out,
+}
+
 /// Tells the recorder what the names mean. Said again, it changes nothing.
 pub(crate) fn describe() {
     describe_counter!(RECEIVED_BYTES, "verified bytes that came from peers, by source");
@@ -26,6 +40,7 @@ pub(crate) fn describe() {
         STRANGERS_REFUSED,
         "connections closed for want of a valid certificate"
     );
+    describe_counter!(WIRE_BYTES, "bytes on the wire, by plane and direction");
 }
 
 /// Adds to one of the counters above that has no label.
@@ -36,4 +51,16 @@ pub(crate) fn count(name: &'static str, by: u64) {
 /// Adds to [`RECEIVED_BYTES`].
 pub(crate) fn count_received(source: &'static str, bytes: u64) {
     counter!(RECEIVED_BYTES, "source" => source).increment(bytes);
+}
+
+/// Adds to [`WIRE_BYTES`].
+pub(crate) fn count_wire(plane: Plane, direction: Direction, bytes: u64) {
+    let plane = match plane {
+        Plane::Control => "control",
+    };
+    let direction = match direction {
+        Direction::In => "in",
+        Direction::Out => "out",
+    };
+    counter!(WIRE_BYTES, "plane" => plane, "direction" => direction).increment(bytes);
 }

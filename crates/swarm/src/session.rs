@@ -36,6 +36,8 @@ pub(crate) struct Session {
     hello: Option<OutboundRequestId>,
     hello_next: Instant,
     hello_failures: u32,
+    /// Whether the peer has not heard our newest hello.
+    news: bool,
     control: Option<OutboundRequestId>,
     outbox: Outbox,
     announced: HashSet<ArtifactId>,
@@ -65,6 +67,7 @@ impl Session {
             hello: None,
             hello_next: if dialler { now } else { now + HELLO_TIMEOUT },
             hello_failures: 0,
+            news: false,
             control: None,
             outbox: Outbox::default(),
             announced: HashSet::new(),
@@ -138,9 +141,20 @@ impl Session {
         greeting
     }
 
-    /// Whether it is time to say hello. `wanted` keeps a connection alive; a first hello is due anyway.
+    /// Whether it is time to say hello. `wanted` keeps a connection alive; a first hello, and one with news,
+    /// is due anyway.
     pub(crate) fn hello_due(&self, now: Instant, wanted: bool) -> bool {
-        self.hello.is_none() && self.hello_next <= now && (wanted || !self.welcomed) && !self.is_deaf()
+        self.hello.is_none()
+            && self.hello_next <= now
+            && (wanted || self.news || !self.welcomed)
+            && !self.is_deaf()
+    }
+
+    /// There is something new to say of ourselves: the next hello is due now, wanted or not.
+    pub(crate) fn repeat_hello(&mut self, now: Instant) {
+        self.hello = None;
+        self.hello_next = now;
+        self.news = true;
     }
 
     pub(crate) fn hello_sent(&mut self, now: Instant, request: OutboundRequestId) {
@@ -152,6 +166,7 @@ impl Session {
     pub(crate) fn hello_welcomed(&mut self, request: OutboundRequestId) {
         if self.hello.take_if(|sent| *sent == request).is_some() {
             self.welcomed = true;
+            self.news = false;
             self.hello_failures = 0;
         }
     }

@@ -44,7 +44,7 @@ pub struct World {
 impl World {
     pub async fn new() -> Self {
         // An earlier test of this process may have installed it.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
         let (store, stop) = store(&folder.path().join("store")).await;
         let etcd = Etcd::start(&folder.path().join("etcd")).await.unwrap();

@@ -2,16 +2,17 @@
 
 use super::Swarm;
 use crate::behaviour::Event;
+use crate::security::Failed;
 use crate::session::{Greeting, Session};
 use crate::status::{BannedPeer, PeerStatus, Status};
 use crate::transfer::Transfer;
 use crate::wire::codec::{Answer, Request};
 use crate::wire::control::Control;
 use crate::wire::hello::Hello;
-use crate::{InvalidCertificate, PeerId, Role, metrics};
-use jiff::Timestamp;
+use crate::{Certificate, Error, InvalidCertificate, PeerId, Role, metrics};
 use libp2p::request_response::Message;
 use libp2p::swarm::ConnectionId;
+use std::collections::HashSet;
 use swarm_core::{BanReason, Input, Peer};
 use tokio::time::Instant;
 
@@ -65,10 +66,7 @@ impl Swarm {
     /// Whether a hello opens the door to this peer.
     fn examine(&self, peer: PeerId, body: &[u8]) -> Result<Hello, InvalidCertificate> {
         let hello = Hello::decode(body)?;
-        let region = &self.config.certificate.statement().region;
-        hello
-            .certificate
-            .verify(&self.config.authority, region, peer, Timestamp::now())?;
+        self.security.examine(peer, &hello.certificate)?;
         Ok(hello)
     }
 
@@ -111,9 +109,44 @@ impl Swarm {
             return;
         };
         if session.hello_due(now, wanted) {
-            let hello = Request::new(self.hello.clone(), 0);
+            let hello = Hello {
+                process: self.process,
+                certificate: self.config.certificate.clone(),
+            };
+            let hello = Request::new(hello.encode(), 0);
             let request = self.network.behaviour_mut().hello.send_request(&peer.0, hello);
             session.hello_sent(now, request);
+        }
+    }
+
+    /// Shows another certificate, to those who come and to those who are here.
+    pub(super) fn renew(&mut self, certificate: Certificate) -> Result<(), Error> {
+        self.security.examine(self.config.identity.peer(), &certificate)?;
+        self.security.show(&certificate).map_err(Failed::into_error)?;
+        tracing::info!(not_after = %certificate.statement().not_after, "the certificate was renewed");
+        self.config.certificate = certificate;
+        let peers: Vec<PeerId> = self.sessions.keys().copied().collect();
+        for peer in peers {
+            if let Some(session) = self.sessions.get_mut(&peer) {
+                session.repeat_hello(Instant::now());
+            }
+            self.greet(peer);
+        }
+        Ok(())
+    }
+
+    /// Keeps these peers out from now on.
+    pub(super) fn set_revoked(&mut self, peers: HashSet<PeerId>) {
+        let here: Vec<PeerId> = self
+            .sessions
+            .keys()
+            .copied()
+            .filter(|peer| peers.contains(peer))
+            .collect();
+        self.security.revoke(peers);
+        for peer in here {
+            tracing::info!(%peer, "a revoked peer is disconnected");
+            self.disconnect(peer);
         }
     }
 

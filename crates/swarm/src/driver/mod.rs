@@ -17,17 +17,15 @@ use crate::dialer::Dialer;
 use crate::handle::parse_address;
 use crate::jobs::Jobs;
 use crate::names::Names;
+use crate::security::{Failed, Security};
 use crate::session::Session;
 use crate::status::BannedPeer;
 use crate::transfer::Transfer;
-use crate::wire::hello::Hello;
 use crate::{Config, Error, Handle, IncomingCall, PeerId, metrics};
 use futures::StreamExt;
-use jiff::Timestamp;
 use libp2p::swarm::SwarmEvent;
 use model::ArtifactId;
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use swarm_core::{Input, Node, Output, Time, TransferId};
@@ -55,8 +53,9 @@ const LISTEN_TIMEOUT: Duration = Duration::from_secs(10);
 /// A node of a region's swarm. [`Swarm::start`] opens its sockets, [`Swarm::run`] makes it live.
 pub struct Swarm {
     config: Config,
-    /// Our hello, encoded.
-    hello: Vec<u8>,
+    security: Arc<Security>,
+    /// Drawn when the process starts; see [`crate::wire::hello::Hello`].
+    process: u64,
     network: libp2p::Swarm<Behaviour>,
     rules: Node,
     origin: Instant,
@@ -93,24 +92,10 @@ impl Swarm {
     /// If peers would refuse the certificate, or an address is wrong or cannot be listened on.
     pub async fn start(config: Config) -> Result<(Handle, mpsc::Receiver<IncomingCall>, Self), Error> {
         metrics::describe();
-        let certificate = config.certificate.clone();
-        let region = &certificate.statement().region;
-        certificate.verify(
-            &config.authority,
-            region,
-            config.identity.peer(),
-            Timestamp::now(),
-        )?;
-        let hello = Hello {
-            process: rand::random(),
-            certificate,
-        }
-        .encode()?;
-
-        let mut network = behaviour::network(&config).map_err(|error| Error::Io {
-            doing: "prepare the network".to_owned(),
-            source: Arc::new(io::Error::other(error)),
-        })?;
+        let security = Security::new(&config.identity, &config.certificate, &config.authority)
+            .map_err(Failed::into_error)?;
+        security.examine(config.identity.peer(), &config.certificate)?;
+        let mut network = behaviour::network(&config, &security).map_err(Failed::into_error)?;
         let addresses = listen(&mut network, &config.listen).await?;
 
         let (command_sender, commands) = mpsc::channel(COMMANDS_MAX);
@@ -124,7 +109,8 @@ impl Swarm {
             ..swarm_core::Config::default()
         };
         let swarm = Self {
-            hello,
+            security,
+            process: rand::random(),
             network,
             rules: Node::new(rules, rand::random()),
             origin: Instant::now(),
@@ -227,6 +213,8 @@ impl Swarm {
                 reply,
             } => self.call(peer, addresses, request, reply),
             Command::Hint(peers) => self.hint(&peers),
+            Command::Renew { certificate, reply } => drop(reply.send(self.renew(certificate))),
+            Command::SetRevoked(peers) => self.set_revoked(peers),
             // Whoever asked may have stopped waiting for the answer.
             Command::Fetch {
                 manifest,

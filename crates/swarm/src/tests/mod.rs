@@ -3,6 +3,8 @@
 mod calls;
 mod exchange;
 mod faults;
+mod handshake;
+mod raw;
 mod region;
 mod sample;
 mod strangers;

@@ -1,137 +1,11 @@
-//! Peers without a certificate, with a wrong one, and with a right one that talk nonsense.
+//! Peers that say nothing, say wrong things, or show a right certificate and talk nonsense.
 
-use super::region::{LIMIT, Member, Region};
-use super::sample::Sample;
-use crate::behaviour::{self, Behaviour, BehaviourEvent, Event};
-use crate::wire::codec::{Answer, Request};
+use super::handshake::of_another_region;
+use super::raw::{Protocol, Raw, hello, hello_of_process, serving};
+use crate::Role;
 use crate::wire::control::CONTROL_LENGTH_MAX;
-use crate::wire::hello::{HELLO_LENGTH_MAX, Hello};
+use crate::wire::hello::HELLO_LENGTH_MAX;
 use crate::wire::piece::PieceRequest;
-use crate::{Authority, Certificate, Config, Error, Identity, Role, Source};
-use futures::StreamExt;
-use libp2p::request_response::Message;
-use libp2p::swarm::SwarmEvent;
-use libp2p::swarm::dial_opts::DialOpts;
-
-/// A node that speaks the protocols and keeps to no rules.
-struct Raw(libp2p::Swarm<Behaviour>);
-
-/// What came of what a raw node said.
-#[derive(Debug, Default)]
-struct Heard {
-    answers: usize,
-    failures: usize,
-    /// Hellos and control frames; all are answered.
-    requests: usize,
-    closed: bool,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Protocol {
-    Hello,
-    Control,
-    Piece,
-    Call,
-}
-
-impl Raw {
-    async fn connect(config: &Config, to: &Member) -> Self {
-        let mut network = behaviour::network(config).unwrap();
-        let addresses = to
-            .handle
-            .addresses()
-            .iter()
-            .map(|text| text.parse().unwrap())
-            .collect();
-        network
-            .dial(DialOpts::peer_id(to.peer().0).addresses(addresses).build())
-            .unwrap();
-        loop {
-            if let SwarmEvent::ConnectionEstablished { .. } = network.select_next_some().await {
-                return Self(network);
-            }
-        }
-    }
-
-    fn say(&mut self, to: &Member, protocol: Protocol, body: Vec<u8>) {
-        let behaviour = self.0.behaviour_mut();
-        let behaviour = match protocol {
-            Protocol::Hello => &mut behaviour.hello,
-            Protocol::Control => &mut behaviour.control,
-            Protocol::Piece => &mut behaviour.piece,
-            Protocol::Call => &mut behaviour.call,
-        };
-        behaviour.send_request(&to.peer().0, Request::new(body, 1 << 20));
-    }
-
-    /// Listens until enough has happened.
-    async fn listen(&mut self, enough: impl Fn(&Heard) -> bool) -> Heard {
-        let mut heard = Heard::default();
-        let listen = async {
-            while !enough(&heard) {
-                match self.0.select_next_some().await {
-                    SwarmEvent::Behaviour(BehaviourEvent::Hello(event)) => self.count(event, &mut heard),
-                    SwarmEvent::Behaviour(
-                        BehaviourEvent::Control(event)
-                        | BehaviourEvent::Piece(event)
-                        | BehaviourEvent::Call(event),
-                    ) => self.count(event, &mut heard),
-                    SwarmEvent::ConnectionClosed { .. } => heard.closed = true,
-                    _ => {}
-                }
-            }
-        };
-        tokio::time::timeout(LIMIT, listen)
-            .await
-            .expect("it happens in time");
-        heard
-    }
-
-    fn count(&mut self, event: Event, heard: &mut Heard) {
-        match event {
-            Event::Message {
-                message: Message::Response { .. },
-                ..
-            } => heard.answers += 1,
-            Event::Message {
-                message: Message::Request { channel, .. },
-                ..
-            } => {
-                heard.requests += 1;
-                // Any of the protocols takes an answer for any channel.
-                let answer = Answer::Body(Vec::new());
-                drop(self.0.behaviour_mut().hello.send_response(channel, answer));
-            }
-            Event::OutboundFailure { .. } => heard.failures += 1,
-            Event::InboundFailure { .. } | Event::ResponseSent { .. } => {}
-        }
-    }
-}
-
-fn hello(certificate: &Certificate) -> Vec<u8> {
-    hello_of_process(1, certificate)
-}
-
-fn hello_of_process(process: u64, certificate: &Certificate) -> Vec<u8> {
-    Hello {
-        process,
-        certificate: certificate.clone(),
-    }
-    .encode()
-    .unwrap()
-}
-
-/// A region with a node that serves something.
-async fn serving() -> (Region, Member, Sample) {
-    let region = Region::new();
-    let sample = Sample::mixed(1 << 20);
-    let seed = region.start("manager", Role::Manager).await;
-    seed.handle
-        .serve(sample.manifest.clone(), Source::Remote(sample.source()))
-        .await
-        .unwrap();
-    (region, seed, sample)
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_speaks_before_a_hello_is_sent_away_without_an_answer() {
@@ -163,15 +37,7 @@ async fn whoever_speaks_before_a_hello_is_sent_away_without_an_answer() {
 async fn a_hello_that_proves_nothing_is_not_welcomed() {
     let (region, seed, _) = serving().await;
     let own = region.config("own", Role::Host);
-    let other = Region {
-        authority: Authority::generate(),
-        ..Region::new()
-    };
     let said = [
-        (
-            "a stranger's authority",
-            hello(&other.config("own", Role::Host).certificate),
-        ),
         (
             "somebody else's certificate",
             hello(&region.config("else", Role::Manager).certificate),
@@ -195,58 +61,6 @@ async fn a_hello_that_proves_nothing_is_not_welcomed() {
         assert_eq!((heard.answers, heard.requests), (0, 0), "{what}");
     }
     assert!(seed.handle.status().await.unwrap().peers.is_empty());
-}
-
-/// The same key with a certificate for another region, by the same authority.
-fn of_another_region(region: &Region, config: &Config) -> Config {
-    let mut statement = config.certificate.statement().clone();
-    statement.region = "r2".parse().unwrap();
-    Config {
-        certificate: region.authority.issue(statement).unwrap(),
-        ..config.clone()
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn nodes_of_two_regions_part_whoever_dials() {
-    let region = Region::new();
-    let here = region.start("here", Role::Host).await;
-    let config = of_another_region(&region, &region.config("there", Role::Manager));
-    let mut there = Member::start("there", config).await;
-    let (a, b) = (
-        there
-            .handle
-            .call(here.peer(), here.handle.addresses(), vec![1])
-            .await,
-        here.handle
-            .call(there.peer(), there.handle.addresses(), vec![1])
-            .await,
-    );
-    for result in [a, b] {
-        assert!(matches!(result, Err(Error::Unreachable { .. })), "{result:?}");
-    }
-    assert!(there.calls.try_recv().is_err());
-    assert!(here.handle.status().await.unwrap().peers.is_empty());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_node_whose_own_certificate_is_wrong_does_not_start() {
-    let region = Region::new();
-    let config = region.config("host", Role::Host);
-    let stolen = Config {
-        identity: Identity::generate(),
-        ..config.clone()
-    };
-    let unknown = Config {
-        authority: Authority::generate().key(),
-        ..config
-    };
-    for config in [stolen, unknown] {
-        assert!(matches!(
-            crate::Swarm::start(config).await,
-            Err(Error::OwnCertificate(_))
-        ));
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
