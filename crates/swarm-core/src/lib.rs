@@ -20,6 +20,7 @@
 //! | who is uploaded to, who waits, who is refused? | `slots.rs` |
 //! | what does a seed give away first? | `first_pass.rs` |
 //! | what is told to whom, and what is believed? | `hearing.rs` |
+//! | what could anybody do at best? | [`bound`] |
 //!
 //! Promises:
 //!
@@ -36,6 +37,7 @@
 //! knows what a piece's bytes are.
 
 mod asking;
+pub mod bound;
 mod config;
 mod end_game;
 mod first_pass;
