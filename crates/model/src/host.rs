@@ -4,6 +4,8 @@
 //! should do. Both are whole states, never differences, so a lost message costs only time. A host
 //! asks every few seconds, and at once when the manager's hint says that something changed.
 
+use crate::control::RegionControls;
+use crate::distribution::Arrival;
 use crate::{ArtifactId, DesiredService, HostName, Instance, ZoneName};
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +27,9 @@ pub struct HostReport {
     pub instances: Vec<Instance>,
     /// Artifacts that this host holds whole and can serve. At most [`SERVICES_MAX`].
     pub complete: Vec<ArtifactId>,
+    /// How the artifacts that its orders name come, newest order first. At most
+    /// [`ARRIVALS_MAX`](crate::distribution::ARRIVALS_MAX).
+    pub arrivals: Vec<Arrival>,
 }
 
 /// What a host may ask its manager.
@@ -56,6 +61,8 @@ pub struct HostOrders {
     pub term: i64,
     /// Every service of the region, at most [`SERVICES_MAX`].
     pub services: Vec<DesiredService>,
+    /// What operators said about the region's distributions; a host refuses a smaller epoch than it has seen.
+    pub controls: RegionControls,
     /// Peers to exchange pieces with, at most [`NEIGHBOURS_MAX`]; the manager itself is one.
     pub neighbours: Vec<Neighbour>,
 }

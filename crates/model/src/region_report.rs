@@ -1,6 +1,7 @@
 //! What a region's replication manager tells the control plane: its hosts' instances, folded and
 //! batched, only those that changed since the last report was accepted.
 
+use crate::distribution::Distribution;
 use crate::{HostName, Instance, RegionName, ZoneName};
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,10 @@ pub struct RegionReport {
     pub store_bytes_read: u64,
     /// What changed.
     pub instances: Vec<HostInstance>,
+    /// Artifacts under way whose summary changed. At most
+    /// [`DISTRIBUTIONS_MAX`](crate::distribution::DISTRIBUTIONS_MAX).
+    #[serde(default)]
+    pub distributions: Vec<Distribution>,
 }
 
 /// One host's word on one service.
