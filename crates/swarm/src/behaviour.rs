@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::handle::CALL_REQUEST_LENGTH_MAX;
+use crate::pacer::Pacers;
 use crate::security::{self, Plane, Security, Tls, Upgrade};
 use crate::wire::codec::{Answer, Codec, Request};
 use crate::wire::control::CONTROL_LENGTH_MAX;
@@ -54,7 +55,7 @@ pub(crate) struct Behaviour {
 }
 
 impl Behaviour {
-    pub(crate) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config, pacers: &Pacers) -> Self {
         let limits = ConnectionLimits::default()
             .with_max_pending_incoming(Some(PENDING_MAX))
             .with_max_pending_outgoing(Some(PENDING_MAX))
@@ -62,7 +63,7 @@ impl Behaviour {
             .with_max_established_per_peer(Some(CONNECTIONS_PER_PEER_MAX));
         let hello = Codec::new(HELLO_LENGTH_MAX, SMALL_BUDGET, SMALL_TIMEOUT);
         let control = Codec::new(CONTROL_LENGTH_MAX, SMALL_BUDGET, SMALL_TIMEOUT);
-        let piece = Codec::new(PIECE_REQUEST_LENGTH, SMALL_BUDGET, PIECE_STALL);
+        let piece = Codec::new(PIECE_REQUEST_LENGTH, SMALL_BUDGET, PIECE_STALL).paced(pacers);
         let call = Codec::new(CALL_REQUEST_LENGTH_MAX, CALL_BUDGET, config.call_timeout);
         Self {
             limits: connection_limits::Behaviour::new(limits),
@@ -86,6 +87,7 @@ fn protocol(name: &'static str, codec: Codec, timeout: Duration, streams_max: us
 pub(crate) fn network(
     config: &Config,
     security: &Arc<Security>,
+    pacers: &Pacers,
 ) -> Result<libp2p::Swarm<Behaviour>, security::Failed> {
     let upgrade = Upgrade(Tls::new(security, Plane::Control)?);
     let multiplexer = || {
@@ -101,7 +103,7 @@ pub(crate) fn network(
             multiplexer,
         )
         .unwrap_or_else(|never: Infallible| match never {})
-        .with_behaviour(|_| Behaviour::new(config))
+        .with_behaviour(|_| Behaviour::new(config, pacers))
         .unwrap_or_else(|never: Infallible| match never {})
         .with_swarm_config(|swarm| swarm.with_idle_connection_timeout(IDLE_TIMEOUT))
         .with_connection_timeout(HANDSHAKE_TIMEOUT)

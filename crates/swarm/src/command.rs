@@ -42,5 +42,13 @@ pub(crate) enum Command {
         artifact: ArtifactId,
         reply: Reply<()>,
     },
+    Pause {
+        artifact: ArtifactId,
+        paused: bool,
+    },
+    Prefer {
+        artifact: ArtifactId,
+        priority: u8,
+    },
     Status(Reply<Status>),
 }

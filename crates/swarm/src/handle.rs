@@ -1,11 +1,13 @@
 //! What the rest of a role holds of the swarm.
 
 use crate::command::Command;
+use crate::pacer::Pacers;
 use crate::security::REVOKED_MAX;
 use crate::{Certificate, Config, Error, PeerId, Source};
 use artifact::VerifiedManifest;
 use libp2p::Multiaddr;
 use model::ArtifactId;
+use model::control::Limits;
 use model::host::{NEIGHBOURS_MAX, Neighbour};
 use model::instance::Transfer;
 use std::path::PathBuf;
@@ -21,7 +23,7 @@ pub const CALL_ANSWER_LENGTH_MAX: usize = 20 << 20;
 /// The most addresses that are tried for one peer.
 const ADDRESSES_MAX: usize = 4;
 
-/// Talks to the swarm's task. Cheap to clone. Every method but the first three waits while the
+/// Talks to the swarm's task. Cheap to clone. Every method but the first four waits while the
 /// task's queue is full, and answers [`Error::Stopped`] once it has ended.
 #[derive(Debug, Clone)]
 pub struct Handle {
@@ -29,6 +31,7 @@ pub struct Handle {
     peer: PeerId,
     addresses: Arc<[String]>,
     hints: watch::Receiver<u64>,
+    pacers: Pacers,
     call_timeout: Duration,
 }
 
@@ -38,12 +41,14 @@ impl Handle {
         commands: mpsc::Sender<Command>,
         addresses: Vec<String>,
         hints: watch::Receiver<u64>,
+        pacers: Pacers,
     ) -> Self {
         Self {
             commands,
             peer: config.identity.peer(),
             addresses: addresses.into(),
             hints,
+            pacers,
             call_timeout: config.call_timeout,
         }
     }
@@ -61,6 +66,12 @@ impl Handle {
     /// Changes whenever a manager hints that there is news. Hints that come close together are one.
     pub fn hints(&self) -> watch::Receiver<u64> {
         self.hints.clone()
+    }
+
+    /// Limits how fast pieces come and go, over all artifacts and peers together; at once, also for those on their
+    /// way. What else is said is not limited.
+    pub fn set_limits(&self, limits: &Limits) {
+        self.pacers.limit(limits);
     }
 
     /// Names the peers to stay connected to, instead of those named before. Lost connections are
@@ -195,6 +206,37 @@ impl Handle {
         self.ask(|reply| Command::Forget { artifact, reply }).await
     }
 
+    /// Lets an artifact rest: it is neither fetched nor served, and what is here stays. One that is not known is
+    /// none to pause.
+    ///
+    /// # Errors
+    ///
+    /// Only [`Error::Stopped`].
+    pub async fn pause(&self, artifact: ArtifactId) -> Result<(), Error> {
+        let paused = true;
+        self.send(Command::Pause { artifact, paused }).await
+    }
+
+    /// Ends the rest of an artifact.
+    ///
+    /// # Errors
+    ///
+    /// Only [`Error::Stopped`].
+    pub async fn resume(&self, artifact: ArtifactId) -> Result<(), Error> {
+        let paused = false;
+        self.send(Command::Pause { artifact, paused }).await
+    }
+
+    /// How much of this node's fetches an artifact gets while others are fetched too: in proportion to its
+    /// priority, which is 1 at first; never nothing.
+    ///
+    /// # Errors
+    ///
+    /// Only [`Error::Stopped`].
+    pub async fn prefer(&self, artifact: ArtifactId, priority: u8) -> Result<(), Error> {
+        self.send(Command::Prefer { artifact, priority }).await
+    }
+
     /// What the node is doing, for people.
     ///
     /// # Errors
@@ -239,6 +281,15 @@ pub struct Fetch {
 pub struct FetchState {
     /// Verified bytes by where they came from.
     pub transfer: Transfer,
+    /// Whether what lies in the folder is still being verified, before anything is fetched.
+    pub verifying: bool,
+    /// Bytes that were sent to other peers meanwhile.
+    pub served_bytes: u64,
+    /// Pieces that came with a wrong hash.
+    pub rejected_pieces: u32,
+    /// The time that pieces took to be checked and written, summed; pieces that are written at the same
+    /// time count each.
+    pub writing: Duration,
     /// How it ended, once it has.
     pub outcome: Option<Result<(), Error>>,
 }

@@ -8,7 +8,7 @@ use crate::{Error, PieceSource};
 use artifact::VerifiedManifest;
 use bytes::Bytes;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use swarm_core::{Peer, PieceSet, TransferId};
 use tokio::sync::mpsc;
 use tokio::task::{JoinSet, spawn_blocking};
@@ -29,12 +29,12 @@ pub(crate) struct Ended {
 pub(crate) enum What {
     /// Which pieces lie in a folder.
     Verified(Result<PieceSet, Error>),
-    /// Whether a piece that came was right and is in place.
+    /// Whether a piece that came was right and is in place, and how long it took to find out and to write it.
     Written {
         piece: u32,
         peer: Peer,
         length: u64,
-        result: Result<Written, Error>,
+        result: Result<(Written, Duration), Error>,
     },
     /// Whether a whole artifact is flushed to the disk.
     Sealed(Result<(), Error>),
@@ -97,7 +97,10 @@ impl Jobs {
             length,
             result,
         };
-        self.blocking(transfer, what, move || write_piece(&folder, piece, &bytes));
+        self.blocking(transfer, what, move || {
+            let began = Instant::now();
+            Ok((write_piece(&folder, piece, &bytes)?, began.elapsed()))
+        });
     }
 
     /// Flushes a whole artifact to the disk.

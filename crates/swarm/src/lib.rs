@@ -45,6 +45,7 @@ mod identity;
 mod jobs;
 mod metrics;
 mod names;
+mod pacer;
 mod peer_id;
 mod security;
 mod session;

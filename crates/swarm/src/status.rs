@@ -37,6 +37,9 @@ pub struct ArtifactStatus {
     pub served_bytes: u64,
     /// Whether every piece is here.
     pub complete: bool,
+    /// At place `n`, the pieces of which `n` of the neighbours that take part hold a copy; one place more
+    /// than those neighbours. Empty while it is not shared with anybody.
+    pub rarity: Vec<u32>,
 }
 
 /// One banned peer.

@@ -7,6 +7,7 @@ use artifact::VerifiedManifest;
 use model::ArtifactId;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 use swarm_core::{PieceSet, TransferId};
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
@@ -54,11 +55,13 @@ pub(crate) struct Transfer {
     pub(crate) manifest: VerifiedManifest,
     pub(crate) place: Place,
     pub(crate) phase: Phase,
+    /// Whether it rests, and its weight beside others, as the handle said last.
+    pub(crate) paused: bool,
+    pub(crate) priority: u8,
     /// The pieces that are here.
     pub(crate) have: PieceSet,
     /// What those who wait for the fetch see.
     pub(crate) state: watch::Sender<FetchState>,
-    pub(crate) served_bytes: u64,
     /// Work on blocking threads that has not ended.
     pub(crate) jobs: u32,
     /// Ends that work early where it can be ended.
@@ -70,6 +73,7 @@ impl Transfer {
     pub(crate) fn new(id: TransferId, manifest: VerifiedManifest, place: Place, phase: Phase) -> Self {
         let mut state = FetchState::default();
         state.transfer.total_bytes = manifest.total_length();
+        state.verifying = matches!(phase, Phase::Resuming | Phase::Checking(_));
         let pieces = manifest.piece_count();
         // The bytes of a remote place are verified when they are read.
         let have = match place {
@@ -81,9 +85,10 @@ impl Transfer {
             manifest,
             place,
             phase,
+            paused: false,
+            priority: 1,
             have,
             state: watch::Sender::new(state),
-            served_bytes: 0,
             jobs: 0,
             cancel: CancellationToken::new(),
             started: Instant::now(),
@@ -113,8 +118,10 @@ impl Transfer {
     pub(crate) fn found(&mut self, have: PieceSet) {
         let local_bytes = have.iter().map(|piece| self.piece_length(piece)).sum();
         self.have = have;
-        self.state
-            .send_modify(|state| state.transfer.local_bytes = local_bytes);
+        self.state.send_modify(|state| {
+            state.transfer.local_bytes = local_bytes;
+            state.verifying = false;
+        });
         self.note_elapsed();
     }
 
@@ -138,6 +145,22 @@ impl Transfer {
             .send_modify(|state| state.transfer.wasted_bytes += bytes);
     }
 
+    /// Takes in that a piece was checked and, if it was right, written, and how long that took.
+    pub(crate) fn checked(&mut self, took: Duration) {
+        self.state.send_modify(|state| state.writing += took);
+    }
+
+    /// Takes in that a piece had a wrong hash.
+    pub(crate) fn rejected(&mut self) {
+        self.state
+            .send_modify(|state| state.rejected_pieces = state.rejected_pieces.saturating_add(1));
+    }
+
+    /// Takes in that bytes were sent to a peer.
+    pub(crate) fn served(&mut self, bytes: u64) {
+        self.state.send_modify(|state| state.served_bytes += bytes);
+    }
+
     /// Tells those who wait how it ended. A fetch ends once: what becomes of its artifact later is
     /// nothing to them.
     pub(crate) fn ended(&mut self, outcome: Result<(), Error>) {
@@ -146,12 +169,14 @@ impl Transfer {
         });
     }
 
-    pub(crate) fn status(&self) -> ArtifactStatus {
+    pub(crate) fn status(&self, rarity: Vec<u32>) -> ArtifactStatus {
+        let state = self.state.borrow();
         ArtifactStatus {
             artifact: self.artifact(),
-            transfer: self.state.borrow().transfer,
-            served_bytes: self.served_bytes,
+            transfer: state.transfer,
+            served_bytes: state.served_bytes,
             complete: matches!(self.phase, Phase::Complete),
+            rarity,
         }
     }
 

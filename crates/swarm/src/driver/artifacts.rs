@@ -103,6 +103,26 @@ impl Swarm {
         }
     }
 
+    pub(super) fn pause(&mut self, artifact: &ArtifactId, paused: bool) {
+        if let Some(known) = self.known_mut(artifact) {
+            known.paused = paused;
+            let transfer = known.id;
+            if known.is_shared() {
+                self.tell(Input::Paused { transfer, paused });
+            }
+        }
+    }
+
+    pub(super) fn prefer(&mut self, artifact: &ArtifactId, priority: u8) {
+        if let Some(known) = self.known_mut(artifact) {
+            known.priority = priority;
+            let transfer = known.id;
+            if known.is_shared() {
+                self.tell(Input::Prioritised { transfer, priority });
+            }
+        }
+    }
+
     fn known(&self, artifact: &ArtifactId) -> Option<&Transfer> {
         self.transfers.get(self.artifacts.get(artifact)?)
     }
@@ -129,6 +149,7 @@ impl Swarm {
             return;
         };
         let (artifact, have) = (transfer.artifact(), transfer.have.clone());
+        let (paused, priority) = (transfer.paused, transfer.priority);
         let manager = self.config.certificate.statement().role == Role::Manager;
         // A seed gives each piece once before any twice; a host that has everything just gives.
         let role = if manager && have.is_full() {
@@ -142,6 +163,13 @@ impl Swarm {
             have,
             role,
         });
+        self.tell(Input::Prioritised {
+            transfer: id,
+            priority,
+        });
+        if paused {
+            self.tell(Input::Paused { transfer: id, paused });
+        }
         self.say_to_all(&Control::Join(artifact));
         let peers: Vec<PeerId> = self.sessions.keys().copied().collect();
         for peer in peers {
@@ -166,7 +194,7 @@ impl Swarm {
             return;
         };
         if let What::Sent(bytes) = what {
-            transfer.served_bytes += bytes;
+            transfer.served(bytes);
             metrics::count(metrics::SERVED_BYTES, bytes);
             return;
         }
@@ -181,8 +209,9 @@ impl Swarm {
                 piece,
                 peer,
                 length,
-                result: Ok(written),
+                result: Ok((written, took)),
             } => {
+                transfer.checked(took);
                 self.written(id, piece, peer, length, written);
             }
             What::Sealed(Ok(())) => {
@@ -263,6 +292,7 @@ impl Swarm {
                 let artifact = transfer.artifact().short();
                 tracing::warn!(%artifact, piece, name = %known.name, peer = %known.peer, "a wrong piece came");
                 transfer.wasted(length);
+                transfer.rejected();
                 metrics::count(metrics::WASTED_BYTES, length);
                 metrics::count(metrics::PIECES_REJECTED, 1);
                 self.tell(Input::Rejected {

@@ -5,7 +5,6 @@ use crate::behaviour::Event;
 use crate::security::Failed;
 use crate::session::{Greeting, Session};
 use crate::status::{BannedPeer, PeerStatus, Status};
-use crate::transfer::Transfer;
 use crate::wire::codec::{Answer, Request};
 use crate::wire::control::Control;
 use crate::wire::hello::Hello;
@@ -246,6 +245,16 @@ impl Swarm {
         self.disconnect(peer);
     }
 
+    /// How many pieces have 0, 1, 2 … copies among the neighbours that take part.
+    fn rarity(&self, transfer: swarm_core::TransferId) -> Vec<u32> {
+        let Some(mut rarity) = self.rules.rarity(transfer) else {
+            return Vec::new();
+        };
+        let places = self.rules.neighbours(transfer).count() + 1;
+        rarity.resize(places.max(rarity.len()), 0);
+        rarity
+    }
+
     pub(super) fn status(&self) -> Status {
         let joined = self.sessions.values().filter(|session| session.joined);
         let peers = joined
@@ -264,7 +273,7 @@ impl Swarm {
                 .transfers
                 .values()
                 .filter(|it| !it.is_closing())
-                .map(Transfer::status)
+                .map(|it| it.status(self.rarity(it.id)))
                 .collect(),
             banned: self.banned.iter().cloned().collect(),
         }

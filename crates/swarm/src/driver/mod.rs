@@ -17,6 +17,7 @@ use crate::dialer::Dialer;
 use crate::handle::parse_address;
 use crate::jobs::Jobs;
 use crate::names::Names;
+use crate::pacer::Pacers;
 use crate::security::{Failed, Security};
 use crate::session::Session;
 use crate::status::BannedPeer;
@@ -95,13 +96,14 @@ impl Swarm {
         let security = Security::new(&config.identity, &config.certificate, &config.authority)
             .map_err(Failed::into_error)?;
         security.examine(config.identity.peer(), &config.certificate)?;
-        let mut network = behaviour::network(&config, &security).map_err(Failed::into_error)?;
+        let pacers = Pacers::default();
+        let mut network = behaviour::network(&config, &security, &pacers).map_err(Failed::into_error)?;
         let addresses = listen(&mut network, &config.listen).await?;
 
         let (command_sender, commands) = mpsc::channel(COMMANDS_MAX);
         let (incoming, incoming_receiver) = mpsc::channel(INCOMING_MAX);
         let (hints, hints_receiver) = watch::channel(0);
-        let handle = Handle::new(&config, command_sender, addresses, hints_receiver);
+        let handle = Handle::new(&config, command_sender, addresses, hints_receiver, pacers);
         let rules = swarm_core::Config {
             transfers_max: TRANSFERS_MAX,
             fetches_max: FETCHES_MAX,
@@ -227,6 +229,8 @@ impl Swarm {
                 reply,
             } => self.serve(manifest, source, reply),
             Command::Forget { artifact, reply } => self.forget(artifact, reply),
+            Command::Pause { artifact, paused } => self.pause(&artifact, paused),
+            Command::Prefer { artifact, priority } => self.prefer(&artifact, priority),
             Command::Status(reply) => drop(reply.send(self.status())),
         }
     }

@@ -3,6 +3,7 @@
 use super::region::{LIMIT, Member, Region};
 use super::sample::Sample;
 use crate::behaviour::{self, Behaviour, BehaviourEvent, Event};
+use crate::pacer::Pacers;
 use crate::security::Security;
 use crate::wire::codec::{Answer, Request};
 use crate::wire::hello::Hello;
@@ -36,7 +37,7 @@ pub enum Protocol {
 impl Raw {
     pub fn dial(config: &Config, to: &Member) -> Self {
         let security = Security::new(&config.identity, &config.certificate, &config.authority).unwrap();
-        let mut network = behaviour::network(config, &security).unwrap();
+        let mut network = behaviour::network(config, &security, &Pacers::default()).unwrap();
         let addresses = to
             .handle
             .addresses()

@@ -1,6 +1,7 @@
 //! One codec for every protocol.
 
 use super::frame::{read_body, read_length, write_length};
+use crate::pacer::{Pacer, Pacers};
 use bytes::Bytes;
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use libp2p::StreamProtocol;
@@ -69,6 +70,8 @@ pub(crate) struct Codec {
     budget: Arc<Semaphore>,
     /// How long a stream may stand still before it is given up.
     stall: Duration,
+    /// How fast bodies may come and go; not limited but for pieces.
+    pacers: Pacers,
     /// The request whose answer this copy of the codec is going to read.
     asked: Option<(usize, CancellationToken)>,
 }
@@ -81,7 +84,16 @@ impl Codec {
             request_length_max,
             budget,
             stall,
+            pacers: Pacers::default(),
             asked: None,
+        }
+    }
+
+    /// Lets answers come and go no faster than these say.
+    pub(crate) fn paced(self, pacers: &Pacers) -> Self {
+        Self {
+            pacers: pacers.clone(),
+            ..self
         }
     }
 }
@@ -101,7 +113,7 @@ impl request_response::Codec for Codec {
             .acquire_many_owned(permits)
             .await
             .map_err(io::Error::other)?;
-        let body = read_body(io, length, self.stall).await?;
+        let body = read_body(io, length, self.stall, &Pacer::default()).await?;
         Ok(Request {
             permit: Some(permit),
             ..Request::new(body, 0)
@@ -121,7 +133,7 @@ impl request_response::Codec for Codec {
             ))
         };
         cancel
-            .run_until_cancelled(read_answer(io, length_max, self.stall))
+            .run_until_cancelled(read_answer(io, length_max, self.stall, &self.pacers.down))
             .await
             .unwrap_or_else(cancelled)
     }
@@ -146,7 +158,9 @@ impl request_response::Codec for Codec {
                 let body = body.await.map_err(|_| io::ErrorKind::ConnectionAborted)?;
                 write_body(io, &body).await
             }
-            Answer::Chunks { length, chunks } => write_chunks(io, length, chunks, self.stall).await,
+            Answer::Chunks { length, chunks } => {
+                write_chunks(io, length, chunks, self.stall, &self.pacers.up).await
+            }
         }
     }
 }
@@ -155,13 +169,14 @@ async fn read_answer<T: AsyncRead + Unpin + Send>(
     io: &mut T,
     length_max: usize,
     stall: Duration,
+    pacer: &Pacer,
 ) -> io::Result<Answer> {
     let mut status = [0];
     timeout(stall, io.read_exact(&mut status)).await??;
     match status[0] {
         STATUS_BODY => {
             let length = read_length(io, length_max).await?;
-            read_body(io, length, stall).await.map(Answer::Body)
+            read_body(io, length, stall, pacer).await.map(Answer::Body)
         }
         STATUS_REFUSED => Ok(Answer::Refused),
         other => {
@@ -182,6 +197,7 @@ async fn write_chunks<T: AsyncWrite + Unpin + Send>(
     length: usize,
     mut chunks: mpsc::Receiver<Bytes>,
     stall: Duration,
+    pacer: &Pacer,
 ) -> io::Result<()> {
     // Nothing is promised before the first chunk is there: a source that fails at once refuses.
     let Some(first) = chunks.recv().await else {
@@ -193,6 +209,7 @@ async fn write_chunks<T: AsyncWrite + Unpin + Send>(
     let mut next = Some(first);
     while let Some(chunk) = next {
         left = left.checked_sub(chunk.len()).ok_or(io::ErrorKind::InvalidData)?;
+        pacer.pass(chunk.len()).await;
         timeout(stall, io.write_all(&chunk)).await??;
         next = chunks.recv().await;
     }
