@@ -1,6 +1,7 @@
 //! What an agent is told when it starts.
 
 use artifact::TrustedKeys;
+use model::control::Limits;
 use model::{HostName, RegionName, ZoneName};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -33,6 +34,8 @@ pub struct Config {
     pub restart_delay_max: Duration,
     /// What becomes of running tasks when the agent is told to stop.
     pub tasks_on_exit: TasksOnExit,
+    /// Limits of this host's own; of these and the region's, the lower count.
+    pub limits: Limits,
     /// How long one file of a task's log may become, in bytes; there are two.
     pub log_length_max: u64,
 }
@@ -79,6 +82,7 @@ impl Config {
             restart_delay_min: Duration::from_secs(1),
             restart_delay_max: Duration::from_secs(60),
             tasks_on_exit: TasksOnExit::Keep,
+            limits: Limits::default(),
             log_length_max: 16 << 20,
         }
     }

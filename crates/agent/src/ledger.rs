@@ -6,6 +6,7 @@
 use crate::Error;
 use crate::seat::Record;
 use fs_err as fs;
+use model::control::RegionControls;
 use model::instance::Transfer;
 use model::{ArtifactId, ServiceName};
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,9 @@ pub struct Ledger {
     pub term: i64,
     /// Every service that was ever ordered here and not forgotten since.
     pub services: BTreeMap<ServiceName, Record>,
+    /// The newest that was said about the region's distributions.
+    #[serde(default)]
+    pub controls: RegionControls,
     /// How the bytes of the artifacts on this disk came, when they came.
     pub transfers: BTreeMap<ArtifactId, Transfer>,
 }
@@ -83,6 +87,7 @@ mod tests {
         Ledger {
             term: 7,
             services: BTreeMap::new(),
+            controls: RegionControls::default(),
             transfers: [(ArtifactId([9; 32]), transfer)].into(),
         }
     }

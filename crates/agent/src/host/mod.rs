@@ -10,8 +10,9 @@ use crate::reason::reason;
 use crate::seat::{Action, RestartPolicy, Seat, Supply, World};
 use crate::shelf::Shelf;
 use crate::{Config, Error, TasksOnExit, metrics};
+use model::control::Limits;
 use model::host::{HostReport, Neighbour, SERVICES_MAX};
-use model::{DesiredService, Instance, ServiceName};
+use model::{ArtifactId, DesiredService, Instance, ServiceName};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::time::{Duration, Instant};
@@ -60,8 +61,15 @@ impl Host {
                 Action::Stop => self.keepers.stop(&service),
             }
         }
+        self.swarm.set_limits(&self.limits());
         let wants = self.seats.values().flat_map(Seat::wants).copied().collect();
         self.shelf.fetch(now, &wants);
+        let uses = self.seats.values().flat_map(Seat::uses).copied().collect();
+        self.shelf.drop_aborted(now, &uses);
+        self.shelf.measure(now, &wants);
+        if let Err(error) = self.shelf.steer(&self.ordered()).await {
+            tracing::warn!(reason = reason(&error), "failed to steer the swarm");
+        }
         if self.heard {
             let keeps = self.seats.values().flat_map(Seat::keeps).copied().collect();
             self.shelf.collect(now, &keeps);
@@ -145,6 +153,7 @@ impl Host {
         let ledger = Ledger {
             term: self.term,
             services,
+            controls: self.shelf.controls().clone(),
             transfers: self.shelf.transfers().clone(),
         };
         if ledger == self.stored {
@@ -200,7 +209,30 @@ impl Host {
                 .collect(),
             instances: instances.take(SERVICES_MAX).collect::<Vec<Instance>>(),
             complete: self.shelf.complete(),
+            arrivals: self.shelf.arrivals(&self.ordered(), &self.limits()),
         }
+    }
+
+    /// The lower of the region's limits and this host's own.
+    fn limits(&self) -> Limits {
+        self.shelf.controls().limits.and(self.config.limits)
+    }
+
+    /// Artifacts that the present orders name, of the newest deployment first.
+    fn ordered(&self) -> Vec<ArtifactId> {
+        let desired = self
+            .seats
+            .values()
+            .filter_map(|seat| seat.record().desired.as_ref());
+        // A deployment's identifier begins with its time.
+        let by_age: BTreeMap<_, _> = desired.map(|order| (order.deployment, order.artifact)).collect();
+        let mut ordered = Vec::new();
+        for artifact in by_age.into_values().rev() {
+            if !ordered.contains(&artifact) {
+                ordered.push(artifact);
+            }
+        }
+        ordered
     }
 
     /// Ends this life as [`Config::tasks_on_exit`] says.

@@ -43,7 +43,7 @@ impl Host {
             managers,
             trusted_keys,
         };
-        let shelf = Shelf::open(obtain, stored.transfers.clone()).await?;
+        let shelf = Shelf::open(obtain, &stored).await?;
         let restart_policy = RestartPolicy {
             delay_min: config.restart_delay_min,
             delay_max: config.restart_delay_max,

@@ -41,6 +41,7 @@ impl Host {
             seat.withdraw();
         }
         self.forget_vacant();
+        self.shelf.control(orders.controls);
         self.meet(orders.neighbours).await;
     }
 

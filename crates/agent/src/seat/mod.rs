@@ -167,10 +167,16 @@ impl Seat {
             .map(|order| &order.artifact)
     }
 
+    /// Artifacts that run, or ran and may have to again.
+    pub fn uses(&self) -> impl Iterator<Item = &ArtifactId> {
+        let active = self.record.active.as_ref().map(|order| &order.artifact);
+        let running = self.record.task.as_ref().map(|task| &task.artifact);
+        active.into_iter().chain(&self.record.previous).chain(running)
+    }
+
     /// Artifacts that must not be deleted.
     pub fn keeps(&self) -> impl Iterator<Item = &ArtifactId> {
-        let running = self.record.task.as_ref().map(|task| &task.artifact);
-        self.wants().chain(&self.record.previous).chain(running)
+        self.wants().chain(self.uses())
     }
 
     /// What to tell the manager; `None` for a service that is no longer ordered and has ended.
@@ -238,6 +244,7 @@ fn on_the_way(supply: &Supply) -> (TaskState, Option<String>) {
     match supply {
         Supply::Awaited => (TaskState::Pending, None),
         Supply::Moving | Supply::Whole => (TaskState::Fetching, None),
+        Supply::Held(reason) => (TaskState::Pending, Some((*reason).to_owned())),
         Supply::Failed(reason) => (TaskState::Error, Some(reason.clone())),
     }
 }

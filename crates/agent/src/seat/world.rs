@@ -23,6 +23,8 @@ pub enum Supply {
     Awaited,
     /// They are on their way, or what is on the disk is being verified.
     Moving,
+    /// An operator holds them up, and how.
+    Held(&'static str),
     /// All are here, verified, and the program is among them.
     Whole,
     /// They can't be had, or can't be run, and why. It is tried again.

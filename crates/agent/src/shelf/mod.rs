@@ -5,13 +5,19 @@
 //!
 //! Below the agent's folder, `artifacts/ID/` holds an artifact's files and `manifests/ID` its signed manifest.
 
+mod arrivals;
+mod controls;
 mod disk;
+mod gauge;
 mod obtain;
 
+use crate::ledger::Ledger;
 use crate::reason::{cut, reason};
 use crate::seat::Supply;
 use crate::{Error, metrics};
 use artifact::VerifiedManifest;
+use gauge::Gauge;
+use model::control::{Hold, RegionControls};
 use model::host::SERVICES_MAX;
 use model::instance::Transfer;
 use model::{ArtifactId, DesiredService};
@@ -37,6 +43,12 @@ pub(crate) struct Shelf {
     entries: BTreeMap<ArtifactId, Entry>,
     /// How each artifact's bytes came when they first came. Verified again after a restart they would all seem local.
     transfers: BTreeMap<ArtifactId, Transfer>,
+    /// What operators said about the region's distributions.
+    controls: RegionControls,
+    /// What the swarm was told of each artifact under way: whether it rests, and its priority.
+    steered: BTreeMap<ArtifactId, (bool, u8)>,
+    /// How fast each artifact comes that is wanted now.
+    gauges: BTreeMap<ArtifactId, Gauge>,
     /// At most one an entry.
     jobs: JoinSet<Done>,
 }
@@ -51,10 +63,15 @@ enum Entry {
         stop: CancellationToken,
     },
     /// Here, verified, and served to other hosts.
-    Whole(VerifiedManifest),
+    Whole {
+        manifest: VerifiedManifest,
+        fetch: Arc<OnceLock<swarm::Fetch>>,
+    },
     /// Not to be had.
     Failed {
         reason: String,
+        /// Bytes that must become free, if that is why.
+        lacking_bytes: Option<u64>,
         tries: u32,
         retry_at: Instant,
     },
@@ -76,14 +93,11 @@ enum Done {
 }
 
 impl Shelf {
-    /// Looks at what an earlier life left. `transfers` are its [`Shelf::transfers`].
+    /// Looks at what an earlier life left.
     ///
     /// # Errors
     /// If the folders can't be made or listed.
-    pub(crate) async fn open(
-        obtain: Obtain,
-        transfers: BTreeMap<ArtifactId, Transfer>,
-    ) -> Result<Self, Error> {
+    pub(crate) async fn open(obtain: Obtain, stored: &Ledger) -> Result<Self, Error> {
         let found = disk::open(obtain.folder.clone()).await?;
         let entries = found
             .into_iter()
@@ -92,7 +106,10 @@ impl Shelf {
         Ok(Self {
             obtain,
             entries,
-            transfers,
+            transfers: stored.transfers.clone(),
+            controls: stored.controls.clone(),
+            steered: BTreeMap::new(),
+            gauges: BTreeMap::new(),
             jobs: JoinSet::new(),
         })
     }
@@ -119,6 +136,9 @@ impl Shelf {
     }
 
     fn fetch_if_due(&mut self, now: Instant, artifact: ArtifactId) {
+        if self.controls.of(&artifact).0 != Hold::None {
+            return;
+        }
         let tries = match self.entries.get(&artifact) {
             None | Some(Entry::Cold) => 0,
             Some(Entry::Failed { tries, retry_at, .. }) if *retry_at <= now => *tries,
@@ -149,7 +169,7 @@ impl Shelf {
             // Once it has stopped, it is seen here again.
             Some(Entry::Moving { stop, .. }) => return stop.cancel(),
             Some(Entry::Failed { retry_at, .. }) if *retry_at > now => return,
-            Some(Entry::Cold | Entry::Whole(_) | Entry::Failed { .. }) => {}
+            Some(Entry::Cold | Entry::Whole { .. } | Entry::Failed { .. }) => {}
             Some(Entry::Leaving) | None => return,
         }
         let job = self.obtain.clone().discard(artifact);
@@ -187,7 +207,13 @@ impl Shelf {
                     artifact.id = %artifact, transfer.total_bytes, transfer.peer_bytes, transfer.seed_bytes,
                     transfer.store_bytes, transfer.local_bytes, transfer.elapsed_ms, "artifact is here and verified"
                 );
-                self.entries.insert(artifact, Entry::Whole(obtained.manifest));
+                self.entries.insert(
+                    artifact,
+                    Entry::Whole {
+                        manifest: obtained.manifest,
+                        fetch: obtained.fetch,
+                    },
+                );
             }
             Done::Obtained {
                 artifact,
@@ -204,7 +230,9 @@ impl Shelf {
                 ::metrics::counter!(metrics::ARTIFACTS_FAILED).increment(1);
                 let reason = reason(&error);
                 tracing::warn!(artifact.id = %artifact, tries, reason, "failed to get an artifact");
-                self.entries.insert(artifact, failed(reason, tries));
+                let lacking_bytes = error.lacking_bytes();
+                self.entries
+                    .insert(artifact, failed(reason, lacking_bytes, tries));
             }
             Done::Removed {
                 artifact,
@@ -224,6 +252,7 @@ impl Shelf {
                     artifact,
                     Entry::Failed {
                         reason,
+                        lacking_bytes: None,
                         tries: 0,
                         retry_at: Instant::now() + RETRY_DELAY_MAX,
                     },
@@ -238,10 +267,10 @@ impl Shelf {
             return Supply::Failed(reason(&error));
         }
         match self.entries.get(&order.artifact) {
-            None | Some(Entry::Cold | Entry::Leaving) => Supply::Awaited,
-            Some(Entry::Moving { .. }) => Supply::Moving,
+            None | Some(Entry::Cold | Entry::Leaving) => self.held(order, Supply::Awaited),
+            Some(Entry::Moving { .. }) => self.held(order, Supply::Moving),
             Some(Entry::Failed { reason, .. }) => Supply::Failed(reason.clone()),
-            Some(Entry::Whole(manifest)) => {
+            Some(Entry::Whole { manifest, .. }) => {
                 // `validate` let through no empty command.
                 let program = order.spec.command.first().map_or("", String::as_str);
                 let found = manifest
@@ -282,7 +311,7 @@ impl Shelf {
         let whole = self
             .entries
             .iter()
-            .filter(|(_, entry)| matches!(entry, Entry::Whole(_)));
+            .filter(|(_, entry)| matches!(entry, Entry::Whole { .. }));
         whole.map(|(artifact, _)| *artifact).take(SERVICES_MAX).collect()
     }
 
@@ -296,10 +325,11 @@ impl Shelf {
     }
 }
 
-fn failed(reason: String, tries: u32) -> Entry {
+fn failed(reason: String, lacking_bytes: Option<u64>, tries: u32) -> Entry {
     let doubled = RETRY_DELAY_MIN.saturating_mul(2_u32.saturating_pow(tries.saturating_sub(1)));
     Entry::Failed {
         reason,
+        lacking_bytes,
         tries,
         retry_at: Instant::now() + doubled.min(RETRY_DELAY_MAX),
     }

@@ -24,6 +24,7 @@ pub(crate) struct Obtain {
 pub(super) struct Obtained {
     pub(super) manifest: VerifiedManifest,
     pub(super) transfer: Transfer,
+    pub(super) fetch: Arc<OnceLock<swarm::Fetch>>,
 }
 
 /// Why an artifact is not here.
@@ -45,6 +46,17 @@ pub(super) enum NotObtained {
     Stopped,
     #[error("the file work panicked")]
     Panicked(#[from] tokio::task::JoinError),
+}
+
+impl NotObtained {
+    /// How many bytes must become free, if that is why; 0 where the disk did not say.
+    pub(super) fn lacking_bytes(&self) -> Option<u64> {
+        match self {
+            Self::DiskFull(bytes) => Some(*bytes),
+            Self::Swarm(swarm::Error::DiskFull { .. }) => Some(0),
+            _ => None,
+        }
+    }
 }
 
 impl Obtain {
@@ -73,7 +85,7 @@ impl Obtain {
     async fn get(
         self,
         artifact: ArtifactId,
-        started: &OnceLock<swarm::Fetch>,
+        started: &Arc<OnceLock<swarm::Fetch>>,
     ) -> Result<Obtained, NotObtained> {
         let manifest = match self.stored_manifest(artifact).await? {
             Some(manifest) => manifest,
@@ -85,7 +97,11 @@ impl Obtain {
         // Set once a run, and each run has its own.
         let _ = started.set(fetch.clone());
         let transfer = fetch.done().await?;
-        Ok(Obtained { manifest, transfer })
+        Ok(Obtained {
+            manifest,
+            transfer,
+            fetch: started.clone(),
+        })
     }
 
     /// A disk that is too small is better noticed before it is full: other services need it too.

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod artifacts;
+mod controls;
 mod faults;
 mod host;
 mod lifecycle;

@@ -4,6 +4,7 @@ use crate::artifacts::{Packed, key};
 use agent::Manager;
 use artifact::{SigningKey, TrustedKeys};
 use jiff::{SignedDuration, Timestamp};
+use model::control::RegionControls;
 use model::host::{HostOrders, HostReport, HostRequest, HostResponse, Neighbour};
 use model::{ArtifactId, DesiredService, HostName, RegionName};
 use std::collections::HashMap;
@@ -62,6 +63,7 @@ pub struct FakeManager {
 struct Said {
     standing_by: bool,
     term: i64,
+    controls: RegionControls,
     services: Vec<DesiredService>,
     manifests: HashMap<ArtifactId, Vec<u8>>,
     neighbours: Vec<Neighbour>,
@@ -128,6 +130,10 @@ impl FakeManager {
         self.change(|said| said.services = services.into_iter().collect());
     }
 
+    pub fn control(&self, controls: RegionControls) {
+        self.change(|said| said.controls = controls);
+    }
+
     pub fn lead(&self, term: i64) {
         self.change(|said| said.term = term);
     }
@@ -160,6 +166,7 @@ fn answer(said: &Said, request: &HostRequest) -> HostResponse {
     match request {
         _ if said.standing_by => HostResponse::StandingBy,
         HostRequest::Report(_) => HostResponse::Orders(HostOrders {
+            controls: said.controls.clone(),
             term: said.term,
             services: said.services.clone(),
             neighbours: said.neighbours.clone(),
