@@ -1,12 +1,16 @@
 //! The one loop of a leading manager: hosts ask, and are answered from what is known.
 
+use crate::distributions::{Around, Distributions};
 use crate::listing::{Listing, Services};
+use crate::rarity::Sampling;
 use crate::reporter::{Reporter, Sent};
 use crate::roster::Roster;
 use crate::seeds::{Manifests, Seeds};
 use crate::service::reply;
 use crate::{Config, metrics};
 use futures::future::{BoxFuture, OptionFuture};
+use model::control::RegionControls;
+use model::distribution::{ARRIVALS_MAX, Distribution};
 use model::host::{
     HostOrders, HostReport, HostRequest, HostResponse, NEIGHBOURS_MAX, Neighbour, SERVICES_MAX,
 };
@@ -19,6 +23,8 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 /// How often lost hosts are looked for and changes are told.
 const TICK: Duration = Duration::from_millis(250);
+/// How often the distributions are folded.
+const FOLD_EVERY: Duration = Duration::from_secs(1);
 /// The most addresses that a host may have.
 const ADDRESSES_MAX: usize = 4;
 /// The longest address, in bytes.
@@ -30,8 +36,12 @@ pub(crate) struct Leader {
     term: i64,
     swarm: Handle,
     roster: Roster,
+    distributions: Distributions,
+    fold_at: Instant,
     reporter: Reporter,
     services: Services,
+    controls: RegionControls,
+    sampling: Sampling,
     manifests: Manifests,
 }
 
@@ -40,10 +50,14 @@ impl Leader {
         Self {
             name: config.candidate.clone(),
             term,
+            sampling: Sampling::start(swarm.clone()),
             swarm,
             roster: Roster::default(),
+            distributions: Distributions::default(),
+            fold_at: Instant::now(),
             reporter,
             services: None,
+            controls: RegionControls::default(),
             manifests: Manifests::default(),
         }
     }
@@ -56,6 +70,7 @@ impl Leader {
         seeds: Seeds,
     ) {
         let (mut services, mut manifests) = (listing.services(), seeds.manifests());
+        let mut controls = listing.controls();
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut report: OptionFuture<BoxFuture<'static, Sent>> = None.into();
@@ -65,6 +80,10 @@ impl Leader {
                 Some(call) = calls.recv() => self.answer(call),
                 Ok(()) = services.changed() => {
                     self.services.clone_from(&services.borrow_and_update());
+                    self.hint_everybody().await;
+                }
+                Ok(()) = controls.changed() => {
+                    self.controls.clone_from(&controls.borrow_and_update());
                     self.hint_everybody().await;
                 }
                 Ok(()) = manifests.changed() => {
@@ -117,6 +136,7 @@ impl Leader {
         HostResponse::Orders(HostOrders {
             term: self.term,
             services,
+            controls: self.controls.clone(),
             neighbours,
         })
     }
@@ -158,17 +178,35 @@ impl Leader {
         if !self.reporter.may_report(now) {
             return None;
         }
-        let changes = self.roster.changes();
+        let news = (self.roster.changes(), self.fold(now));
         let report = self
             .reporter
-            .report(changes, self.roster.alive(), store_bytes_read, now)?;
+            .report(news, self.roster.alive(), store_bytes_read, now)?;
         Some(Box::pin(self.reporter.send(report)))
     }
 
+    /// What is new of the distributions, every now and then.
+    fn fold(&mut self, now: Instant) -> Vec<Distribution> {
+        let Some(services) = self.services.as_ref().filter(|_| now >= self.fold_at) else {
+            return Vec::new();
+        };
+        self.fold_at = now + FOLD_EVERY;
+        let around = Around {
+            wanted: &services.values().map(|service| service.artifact).collect(),
+            limits: self.controls.limits,
+            rarity: &self.sampling.latest(),
+        };
+        let news = self.distributions.fold(self.roster.arrivals(), &around, now);
+        metrics::arrivals(self.distributions.totals());
+        news
+    }
+
     fn reported(&mut self, sent: Sent) {
-        self.reporter.ended(&sent, Instant::now());
+        let now = Instant::now();
+        self.reporter.ended(&sent, now);
         if sent.accepted {
             self.roster.accept(sent.report.instances);
+            self.distributions.accept(sent.report.distributions, now);
         }
     }
 }
@@ -181,6 +219,9 @@ fn check(certificate: &Certificate, report: &HostReport) -> Result<(), String> {
             "the certificate is {}'s, not host {}'s",
             statement.name, report.host
         ));
+    }
+    if report.arrivals.len() > ARRIVALS_MAX {
+        return Err(format!("a host tells of at most {ARRIVALS_MAX} arrivals"));
     }
     if report.instances.len() > SERVICES_MAX || report.complete.len() > SERVICES_MAX {
         return Err(format!(

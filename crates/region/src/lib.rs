@@ -5,8 +5,8 @@
 //! do and whom to exchange pieces with, and tells the control plane what its hosts say. A manager that
 //! does not lead says so to whoever asks.
 //!
-//! Where to read: `service` campaigns; `leader` is the one loop of a leader; `roster` and `topology` are
-//! its pure rules; `listing`, `seeds` and `reporter` are its three errands, each a task of its own, so
+//! Where to read: `service` campaigns; `leader` is the one loop of a leader; `roster`, `topology` and
+//! `distributions` are its pure rules; `listing`, `seeds`, `rarity` and `reporter` are its errands, each a task of its own, so
 //! that a slow etcd, store or API never keeps a host waiting for an answer.
 //!
 //! Promises:
@@ -20,9 +20,11 @@
 //! It never decides what a host should run, and never believes a host about another.
 
 mod config;
+mod distributions;
 mod leader;
 mod listing;
 pub mod metrics;
+mod rarity;
 mod reporter;
 mod roster;
 mod seeds;

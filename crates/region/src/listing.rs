@@ -1,6 +1,7 @@
 //! What the region should run, asked of etcd on every hint and every few seconds.
 
 use desired_state::DesiredState;
+use model::control::RegionControls;
 use model::{DesiredService, ServiceName};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,15 +17,18 @@ pub(crate) type Services = Option<Arc<BTreeMap<ServiceName, DesiredService>>>;
 #[derive(Debug)]
 pub(crate) struct Listing {
     services: watch::Receiver<Services>,
+    controls: watch::Receiver<RegionControls>,
     _task: AbortOnDropHandle<()>,
 }
 
 impl Listing {
     pub(crate) fn start(desired: DesiredState, period: Duration) -> Self {
-        let (sender, services) = watch::channel(None);
-        let task = tokio::spawn(list_for_ever(desired, period, sender));
+        let (services_sender, services) = watch::channel(None);
+        let (controls_sender, controls) = watch::channel(RegionControls::default());
+        let task = tokio::spawn(list_for_ever(desired, period, services_sender, controls_sender));
         Self {
             services,
+            controls,
             _task: AbortOnDropHandle::new(task),
         }
     }
@@ -32,17 +36,40 @@ impl Listing {
     pub(crate) fn services(&self) -> watch::Receiver<Services> {
         self.services.clone()
     }
+
+    /// What was said about the region's distributions, as it was listed last.
+    pub(crate) fn controls(&self) -> watch::Receiver<RegionControls> {
+        self.controls.clone()
+    }
 }
 
-async fn list_for_ever(desired: DesiredState, period: Duration, services: watch::Sender<Services>) {
+async fn list_for_ever(
+    desired: DesiredState,
+    period: Duration,
+    services: watch::Sender<Services>,
+    controls: watch::Sender<RegionControls>,
+) {
     let mut watch = desired.watch(0);
     let mut watching = false;
     loop {
         match desired.list().await {
-            Ok(snapshot) => {
+            Ok(mut snapshot) => {
                 if !watching {
                     watch = desired.watch(snapshot.revision);
                     watching = true;
+                }
+                // First, so that whoever hears of a service knows what was said about its bytes.
+                match snapshot.controls.take() {
+                    Some(said) => drop(controls.send_if_modified(|known| {
+                        let news = said.epoch > known.epoch;
+                        if news {
+                            *known = said;
+                        }
+                        news
+                    })),
+                    None => {
+                        tracing::error!("the region's controls cannot be read; a newer version wrote them?")
+                    }
                 }
                 services.send_if_modified(|known| take_in(known, snapshot));
             }

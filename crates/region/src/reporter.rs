@@ -3,6 +3,7 @@
 use crate::Config;
 use crate::metrics;
 use model::RegionName;
+use model::distribution::Distribution;
 use model::region_report::{HostInstance, RegionReport};
 use secrecy::{ExposeSecret as _, SecretString};
 use std::time::Duration;
@@ -73,7 +74,7 @@ impl Reporter {
     /// The next report, if there is a reason for one.
     pub(crate) fn report(
         &self,
-        instances: Vec<HostInstance>,
+        (instances, distributions): (Vec<HostInstance>, Vec<Distribution>),
         alive: usize,
         store_bytes_read: u64,
         now: Instant,
@@ -82,7 +83,8 @@ impl Reporter {
         let silent = self
             .told_at
             .is_none_or(|at| now.duration_since(at) >= SILENCE_MAX);
-        if instances.is_empty() && self.told_alive == Some(hosts_alive) && !silent {
+        let news = !instances.is_empty() || !distributions.is_empty();
+        if !news && self.told_alive == Some(hosts_alive) && !silent {
             return None;
         }
         let (region, term) = (self.region.clone(), self.term);
@@ -92,6 +94,7 @@ impl Reporter {
             hosts_alive,
             store_bytes_read,
             instances,
+            distributions,
         })
     }
 

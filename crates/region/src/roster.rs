@@ -3,7 +3,9 @@
 //! Pure: the time is an argument. One leader has one roster and begins it empty; its hosts fill it within
 //! seconds, since each of their reports is a whole state.
 
+use crate::distributions::Seen;
 use crate::topology::Topology;
+use model::distribution::Arrival;
 use model::host::{HostReport, Neighbour};
 use model::instance::TaskState;
 use model::region_report::{HostInstance, REPORT_INSTANCES_MAX};
@@ -41,6 +43,7 @@ struct Host {
     /// Whether it is in the queue or under way.
     queued: bool,
     seats: BTreeMap<ServiceName, Seat>,
+    arrivals: Vec<Arrival>,
 }
 
 /// One service on one host.
@@ -88,12 +91,14 @@ impl Roster {
             lost: false,
             queued: false,
             seats: BTreeMap::new(),
+            arrivals: Vec::new(),
         });
         host.zone = report.zone;
         host.peer = peer;
         host.addresses = report.addresses;
         host.heard_at = now;
         host.lost = false;
+        host.arrivals = report.arrivals;
         host.seat(report.instances);
         host.enqueue(&name, &mut self.queue);
         Ok(())
@@ -125,6 +130,18 @@ impl Roster {
     pub(crate) fn peers(&self) -> Vec<swarm::PeerId> {
         let alive = self.hosts.values().filter(|host| !host.lost);
         alive.map(|host| host.peer).collect()
+    }
+
+    /// What comes to the hosts that are not lost.
+    pub(crate) fn arrivals(&self) -> impl Iterator<Item = Seen<'_>> {
+        let alive = self.hosts.iter().filter(|(_, host)| !host.lost);
+        alive.flat_map(|(name, host)| {
+            host.arrivals.iter().map(|arrival| Seen {
+                host: name,
+                zone: &host.zone,
+                arrival,
+            })
+        })
     }
 
     /// Whom a host should be connected to.

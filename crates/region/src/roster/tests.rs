@@ -27,6 +27,7 @@ fn report(host: &str, zone: &str, instances: Vec<Instance>) -> HostReport {
         addresses: vec![format!("/ip4/127.0.0.1/tcp/1")],
         instances,
         complete: Vec::new(),
+        arrivals: Vec::new(),
     }
 }
 

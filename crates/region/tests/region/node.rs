@@ -49,6 +49,7 @@ impl Host {
             addresses: self.swarm.addresses().to_vec(),
             instances,
             complete: Vec::new(),
+            arrivals: Vec::new(),
         }
     }
 
