@@ -1,7 +1,7 @@
 //! Floor 3: carries what was decided to the regions, and decides when a deployment moves on.
 //!
 //! Two reconcilers, each led by one process at a time:
-//! - the `publisher` tells every region's etcd what the outbox says, and tells it again until it knows;
+//! - the `publisher` tells every region's etcd what the outbox says, and what was said about its distributions, and tells it again until it knows;
 //! - the rollout `driver` shows every deployment in flight to the pure planner and applies its step.
 //!
 //! Neither takes input: each looks at the builds database, acts, and is woken by hints and by a period, so
@@ -12,6 +12,7 @@
 //! This crate must never decide *how* a rollout goes on (the crate `rollout` does) nor speak to a host.
 
 mod config;
+mod controls;
 mod driver;
 mod error;
 pub mod metrics;

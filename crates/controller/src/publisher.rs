@@ -16,8 +16,8 @@ const REGIONS_AT_ONCE_MAX: usize = 32;
 
 #[derive(Debug)]
 pub(crate) struct Publisher {
-    builds: Builds,
-    regions: HashMap<RegionName, DesiredState>,
+    pub(crate) builds: Builds,
+    pub(crate) regions: HashMap<RegionName, DesiredState>,
 }
 
 impl Publisher {
@@ -40,6 +40,11 @@ impl Publisher {
 
     /// Tells every region what it should be told now. A region that is away holds up no other.
     pub(crate) async fn publish_due(&self) -> Result<(), database::Error> {
+        let (services, controls) = futures::join!(self.publish_services(), self.publish_controls());
+        services.and(controls)
+    }
+
+    async fn publish_services(&self) -> Result<(), database::Error> {
         let mut due: BTreeMap<RegionName, Vec<OutboxRow>> = BTreeMap::new();
         for row in self.builds.due_outbox(ROWS_MAX).await? {
             due.entry(row.region.clone()).or_default().push(row);

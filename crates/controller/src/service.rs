@@ -108,7 +108,10 @@ async fn lead(
     }
 }
 
-/// What moves a deployment: itself, and its artifact's replicas.
+/// What moves a deployment: itself, its artifact's replicas, and what is said to its regions.
 fn is_wanted(hint: &Hint) -> bool {
-    matches!(hint, Hint::Deployment(_) | Hint::Replica(_) | Hint::Anything)
+    matches!(
+        hint,
+        Hint::Deployment(_) | Hint::Replica(_) | Hint::Controls | Hint::Anything
+    )
 }

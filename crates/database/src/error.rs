@@ -36,6 +36,9 @@ pub enum Error {
     /// There is no such region.
     #[error("there is no region {0}")]
     UnknownRegion(RegionName),
+    /// No service of the region, or of any, is ordered to have this artifact.
+    #[error("artifact {} is not distributed there", .0.short())]
+    UnknownDistribution(ArtifactId),
     /// There is no such deployment.
     #[error("there is no deployment {0}")]
     UnknownDeployment(DeploymentId),

@@ -23,6 +23,8 @@ pub enum Hint {
     Replica(ArtifactId),
     /// A deployment's state, or what its hosts say, changed.
     Deployment(DeploymentId),
+    /// Somebody said something about a region's distributions.
+    Controls,
     /// Hints may have been lost, so anything may have changed.
     Anything,
 }
@@ -34,6 +36,7 @@ impl fmt::Display for Hint {
             Self::Build(build) => write!(formatter, "build:{build}"),
             Self::Replica(artifact) => write!(formatter, "replica:{artifact}"),
             Self::Deployment(deployment) => write!(formatter, "deployment:{deployment}"),
+            Self::Controls => formatter.write_str("controls"),
             Self::Anything => formatter.write_str("anything"),
         }
     }
@@ -46,6 +49,7 @@ impl Hint {
         let (kind, id) = payload.split_once(':').unwrap_or((payload, ""));
         let hint = match kind {
             "queued" => Some(Self::Queued),
+            "controls" => Some(Self::Controls),
             "build" => id.parse().ok().map(Self::Build),
             "replica" => id.parse().ok().map(Self::Replica),
             "deployment" => id.parse().ok().map(Self::Deployment),

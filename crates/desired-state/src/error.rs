@@ -31,11 +31,11 @@ pub enum Error {
         /// What the decoder said.
         source: serde_json::Error,
     },
-    /// One epoch was given to two different desired states, which a correct publisher never does.
-    #[error("epoch {epoch} of service {service} is already used by another desired state")]
+    /// One epoch was given to two different values, which a correct publisher never does.
+    #[error("epoch {epoch} of {key} is already used by another value")]
     EpochReused {
-        /// Whose.
-        service: model::ServiceName,
+        /// The key.
+        key: String,
         /// Which.
         epoch: model::Epoch,
     },
@@ -43,8 +43,8 @@ pub enum Error {
     #[error("failed to encode a desired state")]
     Encode(#[source] serde_json::Error),
     /// Others changed the same key again and again.
-    #[error("failed to publish service {0}: other publishers were faster every time")]
-    Contended(model::ServiceName),
+    #[error("failed to publish {0}: other publishers were faster every time")]
+    Contended(String),
     /// The region holds more services than a host may have.
     #[error("the region has more than {} services", model::host::SERVICES_MAX)]
     TooManyServices,

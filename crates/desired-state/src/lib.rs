@@ -1,6 +1,7 @@
 //! Floor 2: what a region should run, kept in that region's etcd.
 //!
-//! The publisher writes one small key a service; the region's replication manager reads them all. The
+//! The publisher writes one small key a service, and one for what operators said about the region's
+//! distributions; the region's replication manager reads them all. The
 //! number of keys and their size do not depend on how many hosts the region has.
 //!
 //! It promises:

@@ -1,16 +1,21 @@
-//! Reading everything that a region should run.
+//! Reading everything that a region should run, and what was said about its distributions.
 
 use crate::Error;
 use crate::store::{ANSWER_LENGTH_MAX, DesiredState, limited};
 use etcd_client::{GetOptions, KeyValue};
 use model::DesiredService;
+use model::control::RegionControls;
 use model::host::SERVICES_MAX;
+use serde::de::DeserializeOwned;
 
 /// A region's desired state at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
     /// Every service, in the order of its name.
     pub services: Vec<DesiredService>,
+    /// What was said about the region's distributions; absent if it could not be understood, and then what
+    /// was known before stands.
+    pub controls: Option<RegionControls>,
     /// Keys of services whose value could not be understood. A reader keeps what it knew of these: not to
     /// understand an order is no order to stop.
     pub unreadable: Vec<String>,
@@ -19,7 +24,7 @@ pub struct Snapshot {
 }
 
 impl DesiredState {
-    /// Reads every service of the region, at most [`SERVICES_MAX`].
+    /// Reads every service of the region, at most [`SERVICES_MAX`], and what was said about its distributions.
     pub async fn list(&self) -> Result<Snapshot, Error> {
         const ACTION: &str = "list the services";
         let mut client = self
@@ -27,14 +32,20 @@ impl DesiredState {
             .kv_client()
             .max_decoding_message_size(ANSWER_LENGTH_MAX);
         let limit = i64::try_from(SERVICES_MAX).unwrap_or(i64::MAX);
+        let controls = limited(ACTION, client.get(self.controls_key(), None)).await?;
         let options = GetOptions::new().with_prefix().with_limit(limit);
         let found = limited(ACTION, client.get(self.services_prefix(), Some(options))).await?;
         if found.more() {
             return Err(Error::TooManyServices);
         }
-        let header = found.header().ok_or(Error::Incomplete { action: ACTION })?;
+        // A watch from the earlier of both moments misses nothing.
+        let header = controls.header().ok_or(Error::Incomplete { action: ACTION })?;
         let mut snapshot = Snapshot {
             services: Vec::with_capacity(found.kvs().len()),
+            controls: match controls.kvs().first() {
+                Some(stored) => decode(stored).ok(),
+                None => Some(RegionControls::default()),
+            },
             unreadable: Vec::new(),
             revision: header.revision(),
         };
@@ -48,7 +59,7 @@ impl DesiredState {
     }
 }
 
-pub(crate) fn decode(stored: &KeyValue) -> Result<DesiredService, Error> {
+pub(crate) fn decode<T: DeserializeOwned>(stored: &KeyValue) -> Result<T, Error> {
     serde_json::from_slice(stored.value()).map_err(|source| Error::Undecodable {
         key: key_of(stored),
         source,

@@ -40,6 +40,16 @@ impl DesiredState {
         Ok(Self { client, prefix })
     }
 
+    /// Begins every key of the region.
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// The one key of what was said about the region's distributions.
+    pub(crate) fn controls_key(&self) -> String {
+        format!("{}controls", self.prefix)
+    }
+
     pub(crate) fn services_prefix(&self) -> String {
         format!("{}services/", self.prefix)
     }

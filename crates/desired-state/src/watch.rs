@@ -23,7 +23,8 @@ impl DesiredState {
     pub fn watch(&self, revision: i64) -> Watch {
         Watch {
             client: self.client.watch_client(),
-            prefix: self.services_prefix(),
+            // The leader's key lies there too; it changes so seldom that one listing more costs nothing.
+            prefix: self.prefix().to_owned(),
             next_revision: revision + 1,
             stream: None,
             reopen_at: Instant::now(),

@@ -164,6 +164,7 @@ impl World {
             hosts_alive: HOSTS,
             store_bytes_read: 0,
             instances: instances.collect(),
+            distributions: Vec::new(),
         };
         self.builds.apply_region_report(&report).await.unwrap();
     }

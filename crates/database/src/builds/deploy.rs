@@ -3,6 +3,7 @@
 use super::{
     Builds, DeploymentRow,
     artifacts::{lock_regions, want_replicas},
+    controls::lift_aborts,
     deployments::{deployment_rows, enter_state},
     progress::keep_final_counts,
 };
@@ -51,6 +52,7 @@ impl Builds {
         enter_state(&mut transaction, id, DeploymentState::Pending, None).await?;
         want_replicas(&mut transaction, &new.artifact).await?;
         ask_every_region(&mut transaction, id, new, &numbers).await?;
+        lift_aborts(&mut transaction, &new.artifact).await?;
         hints::send(&mut transaction, Hint::Deployment(id)).await?;
         let row = sqlx::query_as(deployment_rows!("WHERE deployments.id = $1"))
             .bind(id.0)

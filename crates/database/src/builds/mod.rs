@@ -2,9 +2,11 @@
 //! region should run and does run.
 
 mod artifacts;
+mod controls;
 mod deploy;
 mod deployments;
 mod directives;
+mod distributions;
 mod events;
 mod instances;
 mod outbox;
@@ -15,8 +17,10 @@ mod report;
 mod services;
 
 pub use artifacts::Artifact;
+pub use controls::{ControlsRow, DistributionChange};
 pub use deploy::NewDeployment;
 pub use deployments::{Cancelled, DeploymentRow};
+pub use distributions::DistributionRow;
 pub use events::{Events, RegionEvents, StateEntered};
 pub use instances::InstanceRow;
 pub use outbox::OutboxRow;

@@ -1,7 +1,8 @@
 //! Taking in what a region's leader reports.
 
-use super::Builds;
+use super::{Builds, distributions};
 use crate::{Error, Hint, hints, row};
+use model::distribution::DISTRIBUTIONS_MAX;
 use model::region_report::{HostInstance, REPORT_INSTANCES_MAX, RegionReport};
 use model::{DeploymentId, HostName, ServiceName};
 use serde::Serialize;
@@ -122,17 +123,23 @@ impl Builds {
     /// than it has said before is old news, and left out; so is a service that is not known here.
     ///
     /// Fails with [`Error::StaleTerm`] when a newer leader has spoken, [`Error::UnknownRegion`], and
-    /// [`Error::TooLarge`] above [`REPORT_INSTANCES_MAX`].
+    /// [`Error::TooLarge`] above [`REPORT_INSTANCES_MAX`] or [`DISTRIBUTIONS_MAX`].
     pub async fn apply_region_report(&self, report: &RegionReport) -> Result<(), Error> {
-        if report.instances.len() > REPORT_INSTANCES_MAX {
-            return Err(Error::TooLarge {
-                what: "the number of instances in a report",
-                actual: report.instances.len(),
-                limit: REPORT_INSTANCES_MAX,
-            });
-        }
+        check_length(
+            "the number of instances in a report",
+            report.instances.len(),
+            REPORT_INSTANCES_MAX,
+        )?;
+        check_length(
+            "the number of distributions in a report",
+            report.distributions.len(),
+            DISTRIBUTIONS_MAX,
+        )?;
         let mut transaction = self.pool.begin().await?;
         take_word(&mut transaction, report).await?;
+        for distribution in &report.distributions {
+            distributions::take_in(&mut transaction, &report.region, distribution).await?;
+        }
         // Sorted, so that two reports lock rows in one order; the last word wins.
         let instances: BTreeMap<(&ServiceName, &HostName), Columns<'_>> = report
             .instances
@@ -151,6 +158,13 @@ impl Builds {
         transaction.commit().await?;
         Ok(())
     }
+}
+
+fn check_length(what: &'static str, actual: usize, limit: usize) -> Result<(), Error> {
+    if actual > limit {
+        return Err(Error::TooLarge { what, actual, limit });
+    }
+    Ok(())
 }
 
 /// Stores the leader's word on itself, unless a newer leader has spoken. Holds the region's row, so

@@ -4,6 +4,7 @@
 
 mod claiming;
 mod deploying;
+mod distributing;
 mod fencing;
 mod hinting;
 mod leading;

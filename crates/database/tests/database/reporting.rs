@@ -39,6 +39,7 @@ fn report(term: i64, instances: Vec<HostInstance>) -> RegionReport {
         hosts_alive: 3,
         store_bytes_read: 1_000,
         instances,
+        distributions: Vec::new(),
     }
 }
 

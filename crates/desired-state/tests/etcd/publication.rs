@@ -4,6 +4,7 @@ use crate::common::{World, desired, eventually, within};
 use desired_state::{Error, Published};
 use etcd_client::Client;
 use model::Epoch;
+use model::control::{Limits, RegionControls};
 use model::deployment::Directive;
 
 #[tokio::test]
@@ -138,4 +139,44 @@ async fn a_watch_and_a_publisher_outlive_a_restart_of_etcd() {
     eventually(|| async { store.publish(&desired("web", 2)).await }).await;
     within("a hint after the restart", hinted).await.unwrap();
     drop(world);
+}
+
+#[tokio::test]
+async fn what_was_said_about_distributions_is_listed_and_never_goes_back() {
+    let world = World::new().await;
+    let store = world.connect().await;
+    let nothing = store.list().await.unwrap().controls;
+    assert_eq!(nothing, Some(RegionControls::default()));
+
+    let mut watch = store.watch(store.list().await.unwrap().revision);
+    let said = |epoch, download| RegionControls {
+        epoch: Epoch(epoch),
+        limits: Limits {
+            upload_bytes_per_s: None,
+            download_bytes_per_s: Some(download),
+        },
+        distributions: Vec::new(),
+    };
+    assert_eq!(
+        store.publish_controls(&said(2, 9)).await.unwrap(),
+        Published::Written
+    );
+    within("a hint", watch.changed()).await;
+    assert_eq!(
+        store.publish_controls(&said(2, 9)).await.unwrap(),
+        Published::Already
+    );
+    assert_eq!(
+        store.publish_controls(&said(1, 5)).await.unwrap(),
+        Published::Newer(Epoch(2))
+    );
+    assert!(matches!(
+        store.publish_controls(&said(2, 5)).await,
+        Err(Error::EpochReused { epoch: Epoch(2), .. })
+    ));
+    let snapshot = store.list().await.unwrap();
+    assert_eq!(
+        (snapshot.controls, snapshot.services),
+        (Some(said(2, 9)), Vec::new())
+    );
 }
