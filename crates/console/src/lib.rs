@@ -19,6 +19,7 @@ mod app;
 mod assets;
 mod change;
 mod deploy;
+mod distributions;
 mod enqueue;
 mod extract;
 mod format;

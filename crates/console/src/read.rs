@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::refusal::Refusal;
-use crate::{rows, wire};
+use crate::{distributions, rows, wire};
 use database::builds::{Events, RegionProgress};
 use model::{ArtifactId, BuildId, BuildState, DeploymentId, ServiceName};
 use std::collections::HashMap;
@@ -102,6 +102,7 @@ pub(crate) async fn deployment_detail(
     let made = app.builds.artifact_of(row.build).await?;
     let events = app.builds.events(id).await?;
     let progress = app.builds.region_status(id).await?;
+    let distribution = distributions::of(app, &row.artifact).await?;
     let instances = app
         .builds
         .instances(&row.service, None, wire::INSTANCES_MAX)
@@ -112,7 +113,7 @@ pub(crate) async fn deployment_detail(
             repository: made.repository,
             commit: made.commit,
         }),
-        regions: regions(progress, &events),
+        regions: regions(progress, &events, distribution),
         steps: events.states.into_iter().map(rows::step).collect(),
         instances: instances.into_iter().map(rows::instance).collect(),
     })
@@ -180,8 +181,12 @@ fn count(builds: &[wire::Build]) -> wire::BuildCounts {
     counts
 }
 
-/// Progress and moments of each region; both lists are by region.
-fn regions(progress: Vec<RegionProgress>, events: &Events) -> Vec<wire::RegionProgress> {
+/// Progress, moments and distribution of each region.
+fn regions(
+    progress: Vec<RegionProgress>,
+    events: &Events,
+    mut distribution: wire::Distribution,
+) -> Vec<wire::RegionProgress> {
     progress
         .into_iter()
         .map(|row| {
@@ -199,7 +204,11 @@ fn regions(progress: Vec<RegionProgress>, events: &Events) -> Vec<wire::RegionPr
                     first_healthy_at: events.first_healthy_at,
                     last_healthy_at: events.last_healthy_at,
                 });
-            rows::region_progress(row, moments.unwrap_or_default())
+            let its = distribution
+                .regions
+                .extract_if(.., |its| its.region == row.region)
+                .next();
+            rows::region_progress(row, moments.unwrap_or_default(), its)
         })
         .collect()
 }

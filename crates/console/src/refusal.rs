@@ -6,7 +6,8 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use model::{
-    BuildId, BuildState, Commit, DeploymentId, RegionName, RepositoryName, Revision, ServiceName, Target,
+    ArtifactId, BuildId, BuildState, Commit, DeploymentId, RegionName, RepositoryName, Revision, ServiceName,
+    Target,
 };
 
 /// Why a request was not done. Nothing was changed.
@@ -50,6 +51,8 @@ pub(crate) enum Refusal {
     UnknownService(ServiceName),
     #[error("there is no deployment {0}")]
     UnknownDeployment(DeploymentId),
+    #[error("artifact {} is not distributed there", .0.short())]
+    UnknownDistribution(ArtifactId),
     #[error("there is no region {0}")]
     UnknownRegion(RegionName),
     #[error("build {build} is {state}; only a build that has SUCCEEDED can be deployed")]
@@ -104,6 +107,7 @@ impl Refusal {
             Self::UnknownBuild(_) => ("unknown_build", StatusCode::NOT_FOUND),
             Self::UnknownService(_) => ("unknown_service", StatusCode::NOT_FOUND),
             Self::UnknownDeployment(_) => ("unknown_deployment", StatusCode::NOT_FOUND),
+            Self::UnknownDistribution(_) => ("unknown_distribution", StatusCode::NOT_FOUND),
             Self::UnknownRegion(_) => ("unknown_region", StatusCode::NOT_FOUND),
             Self::NotSucceeded { .. } => ("build_not_succeeded", StatusCode::CONFLICT),
             Self::NotRecorded(_) => ("build_not_recorded", StatusCode::CONFLICT),
@@ -148,6 +152,10 @@ impl Refusal {
                 format!("register it with `starling service apply`, or correct the name {name}")
             }
             Self::UnknownDeployment(_) => "list deployments with `starling deployments`".to_owned(),
+            Self::UnknownDistribution(_) => {
+                "list distributions with `starling distribution list`; only what a service is deployed to can be controlled"
+                    .to_owned()
+            }
             Self::UnknownRegion(_) => "add the region to the configuration of the API".to_owned(),
             Self::NotSucceeded { build, state } => after_state(*build, *state),
             Self::NotRecorded(_) => "ask again in a minute at most; the synchronizer records it".to_owned(),
@@ -230,6 +238,7 @@ impl From<database::Error> for Refusal {
             Error::UnknownBuild(build) => Self::UnknownBuild(build),
             Error::UnknownService(service) => Self::UnknownService(service),
             Error::UnknownRegion(region) => Self::UnknownRegion(region),
+            Error::UnknownDistribution(artifact) => Self::UnknownDistribution(artifact),
             Error::UnknownDeployment(deployment) => Self::UnknownDeployment(deployment),
             Error::QueueFull(waiting) => Self::QueueFull { waiting },
             Error::NotRecorded { build, .. } => Self::NotRecorded(build),

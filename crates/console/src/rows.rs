@@ -11,7 +11,11 @@ use std::time::Duration;
 /// A leader reports every few seconds; after this long its region is called silent.
 const SILENT_AFTER: Duration = Duration::from_secs(60);
 
-pub(crate) fn region_progress(row: RegionProgress, moments: wire::RegionMoments) -> wire::RegionProgress {
+pub(crate) fn region_progress(
+    row: RegionProgress,
+    moments: wire::RegionMoments,
+    distribution: Option<wire::RegionDistribution>,
+) -> wire::RegionProgress {
     let counts = row.counts;
     wire::RegionProgress {
         region: row.region,
@@ -34,6 +38,7 @@ pub(crate) fn region_progress(row: RegionProgress, moments: wire::RegionMoments)
             wasted_bytes: counts.wasted_bytes,
             elapsed_ms: counts.elapsed_ms_max,
         },
+        distribution,
         moments,
     }
 }

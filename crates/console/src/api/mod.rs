@@ -2,6 +2,7 @@
 
 mod builds;
 mod deployments;
+mod distributions;
 mod overview;
 mod regions;
 mod repositories;
@@ -18,6 +19,7 @@ pub(crate) fn router() -> Router<App> {
     Router::new()
         .merge(builds::router())
         .merge(deployments::router())
+        .merge(distributions::router())
         .merge(overview::router())
         .merge(regions::router())
         .merge(repositories::router())

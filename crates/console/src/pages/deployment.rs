@@ -3,6 +3,7 @@
 use super::badge;
 use super::chart::Chart;
 use super::deployment_timeline::{self, STEPS};
+use super::distribution;
 use super::frame::{self, Frame, PageRefusal, fragment};
 use crate::app::App;
 use crate::extract::{Engineer, Id};
@@ -27,6 +28,7 @@ struct Page {
     frame: Frame,
     head: Head,
     regions: Regions,
+    distribution: distribution::Part,
     timeline: Timeline,
     hosts: Hosts,
     live: bool,
@@ -104,6 +106,7 @@ fn source_list(transfer: &Transfer) -> [(&'static str, &'static str, u64); 4] {
 struct Parts {
     head: Head,
     regions: Regions,
+    distribution: distribution::Part,
     timeline: Timeline,
     hosts: Hosts,
     ended: bool,
@@ -131,6 +134,7 @@ async fn parts(app: &App, id: DeploymentId) -> Result<Parts, Refusal> {
                 })
                 .collect(),
         },
+        distribution: distribution::Part::new(&detail, now),
         timeline: Timeline {
             rows: deployment_timeline::rows(&detail, now),
         },
@@ -161,6 +165,7 @@ pub(crate) async fn page(
     let Parts {
         head,
         regions,
+        distribution,
         timeline,
         hosts,
         ended,
@@ -169,6 +174,7 @@ pub(crate) async fn page(
         frame: Frame::new("/deployments", &actor),
         head,
         regions,
+        distribution,
         timeline,
         hosts,
         live: !ended,
@@ -204,6 +210,7 @@ impl Feed for OneDeployment {
             parts: vec![
                 Part::state("head", fragment(&parts.head)?),
                 Part::state("regions", fragment(&parts.regions)?),
+                Part::state("distribution", fragment(&parts.distribution)?),
                 Part::state("timeline", fragment(&parts.timeline)?),
                 Part::state("hosts", fragment(&parts.hosts)?),
             ],

@@ -7,9 +7,11 @@ mod build;
 mod build_timeline;
 mod builds;
 mod chart;
+mod curve;
 mod deployment;
 mod deployment_timeline;
 mod deployments;
+mod distribution;
 mod frame;
 mod log;
 pub(crate) mod login;
@@ -36,6 +38,7 @@ pub(crate) fn router() -> Router<App> {
         .route("/deployments/{id}", get(deployment::page))
         .route("/deployments/{id}/live", get(deployment::live))
         .route("/deployments/{id}/cancel", post(deployment::cancel))
+        .route("/deployments/{id}/distribution", post(distribution::say))
         .route("/services", get(services::page))
         .route("/services/live", get(services::live))
         .route("/logout", post(login::log_out))

@@ -1,5 +1,6 @@
 //! Deployments, region by region and host by host.
 
+use super::RegionDistribution;
 use jiff::Timestamp;
 use model::deployment::Directive;
 use model::instance::Transfer;
@@ -119,6 +120,8 @@ pub struct RegionProgress {
     pub errors: u64,
     /// The sum of what the region's hosts received, by source; `elapsed_ms` is the slowest host's.
     pub transfer: Transfer,
+    /// The release's bytes on their way to the region's hosts; none where nobody ever lacked them.
+    pub distribution: Option<RegionDistribution>,
     /// When each thing happened there.
     pub moments: RegionMoments,
 }

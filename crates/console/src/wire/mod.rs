@@ -5,6 +5,7 @@
 
 mod builds;
 mod deployments;
+mod distributions;
 mod error;
 mod overview;
 mod regions;
@@ -19,6 +20,9 @@ pub use deployments::{
     Deployment, DeploymentDetail, DeploymentList, DeploymentStep, HostInstance, NewDeployment, RegionMoments,
     RegionProgress, Source,
 };
+pub use distributions::{
+    Distribution, DistributionList, Progress, RegionDistribution, RegionLimits, RegionLimitsList, WhichRegion,
+};
 pub use error::{ErrorBody, ErrorDetail};
 pub use overview::{BuildCounts, Overview, RegionSummary};
 pub use regions::ReportAccepted;
@@ -29,5 +33,7 @@ pub use services::{Service, ServiceList};
 pub const LIST_LIMIT_MAX: u32 = 200;
 /// The page size of a list when none is asked for.
 pub const LIST_LIMIT_DEFAULT: u32 = 50;
+/// The most artifacts in one [`DistributionList`].
+pub const DISTRIBUTIONS_MAX: u32 = 50;
 /// The most instances in one [`DeploymentDetail`].
 pub const INSTANCES_MAX: u32 = 1_000;

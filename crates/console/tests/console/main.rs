@@ -5,6 +5,7 @@
 mod admitting;
 mod building;
 mod deploying;
+mod distributing;
 mod living;
 mod reading;
 mod registering;
