@@ -3,6 +3,8 @@
 mod build;
 mod cancel;
 mod deploy;
+mod distribution;
+mod limits;
 mod logs;
 mod repository;
 mod service;
@@ -38,6 +40,12 @@ pub enum EngineerCommand {
     Deploy(deploy::Options),
     /// List deployments, newest first.
     Deployments(deploy::ListOptions),
+    /// See and control artifacts on their way to hosts.
+    #[command(subcommand)]
+    Distribution(distribution::DistributionCommand),
+    /// Limit how fast a region's hosts exchange pieces.
+    #[command(subcommand)]
+    Limits(limits::LimitsCommand),
     /// Show the whole way of a build or deployment, or of everything.
     Status(status::Options),
 }
@@ -70,6 +78,8 @@ pub async fn run(
             EngineerCommand::Service(command) => service::run(command, &session).await,
             EngineerCommand::Deploy(options) => deploy::run(options, &session).await,
             EngineerCommand::Deployments(options) => deploy::list(&options, &session).await,
+            EngineerCommand::Distribution(command) => distribution::run(command, &session).await,
+            EngineerCommand::Limits(command) => limits::run(command, &session).await,
             EngineerCommand::Status(options) => status::run(&options, &session).await,
         }
     };

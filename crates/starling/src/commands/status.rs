@@ -1,6 +1,6 @@
 //! `starling status`: the whole way of a build or deployment.
 
-use super::{Session, build, deploy};
+use super::{Session, build, deploy, distribution};
 use crate::api_client::Error;
 use crate::output::{between, bytes, seconds, table};
 use clap::Args;
@@ -114,6 +114,7 @@ pub fn deployment_text(detail: &DeploymentDetail) -> String {
     }
     let rows = detail.regions.iter().map(|region| {
         let transfer = &region.transfer;
+        let distribution = region.distribution.as_ref();
         [
             region.region.to_string(),
             region.replica.map(|state| state.to_string()).unwrap_or_default(),
@@ -123,6 +124,8 @@ pub fn deployment_text(detail: &DeploymentDetail) -> String {
             bytes(transfer.seed_bytes),
             bytes(transfer.peer_bytes),
             bytes(transfer.local_bytes),
+            distribution.map(distribution::progress_text).unwrap_or_default(),
+            distribution.map(distribution::left_text).unwrap_or_default(),
         ]
     });
     let header = [
@@ -134,6 +137,8 @@ pub fn deployment_text(detail: &DeploymentDetail) -> String {
         "FROM SEED",
         "FROM PEERS",
         "FOUND",
+        "BYTES",
+        "TIME LEFT",
     ];
     text += &format!("\n{}\n", table(header, rows));
     let rows = detail.instances.iter().map(|host| {

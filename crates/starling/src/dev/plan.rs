@@ -12,6 +12,7 @@ use ::agent::TasksOnExit;
 use anyhow::Context as _;
 use console::{Role as TokenRole, Token, TokenHash};
 use local_services::{Postgres, remembered_port};
+use model::control::Limits;
 use model::repository::LocalRepositories;
 use model::{HostName, RegionName};
 use serde::Serialize;
@@ -305,6 +306,7 @@ impl<'a> Plan<'a> {
             trusted_keys: vec![self.signing_key.1.clone()],
             ports: (first_port, first_port + TASK_PORTS_A_HOST - 1),
             tasks_on_exit: TasksOnExit::Stop,
+            limits: Limits::default(),
             managers: managers.to_vec(),
             swarm: swarm_settings(&node, "/ip4/127.0.0.1/tcp/0".to_owned()),
             observe: observe::Settings::default(),

@@ -4,6 +4,7 @@ use super::parts::{self, SwarmSettings};
 use crate::observe;
 use agent::{Config, Manager, TasksOnExit};
 use anyhow::Context as _;
+use model::control::Limits;
 use model::{HostName, RegionName, ZoneName};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -29,6 +30,9 @@ pub struct Settings {
     /// Whether tasks stop with the agent, or go on and are adopted by the next one.
     #[serde(default = "keep")]
     pub tasks_on_exit: TasksOnExit,
+    /// Limits of this host's own; of these and the region's, the lower count.
+    #[serde(default)]
+    pub limits: Limits,
     /// The region's managers.
     pub managers: Vec<ManagerSettings>,
     pub swarm: SwarmSettings,
@@ -70,6 +74,8 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<
     );
     config.ports = settings.ports.0..=settings.ports.1;
     config.tasks_on_exit = settings.tasks_on_exit;
+    settings.limits.validate()?;
+    config.limits = settings.limits;
 
     let (handle, calls, driver) = Swarm::start(settings.swarm.read()?).await?;
     // Hosts are asked nothing; whoever tries is told so by the closed channel.

@@ -35,9 +35,15 @@ pub fn commit(folder: &Path, files: &[(&str, &str)]) -> String {
 
 /// A repository with the beacon as target `//:beacon` and service `beacon`, with a payload of so many bytes.
 pub fn beacon(folder: &Path, payload_bytes: u64) {
+    let toml = beacon_toml(payload_bytes);
+    repository(folder, &[("starling.toml", &toml), ("main.rs", BEACON)]);
+}
+
+/// The `starling.toml` of [`beacon`].
+pub fn beacon_toml(payload_bytes: u64) -> String {
     let compile = "rustc --edition 2024 -o out/beacon main.rs";
     let payload = format!("head -c {payload_bytes} /dev/urandom > out/payload");
-    let toml = format!(
+    format!(
         r#"
 [targets."//:beacon"]
 command = ["sh", "-c", "mkdir -p out && {compile} && {payload}"]
@@ -47,8 +53,7 @@ outputs = ["out"]
 target = "//:beacon"
 command = ["out/beacon"]
 "#
-    );
-    repository(folder, &[("starling.toml", &toml), ("main.rs", BEACON)]);
+    )
 }
 
 /// A repository with one target, `//:it`, that runs a shell line and declares `out`.

@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod browser;
+mod distributions;
 mod faults;
 mod fixture;
 mod journey;
