@@ -1,5 +1,6 @@
 //! Why a call on either database did not do what was asked.
 
+use crate::builds::EnrolmentRefused;
 use model::{
     ArtifactId, BuildId, DeploymentId, LeaseId, RegionName, RepositoryName, ServiceName, Target,
     service::InvalidServiceSpec,
@@ -66,6 +67,9 @@ pub enum Error {
     /// The spec says something impossible.
     #[error("the service's spec is refused")]
     InvalidSpec(#[from] InvalidServiceSpec),
+    /// A node was not let in, or not renewed.
+    #[error(transparent)]
+    Enrolment(#[from] EnrolmentRefused),
     /// A newer leader of the region has spoken.
     #[error("a report of term {term} from region {region} came after one of term {seen}")]
     StaleTerm {

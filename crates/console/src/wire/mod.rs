@@ -6,7 +6,7 @@
 mod builds;
 mod deployments;
 mod distributions;
-mod error;
+mod nodes;
 mod overview;
 mod regions;
 mod repositories;
@@ -23,7 +23,11 @@ pub use deployments::{
 pub use distributions::{
     Distribution, DistributionList, Progress, RegionDistribution, RegionLimits, RegionLimitsList, WhichRegion,
 };
-pub use error::{ErrorBody, ErrorDetail};
+pub use model::refusal::{ErrorBody, ErrorDetail};
+pub use nodes::{
+    JOIN_TOKEN_SECONDS, JOIN_TOKEN_SECONDS_DEFAULT, JoinToken, JoinTokenCreated, JoinTokenList, NewJoinToken,
+    Node, NodeList, REVOCATION_REASON_LENGTH_MAX, Revocation,
+};
 pub use overview::{BuildCounts, Overview, RegionSummary};
 pub use regions::ReportAccepted;
 pub use repositories::{NewRepository, Repository, RepositoryList};

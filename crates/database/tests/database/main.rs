@@ -5,6 +5,7 @@
 mod claiming;
 mod deploying;
 mod distributing;
+mod enrolling;
 mod fencing;
 mod hinting;
 mod leading;

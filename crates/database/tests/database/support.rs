@@ -266,6 +266,10 @@ impl TestJobs {
 }
 
 impl TestBuilds {
+    pub async fn run(&self, statement: &'static str) {
+        sqlx::query(statement).execute(&self.sql).await.unwrap();
+    }
+
     /// Records artifact `number`, its replicas verified everywhere.
     pub async fn verified(&self, number: u8) -> Artifact {
         let artifact = artifact(number);

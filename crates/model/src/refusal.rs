@@ -1,4 +1,4 @@
-//! How `/v1` says no.
+//! How the API says no, to whoever asked it something.
 
 use serde::{Deserialize, Serialize};
 
