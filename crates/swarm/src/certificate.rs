@@ -1,27 +1,20 @@
 //! Who may join a region's swarm: certificates, and the authority that issues them.
 
-use crate::identity::load_or_create;
+use crate::identity::{load_or_create, write};
 use crate::{Error, PeerId};
 use jiff::Timestamp;
 use libp2p::identity::{Keypair, PublicKey, ed25519};
+use model::node::Role;
 use model::{HostName, RegionName};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Begins every signed text, so that a signature made for another purpose is worth nothing here.
 const DOMAIN: &[u8] = b"starling swarm certificate 1\0";
 /// The longest encoded certificate, in bytes: two names of 63, a peer id of 52, a time, a signature.
 pub(crate) const CERTIFICATE_LENGTH_MAX: usize = 512;
-
-/// What a node is to its region.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Role {
-    /// Runs services and exchanges pieces with other hosts.
-    Host,
-    /// Seeds artifacts and gives orders.
-    Manager,
-}
 
 /// What an authority says of a node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,6 +96,18 @@ impl Certificate {
             return Err(InvalidCertificate::Expired(self.statement.not_after));
         }
         Ok(())
+    }
+
+    /// Writes it to a file that its owner alone can read, whole or not at all.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be written.
+    pub fn store(&self, path: &Path) -> Result<(), Error> {
+        write(path, &self.to_string()).map_err(|source| Error::Io {
+            doing: "write the certificate file".to_owned(),
+            source: Arc::new(source),
+        })
     }
 }
 

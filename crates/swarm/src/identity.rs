@@ -54,7 +54,7 @@ pub(crate) fn load_or_create(path: &Path) -> Result<Keypair, Error> {
         }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let secret = ed25519::SecretKey::generate();
-            write(path, secret.as_ref()).map_err(|error| failed("write", error))?;
+            write(path, &hex::encode(&secret)).map_err(|error| failed("write", error))?;
             Ok(ed25519::Keypair::from(secret).into())
         }
         Err(error) => Err(failed("read", error)),
@@ -67,8 +67,8 @@ fn parse(text: &str) -> Option<Keypair> {
     Keypair::ed25519_from_bytes(secret).ok()
 }
 
-/// Writes beside and renames, so that a crash never leaves half a key behind.
-fn write(path: &Path, secret: &[u8]) -> io::Result<()> {
+/// Writes one line beside and renames, so that a crash never leaves half a key behind.
+pub(crate) fn write(path: &Path, line: &str) -> io::Result<()> {
     let folder = match path.parent() {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
@@ -81,7 +81,7 @@ fn write(path: &Path, secret: &[u8]) -> io::Result<()> {
         .truncate(true)
         .mode(0o600)
         .open(&beside)?;
-    file.write_all(format!("{}\n", hex::encode(secret)).as_bytes())?;
+    file.write_all(format!("{line}\n").as_bytes())?;
     file.sync_all()?;
     fs::rename(&beside, path)?;
     fs::File::open(folder)?.sync_all()

@@ -10,6 +10,7 @@
 //! |---|---|
 //! | what happens, and who deals with it? | `driver/mod.rs`, [`Swarm::run`] |
 //! | who may join? | [`Certificate`], `security/mod.rs` |
+//! | how does a node get a certificate? | [`EnrolmentRequest`], [`RenewalRequest`] |
 //! | how does a piece come in and go out? | `driver/pieces.rs`, then `jobs.rs` |
 //! | when is a byte written, flushed, believed? | `disk/mod.rs` |
 //! | what goes over a connection, and how long may it be? | `wire/`, `behaviour.rs` |
@@ -39,13 +40,16 @@ mod config;
 mod dialer;
 mod disk;
 mod driver;
+mod enrolment;
 mod error;
 mod handle;
 mod identity;
 mod jobs;
+mod join_secret;
 mod metrics;
 mod names;
 mod pacer;
+mod node_key;
 mod peer_id;
 mod security;
 mod session;
@@ -56,12 +60,16 @@ mod tests;
 mod transfer;
 mod wire;
 
-pub use certificate::{Authority, AuthorityKey, Certificate, InvalidCertificate, Role, Statement};
+pub use certificate::{Authority, AuthorityKey, Certificate, InvalidCertificate, Statement};
 pub use config::Config;
 pub use driver::Swarm;
+pub use enrolment::{EnrolmentRequest, Issued, RenewalRequest, Unproven};
 pub use error::Error;
 pub use handle::{CALL_ANSWER_LENGTH_MAX, CALL_REQUEST_LENGTH_MAX, Fetch, FetchState, Handle, IncomingCall};
 pub use identity::Identity;
+pub use join_secret::{InvalidJoinSecret, JoinSecret};
+pub use model::node::Role;
+pub use node_key::{InvalidKeyText, NodeKey, Signature};
 pub use peer_id::PeerId;
 pub use source::{PieceSource, Source};
 pub use status::{ArtifactStatus, BannedPeer, PeerStatus, Status};
