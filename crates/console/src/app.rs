@@ -1,6 +1,7 @@
 //! What every request shares.
 
 use crate::change::Changes;
+use crate::enrol::Issuer;
 use crate::live::Streams;
 use crate::service::{Config, Error};
 use crate::token::{TOKENS_MAX, Tokens};
@@ -19,6 +20,8 @@ pub(crate) struct App {
     pub(crate) tokens: Tokens,
     pub(crate) local_repositories: LocalRepositories,
     pub(crate) secure_cookie: bool,
+    /// Signs the certificates of nodes.
+    pub(crate) issuer: Issuer,
     /// Wakes live streams when something changed.
     pub(crate) changes: Changes,
     /// Counts live streams.
@@ -41,6 +44,7 @@ impl App {
             tokens: Tokens::new(config.tokens),
             local_repositories: config.local_repositories,
             secure_cookie: config.secure_cookie,
+            issuer: Issuer::new(config.authorities, config.certificate_life)?,
             changes: Changes::default(),
             streams: Streams::default(),
             background: TaskTracker::new(),

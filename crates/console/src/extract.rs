@@ -117,6 +117,25 @@ where
     }
 }
 
+/// The two names in a path.
+#[derive(Debug)]
+pub(crate) struct Pair<A, B>(pub(crate) A, pub(crate) B);
+
+impl<A, B> FromRequestParts<App> for Pair<A, B>
+where
+    A: DeserializeOwned + Send,
+    B: DeserializeOwned + Send,
+{
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
+        let Path((one, other)) = Path::from_request_parts(parts, app)
+            .await
+            .map_err(|error| Refusal::Invalid(error.body_text()))?;
+        Ok(Self(one, other))
+    }
+}
+
 /// The source names the field and what is wrong with it; the rejection itself only says where it stood.
 fn unreadable(status: StatusCode, rejection: &dyn std::error::Error) -> Refusal {
     if status == StatusCode::PAYLOAD_TOO_LARGE {

@@ -1,8 +1,10 @@
 //! Floor 3: the engineers' way in: the HTTP API under `/v1` and the web console at `/`.
 //!
 //! What it promises:
-//! - Nothing but the login page and static files is shown or done without a token; a region's token
-//!   opens nothing but that region's report.
+//! - Nothing but the login page, static files and the enrolment of nodes is shown or done without a token; a
+//!   region's token opens nothing but that region's report and its list of revoked nodes.
+//! - A node gets a certificate only for a join token that nobody used before, or for a certificate that has
+//!   not expired, and only after it proved its key. The authorities' private keys are known here alone.
 //! - A request that is refused changed nothing, names what was wrong and says what to do next; every
 //!   refusal is in `refusal.rs`.
 //! - A build is enqueued only for a registered repository, a revision that resolves to a commit and,
@@ -21,6 +23,7 @@ mod change;
 mod deploy;
 mod distributions;
 mod enqueue;
+mod enrol;
 mod extract;
 mod format;
 mod guard;

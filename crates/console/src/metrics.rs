@@ -12,6 +12,10 @@ const BUILDS_REQUESTED: &str = "starling_console_builds_requested_total";
 const DEPLOYMENTS_CONFIRMED: &str = "starling_console_deployments_confirmed_total";
 /// Reports of regions that were accepted.
 const REPORTS_ACCEPTED: &str = "starling_console_reports_accepted_total";
+/// Nodes that asked for a first certificate, by whether they got one.
+const ENROLMENTS: &str = "starling_console_enrolments_total";
+/// Nodes that asked for another certificate, by whether they got one.
+const RENEWALS: &str = "starling_console_renewals_total";
 
 pub(crate) fn stream_opened() {
     gauge!(STREAMS_OPEN).increment(1.0);
@@ -35,4 +39,12 @@ pub(crate) fn deployment_confirmed() {
 
 pub(crate) fn report_accepted() {
     counter!(REPORTS_ACCEPTED).increment(1);
+}
+
+pub(crate) fn enrolment(issued: bool) {
+    counter!(ENROLMENTS, "outcome" => if issued { "issued" } else { "refused" }).increment(1);
+}
+
+pub(crate) fn renewal(issued: bool) {
+    counter!(RENEWALS, "outcome" => if issued { "issued" } else { "refused" }).increment(1);
 }

@@ -4,7 +4,9 @@ use crate::app::App;
 use crate::refusal::Refusal;
 use crate::{distributions, rows, wire};
 use database::builds::{Events, RegionProgress};
-use model::{ArtifactId, BuildId, BuildState, DeploymentId, ServiceName};
+use model::{
+    ArtifactId, BuildId, BuildState, DeploymentId, HostName, JoinTokenId, PeerName, RegionName, ServiceName,
+};
 use std::collections::HashMap;
 
 /// The newest deployments that are searched for those of one build or service.
@@ -40,6 +42,53 @@ pub(crate) async fn deployments(
         deployments: rows.into_iter().map(rows::deployment).collect(),
         next,
     })
+}
+
+/// A page of join tokens.
+pub(crate) async fn join_tokens(
+    app: &App,
+    limit: u32,
+    before: Option<JoinTokenId>,
+) -> Result<wire::JoinTokenList, Refusal> {
+    let limit = limit.clamp(1, wire::LIST_LIMIT_MAX);
+    let rows = app.builds.join_tokens(limit, before).await?;
+    let next = next_page(&rows, limit, |row| row.id);
+    Ok(wire::JoinTokenList {
+        tokens: rows.into_iter().map(rows::join_token).collect(),
+        next,
+    })
+}
+
+/// A page of nodes, of one region or of all.
+pub(crate) async fn nodes(
+    app: &App,
+    region: Option<&RegionName>,
+    after: Option<&str>,
+    limit: u32,
+) -> Result<wire::NodeList, Refusal> {
+    let limit = limit.clamp(1, wire::LIST_LIMIT_MAX);
+    let after = after.map(node_place).transpose()?;
+    let after = after.as_ref().map(|(region, name, peer)| (region, name, peer));
+    let rows = app.builds.nodes(region, after, limit).await?;
+    let next = next_page(&rows, limit, |row| {
+        format!("{}/{}/{}", row.region, row.name, row.peer)
+    });
+    Ok(wire::NodeList {
+        nodes: rows.into_iter().map(rows::node).collect(),
+        next,
+    })
+}
+
+/// Reads where a page begins, as the one before it said.
+fn node_place(after: &str) -> Result<(RegionName, HostName, PeerName), Refusal> {
+    let mut words = after.split('/');
+    let mut word = || words.next().unwrap_or_default();
+    match (word().parse(), word().parse(), word().parse()) {
+        (Ok(region), Ok(name), Ok(peer)) => Ok((region, name, peer)),
+        _ => Err(Refusal::Invalid(
+            "after: give what the page before called `next`".to_owned(),
+        )),
+    }
 }
 
 /// The last of a full page is where the next one begins.

@@ -1,13 +1,15 @@
 //! Every way in which the console says no: its words, its code, its status and what to do next, in
 //! one place.
 
+mod enrolment;
+
 use crate::wire::{ErrorBody, ErrorDetail};
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use model::{
-    ArtifactId, BuildId, BuildState, Commit, DeploymentId, RegionName, RepositoryName, Revision, ServiceName,
-    Target,
+    ArtifactId, BuildId, BuildState, Commit, DeploymentId, HostName, JoinTokenId, RegionName, RepositoryName,
+    Revision, ServiceName, Target,
 };
 
 /// Why a request was not done. Nothing was changed.
@@ -73,6 +75,20 @@ pub(crate) enum Refusal {
     StaleReport(String),
     #[error("{0}")]
     InvalidSpec(#[from] model::service::InvalidServiceSpec),
+    #[error("there is no join token {0}")]
+    UnknownJoinToken(JoinTokenId),
+    #[error("there is no node {name} in region {region}")]
+    UnknownNode { region: RegionName, name: HostName },
+    #[error("this server has no authority for region {0}")]
+    NoAuthority(RegionName),
+    #[error(transparent)]
+    Unproven(#[from] swarm::Unproven),
+    #[error("the certificate is of no use: {0}")]
+    Certificate(#[from] swarm::InvalidCertificate),
+    #[error(transparent)]
+    Enrolment(database::builds::EnrolmentRefused),
+    #[error("too many nodes ask to be enrolled at once")]
+    TooManyAttempts,
     #[error("the request is larger than this address takes")]
     TooLarge,
     #[error("the answer took too long")]
@@ -116,6 +132,13 @@ impl Refusal {
             Self::QueueFull { .. } => ("queue_full", StatusCode::SERVICE_UNAVAILABLE),
             Self::StaleReport(_) => ("stale_report", StatusCode::CONFLICT),
             Self::InvalidSpec(_) => ("invalid_service", StatusCode::UNPROCESSABLE_ENTITY),
+            Self::UnknownJoinToken(_) => ("unknown_join_token", StatusCode::NOT_FOUND),
+            Self::UnknownNode { .. } => ("unknown_node", StatusCode::NOT_FOUND),
+            Self::NoAuthority(_) => ("no_authority", StatusCode::NOT_FOUND),
+            Self::Unproven(unproven) => enrolment::unproven(unproven).0,
+            Self::Certificate(_) => ("certificate_invalid", StatusCode::FORBIDDEN),
+            Self::Enrolment(refused) => enrolment::code(refused),
+            Self::TooManyAttempts => ("too_many_attempts", StatusCode::TOO_MANY_REQUESTS),
             Self::TooLarge => ("too_large", StatusCode::PAYLOAD_TOO_LARGE),
             Self::TooSlow => ("too_slow", StatusCode::SERVICE_UNAVAILABLE),
             Self::TooManyStreams => ("too_many_streams", StatusCode::SERVICE_UNAVAILABLE),
@@ -165,6 +188,19 @@ impl Refusal {
             Self::Ended { .. } => "nothing needs to be done".to_owned(),
             Self::QueueFull { .. } => "cancel builds that nobody needs, or start more workers".to_owned(),
             Self::StaleReport(_) => "stop reporting: another manager leads this region".to_owned(),
+            Self::UnknownJoinToken(_) => "list tokens with `starling join-token list`".to_owned(),
+            Self::UnknownNode { .. } => "list nodes with `starling node list`".to_owned(),
+            Self::NoAuthority(region) => {
+                format!(
+                    "correct the name, or add an [[authorities]] table for {region} to the API's settings"
+                )
+            }
+            Self::Unproven(unproven) => enrolment::unproven(unproven).1.to_owned(),
+            Self::Certificate(_) => {
+                "enrol the node anew: make a token with `starling join-token create`".to_owned()
+            }
+            Self::Enrolment(refused) => enrolment::next(refused),
+            Self::TooManyAttempts => "ask again in a few seconds".to_owned(),
             Self::TooLarge => "send less at once".to_owned(),
             Self::TooManyStreams => "close a few pages, or ask without /events".to_owned(),
             Self::Away(_) => "ask again in a moment; nothing is lost".to_owned(),
@@ -251,6 +287,7 @@ impl From<database::Error> for Refusal {
                 expected,
                 actual,
             },
+            Error::Enrolment(refused) => Self::Enrolment(refused),
             Error::InvalidSpec(error) => Self::InvalidSpec(error),
             Error::StaleTerm { .. } => Self::StaleReport(error.to_string()),
             Error::TooLarge { .. } => Self::TooLarge,

@@ -14,7 +14,7 @@ use tower_http::trace::TraceLayer;
 /// The largest body, in bytes, where a handler does not say otherwise.
 const BODY_LENGTH_MAX: usize = 64 * 1024;
 
-/// Everything but the login and the static files stands behind the guard, the unknown addresses too.
+/// Everything but the login, the static files and the enrolment of nodes stands behind the guard, the unknown addresses too.
 pub(crate) fn build(app: App) -> Router {
     let guarded = Router::new()
         .nest("/v1", api::router())
@@ -23,6 +23,7 @@ pub(crate) fn build(app: App) -> Router {
         .method_not_allowed_fallback(async || Refusal::Method)
         .layer(from_fn_with_state(app.clone(), guard::authenticated));
     let open = Router::new()
+        .merge(api::enrolments())
         .route("/login", get(pages::login::page).post(pages::login::log_in))
         .route("/assets/{version}/{name}", get(assets::get));
     Router::new()

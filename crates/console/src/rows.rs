@@ -2,7 +2,8 @@
 
 use crate::wire;
 use database::builds::{
-    DeploymentRow, InstanceRow, RegionProgress, RegionRow, ReplicaRow, ServiceRow, StateEntered,
+    DeploymentRow, InstanceRow, JoinTokenRow, NodeRow, RegionProgress, RegionRow, ReplicaRow, ServiceRow,
+    StateEntered,
 };
 use database::jobs::{BuildRow, PhaseRow, Repository};
 use model::instance::Transfer;
@@ -153,5 +154,39 @@ pub(crate) fn region(row: RegionRow) -> wire::RegionSummary {
         hosts_alive: row.word.as_ref().map(|word| word.hosts_alive),
         reported_at: row.word.map(|word| word.at),
         name: row.name,
+    }
+}
+
+pub(crate) fn join_token(row: JoinTokenRow) -> wire::JoinToken {
+    wire::JoinToken {
+        id: row.id,
+        region: row.region,
+        role: row.role,
+        name: row.name,
+        state: row.state,
+        created_by: row.created_by,
+        created_at: row.created_at,
+        expires_at: row.expires_at,
+        used_at: row.used_at,
+        used_by: row.used_by,
+        withdrawn_at: row.withdrawn_at,
+        withdrawn_by: row.withdrawn_by,
+    }
+}
+
+pub(crate) fn node(row: NodeRow) -> wire::Node {
+    wire::Node {
+        region: row.region,
+        name: row.name,
+        zone: row.zone,
+        role: row.role,
+        peer: row.peer,
+        enrolled_at: row.enrolled_at,
+        renewed_at: row.renewed_at,
+        certificate_until: row.certificate_until,
+        expired: row.expired,
+        revoked_at: row.revoked_at,
+        revoked_by: row.revoked_by,
+        reason: row.reason,
     }
 }

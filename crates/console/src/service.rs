@@ -5,14 +5,18 @@ use crate::token::{TOKENS_MAX, Token};
 use crate::{change, router, serve};
 use axum::Router;
 use database::{Builds, Jobs};
+use model::RegionName;
 use model::repository::LocalRepositories;
 use repository_mirror::Mirrors;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
+use swarm::Authority;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 /// How the console behaves.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Config {
     /// Who may speak; at most [`TOKENS_MAX`].
     pub tokens: Vec<Token>,
@@ -21,6 +25,10 @@ pub struct Config {
     /// Whether the login cookie is only sent over HTTPS. True wherever the console is reached through a
     /// proxy that ends TLS; false only on loopback.
     pub secure_cookie: bool,
+    /// The authorities of the regions whose nodes this server enrols.
+    pub authorities: BTreeMap<RegionName, Authority>,
+    /// How long a node's certificate is valid; 10 seconds to 90 days. A node renews its own in time.
+    pub certificate_life: Duration,
 }
 
 /// Why the console could not start or ended.
@@ -29,6 +37,9 @@ pub enum Error {
     /// Nobody could ever log in, or a lookup would take too long.
     #[error("the console needs 1 to {TOKENS_MAX} tokens, and {0} were given")]
     Tokens(usize),
+    /// Nodes would have to renew their certificates all the time, or could hardly be revoked.
+    #[error("a certificate lives 10 seconds to 90 days, not {0:?}")]
+    CertificateLife(Duration),
     /// The socket broke.
     #[error("failed to accept connections")]
     Accept(#[source] std::io::Error),

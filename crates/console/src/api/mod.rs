@@ -3,12 +3,16 @@
 mod builds;
 mod deployments;
 mod distributions;
+mod enrolments;
+mod join_tokens;
+mod nodes;
 mod overview;
 mod regions;
 mod repositories;
 mod services;
 
 pub(crate) use builds::is_settled;
+pub(crate) use enrolments::router as enrolments;
 
 use crate::app::App;
 use crate::wire::LIST_LIMIT_DEFAULT;
@@ -20,6 +24,8 @@ pub(crate) fn router() -> Router<App> {
         .merge(builds::router())
         .merge(deployments::router())
         .merge(distributions::router())
+        .merge(join_tokens::router())
+        .merge(nodes::router())
         .merge(overview::router())
         .merge(regions::router())
         .merge(repositories::router())

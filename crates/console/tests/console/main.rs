@@ -6,6 +6,7 @@ mod admitting;
 mod building;
 mod deploying;
 mod distributing;
+mod enrolling;
 mod living;
 mod reading;
 mod registering;

@@ -15,11 +15,13 @@ use repository_mirror::Mirrors;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
+use swarm::{Authority, AuthorityKey};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -27,6 +29,8 @@ use tower::ServiceExt as _;
 
 /// How long no test may ever take.
 const TEST_LIMIT: Duration = Duration::from_secs(120);
+/// How long certificates live here.
+pub const LIFE: Duration = Duration::from_secs(7 * 24 * 3_600);
 pub const ENGINEER: &str = "a-secret-of-ada";
 pub const MANAGER: &str = "a-secret-of-east";
 pub const TARGET: &str = "//:web";
@@ -95,6 +99,8 @@ pub struct Console {
     pub jobs: Jobs,
     pub builds: Builds,
     pub service: Service,
+    /// Who signs for region `east`.
+    pub authority: AuthorityKey,
     router: Router,
     folder: TempDir,
 }
@@ -148,6 +154,8 @@ impl Console {
         builds.upsert_region(&"east".parse().unwrap()).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let mirrors = Mirrors::new(folder.path().join("mirrors"), LocalRepositories::Allowed);
+        let authority = Authority::generate();
+        let authority_key = authority.key();
         let config = Config {
             tokens: vec![
                 token("ada@example.org", Role::Engineer, ENGINEER),
@@ -155,6 +163,8 @@ impl Console {
             ],
             local_repositories: LocalRepositories::Allowed,
             secure_cookie: false,
+            authorities: BTreeMap::from([("east".parse().unwrap(), authority)]),
+            certificate_life: LIFE,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mirrors = mirrors.await.unwrap();
@@ -164,6 +174,7 @@ impl Console {
             service,
             jobs,
             builds,
+            authority: authority_key,
             folder,
         };
         console.make_repository();
