@@ -27,6 +27,7 @@ const FLOORS: &[(u8, &[&str])] = &[
             "builder",
             "console",
             "controller",
+            "enrolment",
             "region",
             "synchronizer",
         ],
