@@ -6,13 +6,15 @@
 
 use crate::control::RegionControls;
 use crate::distribution::Arrival;
-use crate::{ArtifactId, DesiredService, HostName, Instance, ZoneName};
+use crate::{ArtifactId, DesiredService, HostName, Instance, PeerName, ZoneName};
 use serde::{Deserialize, Serialize};
 
 /// The most services on one host.
 pub const SERVICES_MAX: usize = 256;
 /// The most neighbours that a manager hands to a host.
 pub const NEIGHBOURS_MAX: usize = 40;
+/// The most revoked peers that a manager names to a host.
+pub const HOST_REVOKED_MAX: usize = 256;
 
 /// A host's report, which is also its request for orders.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +67,9 @@ pub struct HostOrders {
     pub controls: RegionControls,
     /// Peers to exchange pieces with, at most [`NEIGHBOURS_MAX`]; the manager itself is one.
     pub neighbours: Vec<Neighbour>,
+    /// Peers that a host must not talk to, whatever certificate they show: those revoked last, at most
+    /// [`HOST_REVOKED_MAX`]. The managers know all of them and make none anybody's neighbour.
+    pub revoked: Vec<PeerName>,
 }
 
 /// A peer that a host should be connected to.

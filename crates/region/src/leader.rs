@@ -4,6 +4,7 @@ use crate::distributions::{Around, Distributions};
 use crate::listing::{Listing, Services};
 use crate::rarity::Sampling;
 use crate::reporter::{Reporter, Sent};
+use crate::revocations::Revoked;
 use crate::roster::Roster;
 use crate::seeds::{Manifests, Seeds};
 use crate::service::reply;
@@ -18,7 +19,7 @@ use model::instance::REASON_LENGTH_MAX;
 use model::{ArtifactId, HostName};
 use std::time::Duration;
 use swarm::{Certificate, Handle, IncomingCall, Role};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 
 /// How often lost hosts are looked for and changes are told.
@@ -43,6 +44,7 @@ pub(crate) struct Leader {
     controls: RegionControls,
     sampling: Sampling,
     manifests: Manifests,
+    revoked: Revoked,
 }
 
 impl Leader {
@@ -59,6 +61,7 @@ impl Leader {
             services: None,
             controls: RegionControls::default(),
             manifests: Manifests::default(),
+            revoked: Revoked::default(),
         }
     }
 
@@ -68,7 +71,9 @@ impl Leader {
         calls: &mut mpsc::Receiver<IncomingCall>,
         listing: Listing,
         seeds: Seeds,
+        mut revoked: watch::Receiver<Revoked>,
     ) {
+        self.revoked.clone_from(&revoked.borrow_and_update());
         let (mut services, mut manifests) = (listing.services(), seeds.manifests());
         let mut controls = listing.controls();
         let mut ticks = tokio::time::interval(TICK);
@@ -88,6 +93,11 @@ impl Leader {
                 }
                 Ok(()) = manifests.changed() => {
                     self.manifests.clone_from(&manifests.borrow_and_update());
+                    self.hint_everybody().await;
+                }
+                Ok(()) = revoked.changed() => {
+                    self.revoked.clone_from(&revoked.borrow_and_update());
+                    self.roster.revoke(|peer| self.revoked.contains(peer));
                     self.hint_everybody().await;
                 }
                 Some(sent) = &mut report, if reporting => {
@@ -118,15 +128,17 @@ impl Leader {
         if let Err(reason) = check(certificate, &report) {
             return HostResponse::Refused(reason);
         }
+        let peer = certificate.statement().peer;
+        // The swarm keeps it out as well; this is for a call that was on its way.
+        if self.revoked.contains(&peer) {
+            return HostResponse::Refused(format!("peer {peer} was revoked"));
+        }
         let Some(services) = self.services.clone() else {
             // Orders that were not listed yet would read as "run nothing".
             return HostResponse::StandingBy;
         };
         let host = report.host.clone();
-        if let Err(full) = self
-            .roster
-            .hear(certificate.statement().peer, report, Instant::now())
-        {
+        if let Err(full) = self.roster.hear(peer, report, Instant::now()) {
             return HostResponse::Refused(full.to_string());
         }
         let mut neighbours = vec![self.as_neighbour()];
@@ -138,6 +150,7 @@ impl Leader {
             services,
             controls: self.controls.clone(),
             neighbours,
+            revoked: self.revoked.for_a_host(),
         })
     }
 

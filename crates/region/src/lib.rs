@@ -6,8 +6,8 @@
 //! does not lead says so to whoever asks.
 //!
 //! Where to read: `service` campaigns; `leader` is the one loop of a leader; `roster`, `topology` and
-//! `distributions` are its pure rules; `listing`, `seeds`, `rarity` and `reporter` are its errands, each a task of its own, so
-//! that a slow etcd, store or API never keeps a host waiting for an answer.
+//! `distributions` are its pure rules; `listing`, `seeds`, `rarity`, `reporter` and `revocations` are its
+//! errands, each a task of its own, so that a slow etcd, store or API never keeps a host waiting for an answer.
 //!
 //! Promises:
 //!
@@ -16,6 +16,8 @@
 //! - What etcd, the store or the API says is asked for again every few seconds; their hints only make it
 //!   faster.
 //! - The content of an artifact is never held: a piece is read from the store when a host is sent it.
+//!
+//! - A host whose key was revoked gets no answer, and every other host hears whom to keep out.
 //!
 //! It never decides what a host should run, and never believes a host about another.
 
@@ -26,6 +28,7 @@ mod listing;
 pub mod metrics;
 mod rarity;
 mod reporter;
+mod revocations;
 mod roster;
 mod seeds;
 mod service;

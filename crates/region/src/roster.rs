@@ -109,7 +109,7 @@ impl Roster {
         let mut lost = 0;
         for (name, host) in &mut self.hosts {
             if !host.lost && now.duration_since(host.heard_at) >= LOST_AFTER {
-                host.lose();
+                host.lose(&format!("not heard of for {} s", LOST_AFTER.as_secs()));
                 host.enqueue(name, &mut self.queue);
                 self.topology.remove(name, &host.zone);
                 lost += 1;
@@ -119,6 +119,18 @@ impl Roster {
         self.hosts
             .retain(|_, host| now.duration_since(host.heard_at) < FORGOTTEN_AFTER);
         lost
+    }
+
+    /// Takes hosts whose key was revoked out of everybody's neighbourhood at once, as if they were lost.
+    pub(crate) fn revoke(&mut self, revoked: impl Fn(&swarm::PeerId) -> bool) {
+        for (name, host) in &mut self.hosts {
+            if !host.lost && revoked(&host.peer) {
+                host.lose("its key was revoked");
+                host.enqueue(name, &mut self.queue);
+                self.topology.remove(name, &host.zone);
+                self.alive -= 1;
+            }
+        }
     }
 
     /// Hosts that are not lost.
@@ -227,11 +239,11 @@ impl Host {
         }
     }
 
-    fn lose(&mut self) {
+    fn lose(&mut self, reason: &str) {
         self.lost = true;
         for seat in self.seats.values_mut() {
             seat.now.state = TaskState::Lost;
-            seat.now.reason = Some(format!("not heard of for {} s", LOST_AFTER.as_secs()));
+            seat.now.reason = Some(reason.to_owned());
         }
     }
 }

@@ -3,13 +3,14 @@
 use crate::leader::Leader;
 use crate::listing::Listing;
 use crate::reporter::Reporter;
+use crate::revocations::{Revocations, Revoked};
 use crate::seeds::Seeds;
 use crate::{Config, Error, metrics};
 use artifact_store::Store;
 use desired_state::{DesiredState, Leadership};
 use model::host::HostResponse;
 use swarm::{Handle, IncomingCall};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 /// One manager of a region.
@@ -47,10 +48,11 @@ impl Service {
 
     /// Campaigns, leads, and campaigns again when the leadership was lost, until `stop`.
     pub async fn run(mut self, stop: CancellationToken) {
+        let revocations = Revocations::start(&self.config, self.http.clone(), self.swarm.clone());
         while let Some(leadership) = self.stand_by(&stop).await {
             tracing::info!(region.name = %self.config.region, leader.term = leadership.term(), "leads its region");
             ::metrics::gauge!(metrics::LEADING).set(1.0);
-            self.lead(&leadership, &stop).await;
+            self.lead(&leadership, revocations.revoked(), &stop).await;
             ::metrics::gauge!(metrics::LEADING).set(0.0);
             if stop.is_cancelled() {
                 // The next one need not wait for the lease to run out.
@@ -74,7 +76,12 @@ impl Service {
         }
     }
 
-    async fn lead(&mut self, leadership: &Leadership, stop: &CancellationToken) {
+    async fn lead(
+        &mut self,
+        leadership: &Leadership,
+        revoked: watch::Receiver<Revoked>,
+        stop: &CancellationToken,
+    ) {
         let listing = Listing::start(self.desired.clone(), self.config.period);
         let seeds = Seeds::start(
             self.store.clone(),
@@ -90,7 +97,7 @@ impl Service {
             biased;
             () = stop.cancelled() => {}
             () = leadership.lost().cancelled() => {}
-            () = leader.run(&mut self.calls, listing, seeds) => {}
+            () = leader.run(&mut self.calls, listing, seeds, revoked) => {}
         }
     }
 }

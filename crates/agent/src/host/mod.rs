@@ -12,7 +12,7 @@ use crate::shelf::Shelf;
 use crate::{Config, Error, TasksOnExit, metrics};
 use model::control::Limits;
 use model::host::{HostReport, Neighbour, SERVICES_MAX};
-use model::{ArtifactId, DesiredService, Instance, ServiceName};
+use model::{ArtifactId, DesiredService, Instance, PeerName, ServiceName};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::time::{Duration, Instant};
@@ -33,6 +33,7 @@ pub(crate) struct Host {
     shelf: Shelf,
     keepers: Keepers,
     neighbours: Vec<Neighbour>,
+    revoked: Vec<PeerName>,
     /// Whether orders were taken in this life. Until then nothing is deleted that they may still name.
     heard: bool,
     /// What the disk has.

@@ -57,6 +57,7 @@ impl Host {
             shelf,
             keepers,
             neighbours: Vec::new(),
+            revoked: Vec::new(),
             heard: false,
             stored,
             store_retry_at: None,

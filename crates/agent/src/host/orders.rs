@@ -4,8 +4,8 @@ use super::Host;
 use crate::metrics;
 use crate::reason::reason;
 use crate::seat::Seat;
-use model::DesiredService;
-use model::host::{HostOrders, Neighbour, SERVICES_MAX};
+use model::host::{HOST_REVOKED_MAX, HostOrders, Neighbour, SERVICES_MAX};
+use model::{DesiredService, PeerName};
 use std::collections::BTreeSet;
 
 /// The most services whose epochs are remembered, ordered now or once. Beyond, those no longer ordered are forgotten.
@@ -42,6 +42,7 @@ impl Host {
         }
         self.forget_vacant();
         self.shelf.control(orders.controls);
+        self.shun(orders.revoked).await;
         self.meet(orders.neighbours).await;
     }
 
@@ -64,6 +65,22 @@ impl Host {
             over -= usize::from(forgotten);
             !forgotten
         });
+    }
+
+    /// Keeps out whom the manager names, before anybody is met.
+    async fn shun(&mut self, mut revoked: Vec<PeerName>) {
+        revoked.truncate(HOST_REVOKED_MAX);
+        if revoked == self.revoked {
+            return;
+        }
+        let peers = revoked.iter().filter_map(|peer| peer.as_str().parse().ok());
+        match self.swarm.set_revoked(peers.collect()).await {
+            Ok(()) => self.revoked = revoked,
+            Err(error) => tracing::warn!(
+                reason = reason(&error),
+                "failed to keep out the revoked peers that were named"
+            ),
+        }
     }
 
     async fn meet(&mut self, neighbours: Vec<Neighbour>) {

@@ -6,7 +6,7 @@ use artifact::{SigningKey, TrustedKeys};
 use jiff::{SignedDuration, Timestamp};
 use model::control::RegionControls;
 use model::host::{HostOrders, HostReport, HostRequest, HostResponse, Neighbour};
-use model::{ArtifactId, DesiredService, HostName, RegionName};
+use model::{ArtifactId, DesiredService, HostName, PeerName, RegionName};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -67,6 +67,7 @@ struct Said {
     services: Vec<DesiredService>,
     manifests: HashMap<ArtifactId, Vec<u8>>,
     neighbours: Vec<Neighbour>,
+    revoked: Vec<PeerName>,
 }
 
 impl FakeManager {
@@ -170,6 +171,7 @@ fn answer(said: &Said, request: &HostRequest) -> HostResponse {
             term: said.term,
             services: said.services.clone(),
             neighbours: said.neighbours.clone(),
+            revoked: said.revoked.clone(),
         }),
         HostRequest::Manifest(artifact) => match said.manifests.get(artifact) {
             Some(bytes) => HostResponse::Manifest(bytes.clone()),

@@ -54,6 +54,25 @@ fn only_what_changed_since_it_was_accepted_is_told() {
 }
 
 #[test]
+fn a_revoked_host_is_lost_at_once_and_its_name_comes_back_with_another_key() {
+    let (mut roster, now) = (Roster::default(), Instant::now());
+    let say = |host| report(host, "z", vec![instance("web", 1, TaskState::Healthy)]);
+    let (old, new) = (peer(), peer());
+    roster.hear(old, say("a"), now).unwrap();
+    roster.hear(peer(), say("b"), now).unwrap();
+    assert_eq!(roster.neighbours(&"b".parse().unwrap()).len(), 1);
+
+    roster.revoke(|peer| *peer == old);
+    assert_eq!((roster.alive(), roster.peers().contains(&old)), (1, false));
+    assert_eq!(roster.neighbours(&"b".parse().unwrap()), []);
+    assert_eq!(states(&roster.changes()), [TaskState::Lost, TaskState::Healthy]);
+
+    roster.hear(new, say("a"), now).unwrap();
+    roster.revoke(|peer| *peer == old);
+    assert_eq!(roster.alive(), 2);
+}
+
+#[test]
 fn what_a_host_says_while_its_earlier_word_is_under_way_is_not_lost() {
     let (mut roster, now) = (Roster::default(), Instant::now());
     let say = |state| report("a", "z", vec![instance("web", 1, state)]);

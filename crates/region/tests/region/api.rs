@@ -2,12 +2,14 @@
 
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::routing::post;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
 use axum::{Json, Router};
-use model::RegionName;
+use model::node::RevokedPeers;
 use model::region_report::RegionReport;
-use std::sync::Arc;
+use model::{PeerName, RegionName};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -31,6 +33,7 @@ pub struct Heard {
 struct Desk {
     refusing: AtomicBool,
     heard: watch::Sender<Vec<Heard>>,
+    revoked: Mutex<Vec<PeerName>>,
 }
 
 impl Api {
@@ -40,9 +43,11 @@ impl Api {
         let desk = Arc::new(Desk {
             refusing: AtomicBool::new(false),
             heard: watch::Sender::default(),
+            revoked: Mutex::default(),
         });
         let router = Router::new()
             .route("/v1/regions/{region}/report", post(take))
+            .route("/v1/regions/{region}/revoked", get(list_revoked))
             .with_state(Arc::clone(&desk));
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { address, desk }
@@ -50,6 +55,12 @@ impl Api {
 
     pub fn refuse(&self, refusing: bool) {
         self.desk.refusing.store(refusing, Ordering::SeqCst);
+    }
+
+    /// From now on this peer is revoked.
+    pub fn revoke(&self, peer: swarm::PeerId) {
+        let peer = peer.to_string().parse().unwrap();
+        self.desk.revoked.lock().unwrap().push(peer);
     }
 
     /// Waits for a report like this.
@@ -89,4 +100,15 @@ async fn take(
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     }
+}
+
+/// The whole list, unless the manager names the tag of the one that it would get.
+async fn list_revoked(State(desk): State<Arc<Desk>>, headers: HeaderMap) -> Response {
+    let peers = desk.revoked.lock().unwrap().clone();
+    let tag = format!("\"{}\"", peers.len());
+    let seen = headers.get(header::IF_NONE_MATCH);
+    if seen.is_some_and(|seen| seen.as_bytes() == tag.as_bytes()) {
+        return StatusCode::NOT_MODIFIED.into_response();
+    }
+    ([(header::ETAG, tag)], Json(RevokedPeers { peers })).into_response()
 }

@@ -7,4 +7,5 @@ mod leadership;
 mod node;
 mod orders;
 mod reports;
+mod revocations;
 mod support;
