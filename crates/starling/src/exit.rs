@@ -24,7 +24,7 @@ pub const HELP: &str = "Exit codes:
   1    failure
   2    wrong arguments
   3    the API could not be reached
-  4    no such repository, target, service, build or deployment
+  4    no such repository, target, service, build, deployment, node or join token
   5    refused: bad input, missing permission, or a state that does not allow it
   6    the build or deployment that was waited for did not succeed
   130  interrupted";

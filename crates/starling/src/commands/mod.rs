@@ -5,7 +5,9 @@ mod cancel;
 mod deploy;
 mod distribution;
 mod limits;
+mod join_token;
 mod logs;
+mod node;
 mod repository;
 mod service;
 mod status;
@@ -46,6 +48,12 @@ pub enum EngineerCommand {
     /// Limit how fast a region's hosts exchange pieces.
     #[command(subcommand)]
     Limits(limits::LimitsCommand),
+    /// Let machines into a region's swarm: make, list and withdraw single-use join tokens.
+    #[command(subcommand)]
+    JoinToken(join_token::JoinTokenCommand),
+    /// List the machines of the regions' swarms, and revoke them.
+    #[command(subcommand)]
+    Node(node::NodeCommand),
     /// Show the whole way of a build or deployment, or of everything.
     Status(status::Options),
 }
@@ -80,6 +88,8 @@ pub async fn run(
             EngineerCommand::Deployments(options) => deploy::list(&options, &session).await,
             EngineerCommand::Distribution(command) => distribution::run(command, &session).await,
             EngineerCommand::Limits(command) => limits::run(command, &session).await,
+            EngineerCommand::JoinToken(command) => join_token::run(command, &session).await,
+            EngineerCommand::Node(command) => node::run(command, &session).await,
             EngineerCommand::Status(options) => status::run(&options, &session).await,
         }
     };

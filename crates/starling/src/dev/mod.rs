@@ -4,6 +4,7 @@
 //! configuration; only Postgres, etcd and the object store are run by us too. Everything lives in one
 //! data folder: a second start finds its data, Ctrl-C leaves no process behind.
 
+mod admission;
 mod board;
 mod layout;
 mod plan;
@@ -15,6 +16,7 @@ pub use board::ProcessStatus;
 
 use crate::api_client::{ApiClient, Context as ApiContext, DATA_FOLDER};
 use crate::demo::hosts_alive;
+use crate::roles::parts;
 use anyhow::Context as _;
 use clap::Args;
 use layout::Layout;
@@ -101,6 +103,8 @@ impl System {
         }
         let plan = Plan::new(&layout, options, &postgres, endpoints)?;
         servers.push(("postgres".to_owned(), Server::Postgres(postgres)));
+        let builds = parts::builds(plan.builds_url()).await?;
+        admission::leave_tokens(&builds, &plan.nodes()?).await?;
         let api = plan.write_context()?;
         let login = plan.login_url();
         let mut supervisor = Supervisor::new(layout.clone());

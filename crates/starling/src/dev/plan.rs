@@ -6,6 +6,7 @@ use super::secrets::{self, NodeFiles};
 use super::supervisor::Process;
 use crate::api_client::Context as ApiContext;
 use crate::observe;
+use crate::roles::node::EnrolmentSettings;
 use crate::roles::parts::{StoreSettings, SwarmSettings};
 use crate::roles::{agent, api, controller, region, store, synchronizer, worker};
 use ::agent::TasksOnExit;
@@ -13,6 +14,7 @@ use anyhow::Context as _;
 use console::{Role as TokenRole, Token, TokenHash};
 use local_services::{Postgres, remembered_port};
 use model::control::Limits;
+use model::node::Role;
 use model::repository::LocalRepositories;
 use model::{HostName, RegionName};
 use serde::Serialize;
@@ -112,6 +114,27 @@ impl<'a> Plan<'a> {
         format!("http://{}/login?token={}", self.api, self.token.1)
     }
 
+    /// The builds database.
+    pub fn builds_url(&self) -> &str {
+        &self.builds_url
+    }
+
+    /// Every node of every region's swarm.
+    pub fn nodes(&self) -> anyhow::Result<Vec<NodeFiles>> {
+        let mut nodes = Vec::new();
+        for (region, _) in &self.regions {
+            for number in 1..=self.options.managers {
+                let name = manager_name(number)?;
+                nodes.push(secrets::node(self.layout, region, &name, Role::Manager)?);
+            }
+            for number in 0..self.options.hosts {
+                let name = host_name(number)?;
+                nodes.push(secrets::node(self.layout, region, &name, Role::Host)?);
+            }
+        }
+        Ok(nodes)
+    }
+
     /// Every process, in groups that are started one after the other.
     pub fn processes(&self) -> anyhow::Result<Vec<Vec<Process>>> {
         let mut control = vec![self.api()?, self.controller()?, self.synchronizer()?];
@@ -194,9 +217,27 @@ impl<'a> Plan<'a> {
             local_repositories: LocalRepositories::Allowed,
             secure_cookie: false,
             tokens,
+            authorities: self.authorities(),
+            certificate_life_seconds: api::A_WEEK,
             observe: observe::Settings::default(),
         };
         self.process("api".to_owned(), "api", &settings)
+    }
+
+    fn authorities(&self) -> Vec<api::AuthoritySettings> {
+        let regions = self.regions.iter().map(|(region, _)| region);
+        let authorities = regions.map(|region| api::AuthoritySettings {
+            region: region.clone(),
+            key_file: secrets::authority(self.layout, region),
+        });
+        authorities.collect()
+    }
+
+    fn enrolment(&self, node: &NodeFiles) -> EnrolmentSettings {
+        EnrolmentSettings {
+            api: format!("http://{}", self.api),
+            join_token_file: node.join_token.clone(),
+        }
     }
 
     fn controller(&self) -> anyhow::Result<Process> {
@@ -257,8 +298,8 @@ impl<'a> Plan<'a> {
         etcd: &str,
         number: u16,
     ) -> anyhow::Result<(Process, agent::ManagerSettings)> {
-        let name: HostName = format!("manager-{number}").parse()?;
-        let node = secrets::enrol(self.layout, region, &name, swarm::Role::Manager)?;
+        let name = manager_name(number)?;
+        let node = secrets::node(self.layout, region, &name, Role::Manager)?;
         let port = remembered_port(
             &self
                 .layout
@@ -276,13 +317,14 @@ impl<'a> Plan<'a> {
             trusted_keys: vec![self.signing_key.1.clone()],
             store: self.bucket(Some(region)),
             swarm: swarm_settings(&node, address.clone()),
+            enrolment: Some(self.enrolment(&node)),
             observe: observe::Settings::default(),
         };
         let process = self.process(format!("{region}.{name}"), "region", &settings)?;
         Ok((
             process,
             agent::ManagerSettings {
-                peer: node.peer,
+                peer: node.peer.to_string(),
                 addresses: vec![address],
             },
         ))
@@ -295,8 +337,8 @@ impl<'a> Plan<'a> {
         place: u16,
         managers: &[agent::ManagerSettings],
     ) -> anyhow::Result<Process> {
-        let name: HostName = format!("host-{}", number + 1).parse()?;
-        let node = secrets::enrol(self.layout, region, &name, swarm::Role::Host)?;
+        let name = host_name(number)?;
+        let node = secrets::node(self.layout, region, &name, Role::Host)?;
         let first_port = TASK_PORTS_FROM + place * TASK_PORTS_A_HOST;
         let settings = agent::Settings {
             // Two zones a region, so that the neighbours' rule has something to choose from.
@@ -309,6 +351,7 @@ impl<'a> Plan<'a> {
             limits: Limits::default(),
             managers: managers.to_vec(),
             swarm: swarm_settings(&node, "/ip4/127.0.0.1/tcp/0".to_owned()),
+            enrolment: Some(self.enrolment(&node)),
             observe: observe::Settings::default(),
             host: name.clone(),
         };
@@ -316,11 +359,19 @@ impl<'a> Plan<'a> {
     }
 }
 
+fn manager_name(number: u16) -> anyhow::Result<HostName> {
+    Ok(format!("manager-{number}").parse()?)
+}
+
+fn host_name(number: u16) -> anyhow::Result<HostName> {
+    Ok(format!("host-{}", number + 1).parse()?)
+}
+
 fn swarm_settings(node: &NodeFiles, listen: String) -> SwarmSettings {
     SwarmSettings {
         identity_file: node.identity.clone(),
         certificate_file: node.certificate.clone(),
-        authority: node.authority.clone(),
+        authority: node.authority.to_string(),
         listen: vec![listen],
     }
 }

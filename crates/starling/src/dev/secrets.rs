@@ -1,28 +1,31 @@
-//! Keys, tokens and certificates of a `starling dev`, made at the first start and kept.
+//! Keys and tokens of a `starling dev`, made at the first start and kept.
 
 use super::layout::Layout;
-use anyhow::Context as _;
 use artifact::SigningKey;
-use jiff::{SignedDuration, Timestamp};
 use model::{HostName, RegionName};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use swarm::{Authority, Identity, Role, Statement};
+use swarm::{Authority, AuthorityKey, Identity, PeerId, Role};
 
-/// How long a certificate of the development system is valid; each start issues new ones.
-const CERTIFICATE_LIFE: SignedDuration = SignedDuration::from_hours(24 * 30);
-
-/// The files that a node of a swarm needs, and who it is.
+/// A node of a swarm, and where its files are.
 #[derive(Debug)]
 pub struct NodeFiles {
-    /// Its key.
+    /// Its region.
+    pub region: RegionName,
+    /// Its name there.
+    pub name: HostName,
+    /// What it is there.
+    pub role: Role,
+    /// The file with its key.
     pub identity: PathBuf,
-    /// Its certificate.
+    /// The file for its certificate.
     pub certificate: PathBuf,
-    /// Its peer id.
-    pub peer: String,
+    /// The file for its join token.
+    pub join_token: PathBuf,
+    /// Its key's name.
+    pub peer: PeerId,
     /// Its region's authority.
-    pub authority: String,
+    pub authority: AuthorityKey,
 }
 
 /// A random secret of 32 bytes in hexadecimal, kept in a file that only the owner reads.
@@ -45,32 +48,31 @@ pub fn signing_key(layout: &Layout) -> anyhow::Result<(PathBuf, artifact::Public
     Ok((path, key.public()))
 }
 
-/// Enrols one node: loads or makes its identity and issues a fresh certificate of its region.
-pub fn enrol(layout: &Layout, region: &RegionName, name: &HostName, role: Role) -> anyhow::Result<NodeFiles> {
-    let authority = Authority::load_or_create(&layout.secret(&format!("{region}.authority")))?;
-    let kind = if role == Role::Manager { "manager" } else { "host" };
+/// A node's files: makes its identity and its region's authority unless they are there.
+pub fn node(layout: &Layout, region: &RegionName, name: &HostName, role: Role) -> anyhow::Result<NodeFiles> {
+    let authority = Authority::load_or_create(&authority(layout, region))?;
+    let kind = role.as_str().to_lowercase();
     let identity_file = layout.secret(&format!("{region}.{kind}.{name}.identity"));
     let identity = Identity::load_or_create(&identity_file)?;
-    let certificate = authority
-        .issue(Statement {
-            peer: identity.peer(),
-            region: region.clone(),
-            name: name.clone(),
-            role,
-            not_after: Timestamp::now() + CERTIFICATE_LIFE,
-        })
-        .with_context(|| format!("failed to enrol {name}"))?;
-    let certificate_file = identity_file.with_extension("certificate");
-    write_private(&certificate_file, &certificate.to_string())?;
     Ok(NodeFiles {
+        region: region.clone(),
+        name: name.clone(),
+        role,
+        certificate: identity_file.with_extension("certificate"),
+        join_token: identity_file.with_extension("join-token"),
         identity: identity_file,
-        certificate: certificate_file,
-        peer: identity.peer().to_string(),
-        authority: authority.key().to_string(),
+        peer: identity.peer(),
+        authority: authority.key(),
     })
 }
 
-fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
+/// Where the key of a region's authority is.
+pub fn authority(layout: &Layout, region: &RegionName) -> PathBuf {
+    layout.secret(&format!("{region}.authority"))
+}
+
+/// Writes a file that only the owner reads.
+pub fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
     use fs_err::os::unix::fs::OpenOptionsExt as _;
     let mut file = fs_err::OpenOptions::new()
         .write(true)

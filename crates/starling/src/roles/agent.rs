@@ -1,14 +1,14 @@
 //! `starling agent`: the program on each host.
 
+use super::node::{self, EnrolmentSettings};
 use super::parts::{self, SwarmSettings};
 use crate::observe;
 use agent::{Config, Manager, TasksOnExit};
-use anyhow::Context as _;
 use model::control::Limits;
+use model::node::Role;
 use model::{HostName, RegionName, ZoneName};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
-use swarm::Swarm;
 use tokio_util::sync::CancellationToken;
 
 /// The role's configuration.
@@ -36,6 +36,8 @@ pub struct Settings {
     /// The region's managers.
     pub managers: Vec<ManagerSettings>,
     pub swarm: SwarmSettings,
+    /// Where the host gets its certificates.
+    pub enrolment: Option<EnrolmentSettings>,
     #[serde(default)]
     pub observe: observe::Settings,
 }
@@ -64,6 +66,12 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<
         })
     });
     let managers = managers.collect::<Result<Vec<_>, swarm::Error>>()?;
+    let place = (settings.region.clone(), Role::Host, settings.host.clone());
+    let Some((node, calls)) = node::start(&settings.swarm, settings.enrolment, place, &stop).await? else {
+        return Ok(());
+    };
+    // Hosts are asked nothing; whoever tries is told so by the closed channel.
+    drop(calls);
     let mut config = Config::new(
         settings.host,
         settings.zone,
@@ -77,16 +85,10 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<
     settings.limits.validate()?;
     config.limits = settings.limits;
 
-    let (handle, calls, driver) = Swarm::start(settings.swarm.read()?).await?;
-    // Hosts are asked nothing; whoever tries is told so by the closed channel.
-    drop(calls);
-    let swarm_stop = CancellationToken::new();
-    let swarm = tokio::spawn(driver.run(swarm_stop.clone()));
-    let service = agent::Service::new(config, handle);
+    let service = agent::Service::new(config, node.handle.clone());
     readiness.ready();
     let result = service.run(stop).await;
     // The swarm ends after its user.
-    swarm_stop.cancel();
-    swarm.await.context("the swarm's task failed")?;
+    node.stop().await?;
     Ok(result?)
 }

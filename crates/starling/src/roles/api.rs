@@ -4,11 +4,15 @@ use super::parts;
 use crate::observe;
 use anyhow::Context as _;
 use console::Token;
+use model::RegionName;
 use model::repository::LocalRepositories;
 use repository_mirror::Mirrors;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
+use swarm::Authority;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -32,8 +36,31 @@ pub struct Settings {
     pub secure_cookie: bool,
     /// Who may speak.
     pub tokens: Vec<Token>,
+    /// The authorities of the regions whose nodes are enrolled here.
+    #[serde(default)]
+    pub authorities: Vec<AuthoritySettings>,
+    /// How long a node's certificate is valid. It renews its own after two thirds of that.
+    #[serde(default = "a_week")]
+    pub certificate_life_seconds: u32,
     #[serde(default)]
     pub observe: observe::Settings,
+}
+
+/// A region's authority. Its private key is nowhere else.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuthoritySettings {
+    /// Whose nodes it certifies.
+    pub region: RegionName,
+    /// The file with its key; made when it is missing.
+    pub key_file: PathBuf,
+}
+
+/// Certificates of revoked nodes must be told to everybody for so long, and an API may be away for a third of it.
+pub const A_WEEK: u32 = 7 * 24 * 3_600;
+
+const fn a_week() -> u32 {
+    A_WEEK
 }
 
 pub fn refused() -> LocalRepositories {
@@ -56,9 +83,25 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<
         tokens: settings.tokens,
         local_repositories: settings.local_repositories,
         secure_cookie: settings.secure_cookie,
+        authorities: authorities(settings.authorities)?,
+        certificate_life: Duration::from_secs(settings.certificate_life_seconds.into()),
     };
     let service = console::Service::new(config, listener, jobs, builds, mirrors)?;
     readiness.ready();
     service.run(stop).await?;
     Ok(())
+}
+
+/// Reads or makes the keys. A region that is named twice would have two, of which one is wrong.
+fn authorities(settings: Vec<AuthoritySettings>) -> anyhow::Result<BTreeMap<RegionName, Authority>> {
+    let mut authorities = BTreeMap::new();
+    for AuthoritySettings { region, key_file } in settings {
+        let authority = Authority::load_or_create(&key_file)?;
+        tracing::info!(region.name = %region, authority.key = %authority.key(), "enrols the nodes of a region");
+        anyhow::ensure!(
+            authorities.insert(region.clone(), authority).is_none(),
+            "`authorities` names region {region} twice"
+        );
+    }
+    Ok(authorities)
 }

@@ -4,6 +4,7 @@
 pub mod agent;
 pub mod api;
 pub mod controller;
+pub mod node;
 pub mod parts;
 pub mod region;
 pub mod store;

@@ -8,6 +8,7 @@ use database::{Builds, Jobs, Limits};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use swarm::{AuthorityKey, Certificate, Identity};
 
 /// One object store, as a client sees it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -60,7 +61,8 @@ impl StoreSettings {
 pub struct SwarmSettings {
     /// The node's key; made when it is missing.
     pub identity_file: PathBuf,
-    /// The certificate that its region's authority issued for that key.
+    /// The certificate that its region's authority issued for that key. An `[enrolment]` table gets one and
+    /// keeps it new; without it, somebody else does.
     pub certificate_file: PathBuf,
     /// The authority's public key.
     pub authority: String,
@@ -69,14 +71,26 @@ pub struct SwarmSettings {
 }
 
 impl SwarmSettings {
-    /// Reads the files.
-    pub fn read(&self) -> anyhow::Result<swarm::Config> {
-        let identity = swarm::Identity::load_or_create(&self.identity_file)?;
-        let certificate = fs_err::read_to_string(&self.certificate_file)?
+    /// The node's key, made when it is missing.
+    pub fn identity(&self) -> anyhow::Result<Identity> {
+        Ok(Identity::load_or_create(&self.identity_file)?)
+    }
+
+    /// Whose signature must be under every certificate.
+    pub fn authority(&self) -> anyhow::Result<AuthorityKey> {
+        self.authority.parse().context("`swarm.authority` is no key")
+    }
+
+    /// The certificate that somebody put into the file.
+    pub fn certificate(&self) -> anyhow::Result<Certificate> {
+        fs_err::read_to_string(&self.certificate_file)?
             .parse()
-            .with_context(|| format!("{} holds no certificate", self.certificate_file.display()))?;
-        let authority = self.authority.parse().context("`swarm.authority` is no key")?;
-        let mut config = swarm::Config::new(identity, certificate, authority);
+            .with_context(|| format!("{} holds no certificate", self.certificate_file.display()))
+    }
+
+    /// What the node is told.
+    pub fn config(&self, certificate: Certificate) -> anyhow::Result<swarm::Config> {
+        let mut config = swarm::Config::new(self.identity()?, certificate, self.authority()?);
         config.listen.clone_from(&self.listen);
         Ok(config)
     }

@@ -1,15 +1,15 @@
 //! `starling region`: manages one region.
 
+use super::node::{self, EnrolmentSettings};
 use super::parts::{self, StoreSettings, SwarmSettings};
 use crate::observe;
-use anyhow::Context as _;
 use desired_state::DesiredState;
+use model::node::Role;
 use model::{HostName, RegionName};
 use region::Config;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
-use swarm::Swarm;
 use tokio_util::sync::CancellationToken;
 
 /// How often etcd and the store are asked without a hint.
@@ -34,6 +34,8 @@ pub struct Settings {
     /// The region's store.
     pub store: StoreSettings,
     pub swarm: SwarmSettings,
+    /// Where the manager gets its certificates.
+    pub enrolment: Option<EnrolmentSettings>,
     #[serde(default)]
     pub observe: observe::Settings,
 }
@@ -42,7 +44,10 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<
     let readiness = observe::start("region", &settings.observe, stop.clone()).await?;
     let desired = DesiredState::connect(&settings.etcd, &settings.region).await?;
     let store = settings.store.connect().await?;
-    let (handle, calls, driver) = Swarm::start(settings.swarm.read()?).await?;
+    let place = (settings.region.clone(), Role::Manager, settings.candidate.clone());
+    let Some((node, calls)) = node::start(&settings.swarm, settings.enrolment, place, &stop).await? else {
+        return Ok(());
+    };
     let config = Config {
         region: settings.region,
         candidate: settings.candidate,
@@ -51,12 +56,9 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<
         trusted_keys: parts::trusted_keys(&settings.trusted_keys)?,
         period: PERIOD,
     };
-    let service = region::Service::new(config, desired, store, (handle, calls))?;
-    let swarm_stop = CancellationToken::new();
-    let swarm = tokio::spawn(driver.run(swarm_stop.clone()));
+    let service = region::Service::new(config, desired, store, (node.handle.clone(), calls))?;
     readiness.ready();
     service.run(stop).await;
     // The swarm ends after its user.
-    swarm_stop.cancel();
-    swarm.await.context("the swarm's task failed")
+    node.stop().await
 }

@@ -6,6 +6,7 @@
 mod bad_input;
 mod browser;
 mod distributions;
+mod enrolment;
 mod faults;
 mod fixture;
 mod journey;

@@ -18,12 +18,18 @@ pub struct System {
     folder: tempfile::TempDir,
     process: Child,
     login: String,
+    environment: Vec<(String, String)>,
     _turn: MutexGuard<'static, ()>,
 }
 
 impl System {
     /// Starts `starling dev` with further arguments and waits until it says that it is ready.
     pub fn start(arguments: &[&str]) -> Self {
+        Self::start_with(arguments, &[])
+    }
+
+    /// The same, with settings of roles in the environment.
+    pub fn start_with(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = tempfile::Builder::new()
             .prefix("starling-e2e-")
@@ -32,11 +38,14 @@ impl System {
         // Postgres, as another user, must be able to enter.
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(folder.path(), open).unwrap();
-        let (process, login) = launch(folder.path(), arguments);
+        let own = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
+        let environment: Vec<_> = environment.iter().map(own).collect();
+        let (process, login) = launch(folder.path(), arguments, &environment);
         Self {
             folder,
             process,
             login,
+            environment,
             _turn: turn,
         }
     }
@@ -44,7 +53,7 @@ impl System {
     /// Stops the system as Ctrl-C does and starts it again on the same data.
     pub fn restart(&mut self, arguments: &[&str]) {
         stop(&mut self.process);
-        (self.process, self.login) = launch(self.folder.path(), arguments);
+        (self.process, self.login) = launch(self.folder.path(), arguments, &self.environment);
     }
 
     /// The data folder.
@@ -168,9 +177,10 @@ fn data(folder: &Path) -> PathBuf {
     folder.join(".starling")
 }
 
-fn launch(folder: &Path, arguments: &[&str]) -> (Child, String) {
+fn launch(folder: &Path, arguments: &[&str], environment: &[(String, String)]) -> (Child, String) {
     let mut process = starling(&["dev", "--port", "0"])
         .args(arguments)
+        .envs(environment.iter().cloned())
         .current_dir(folder)
         .stdout(Stdio::piped())
         .spawn()
