@@ -1,6 +1,7 @@
 //! Numbers and times as people read them. Templates borrow what they pass, so most of these take references.
 
 use jiff::Timestamp;
+use model::PeerName;
 use std::fmt::Write as _;
 
 /// The longest time that is written with a fraction, in milliseconds.
@@ -57,6 +58,12 @@ pub(crate) fn ago(at: &Timestamp, now: &Timestamp) -> String {
 /// `2026-11-20 09:41:07 UTC`.
 pub(crate) fn moment(at: &Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// The end of a peer id, which tells two apart where the beginning is the same for all.
+pub(crate) fn peer(peer: &PeerName) -> String {
+    let text = peer.as_str();
+    format!("…{}", &text[text.len().saturating_sub(8)..])
 }
 
 /// A whole percentage, 0 where nothing is known yet; 100 only when all is there.

@@ -1,5 +1,6 @@
 //! How a state looks: a word, a shape and a colour, always together.
 
+use crate::wire::Node;
 use askama::filters::HtmlSafe;
 use model::{BuildState, DeploymentState, ReplicaState, TaskState};
 use std::fmt;
@@ -95,6 +96,15 @@ impl fmt::Display for Badge {
             Shape(tone)
         )
     }
+}
+
+pub(crate) const fn node(node: &Node) -> Badge {
+    let (tone, word) = match (node.revoked_at, node.expired) {
+        (Some(_), _) => (Tone::Stopped, "REVOKED"),
+        (None, true) => (Tone::Lost, "EXPIRED"),
+        (None, false) => (Tone::Good, "ENROLLED"),
+    };
+    Badge { tone, word }
 }
 
 pub(crate) const fn build(&state: &BuildState) -> Badge {

@@ -10,11 +10,12 @@ use axum::response::{Html, IntoResponse, Response};
 use model::Actor;
 
 /// Address and name of each section, in the order of the menu.
-pub(crate) const SECTIONS: [(&str, &str); 4] = [
+pub(crate) const SECTIONS: [(&str, &str); 5] = [
     ("/", "Overview"),
     ("/builds", "Builds"),
     ("/deployments", "Deployments"),
     ("/services", "Services"),
+    ("/nodes", "Nodes"),
 ];
 
 /// The frame of one page.

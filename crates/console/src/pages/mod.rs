@@ -15,6 +15,7 @@ mod distribution;
 mod frame;
 mod log;
 pub(crate) mod login;
+mod nodes;
 mod overview;
 mod services;
 
@@ -39,6 +40,8 @@ pub(crate) fn router() -> Router<App> {
         .route("/deployments/{id}/live", get(deployment::live))
         .route("/deployments/{id}/cancel", post(deployment::cancel))
         .route("/deployments/{id}/distribution", post(distribution::say))
+        .route("/nodes", get(nodes::page))
+        .route("/nodes/live", get(nodes::live))
         .route("/services", get(services::page))
         .route("/services/live", get(services::live))
         .route("/logout", post(login::log_out))
