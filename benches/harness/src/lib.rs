@@ -9,12 +9,16 @@
 //! judges a figure: a bench fails only when it can't measure.
 
 mod arguments;
+mod busy;
+mod content;
 mod line;
 mod machine;
 mod median;
 mod usage;
 
 pub use arguments::{Case, Plan, run};
+pub use busy::Busy;
+pub use content::write_content;
 pub use line::{Better, Line};
 pub use machine::machine;
 pub use median::{in_turn, median, percentile};

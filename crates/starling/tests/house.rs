@@ -36,10 +36,17 @@ const FLOORS: &[(u8, &[&str])] = &[
 ];
 
 /// Crates that stand beside the house. The simulator drives floor 1; the beacon is what the demo builds.
-const BESIDE: &[(&str, u8)] = &[("simulator", 2), ("beacon", 1), ("bench-harness", 2)];
+const BESIDE: &[(&str, u8)] = &[
+    ("simulator", 2),
+    ("beacon", 1),
+    ("bench-harness", 2),
+    ("bench-network", 3),
+    ("bench-peers", 4),
+    ("bench-region", 4),
+];
 
-/// Benches stand on top of everything but the binary, which they start as a process: nobody depends on one.
-const BENCH: (&str, u8) = ("bench-", 4);
+/// The other benches stand on top of everything, and start the binary as a process: nobody depends on one.
+const BENCH: (&str, u8) = ("bench-", 5);
 
 /// The only arrows between rooms of one floor.
 const DRAWN: &[(&str, &str)] = &[("swarm-core", "artifact")];

@@ -1,0 +1,67 @@
+//! rqbit, a BitTorrent client in Rust, where `scripts/bench` could build it.
+
+use crate::session::{Start, Whole, ready};
+use crate::{Session, Setting};
+use bench_network::Node;
+use local_services::free_port;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// What it says once it has everything.
+const WHOLE: &str = "torrent finished downloading";
+
+/// Where `scripts/bench` puts what it builds of others: `tools/bin` in the target folder.
+pub(crate) fn program() -> Option<PathBuf> {
+    let target = std::env::current_exe().ok()?.parent()?.parent()?.to_owned();
+    Some(target.join("tools/bin/rqbit")).filter(|path| path.exists())
+}
+
+fn arguments(node: &Node, torrent: &Path, folder: &Path) -> anyhow::Result<Vec<OsString>> {
+    let port = free_port()?.to_string();
+    let api = format!("{}:{}", node.address, free_port()?);
+    let fixed = [
+        "--disable-dht",
+        "--disable-lsd",
+        "--disable-upnp-port-forward",
+        "--http-api-listen-addr",
+        &api,
+        "--listen-port",
+        &port,
+        "--tracker-refresh-interval",
+        "1s",
+        "download",
+        "--overwrite",
+        "--output-folder",
+    ];
+    let mut arguments: Vec<OsString> = fixed.map(OsString::from).to_vec();
+    arguments.extend([folder.into(), torrent.into()]);
+    Ok(arguments)
+}
+
+pub(crate) async fn prepare(setting: Setting<'_>) -> anyhow::Result<Session> {
+    let program = program().unwrap_or_default();
+    let content = setting.content.parent().unwrap_or(Path::new("/"));
+    let log = setting.log_of(setting.seed);
+    let seed = setting
+        .seed
+        .start(&program, arguments(setting.seed, setting.torrent, content)?, &log)?;
+    ready("rqbit's seed", &log, || setting.tracker.peers() > 0).await?;
+
+    let (mut starts, mut whole) = (Vec::new(), Vec::new());
+    for node in setting.hosts {
+        let log = setting.log_of(node);
+        starts.push(Start::Process {
+            node: node.clone(),
+            program: program.clone(),
+            arguments: arguments(node, setting.torrent, &setting.folder_of(node)?)?,
+            log: log.clone(),
+        });
+        whole.push(Whole::Said { log, words: WHOLE });
+    }
+    Ok(Session {
+        seed,
+        hosts: Vec::new(),
+        starts,
+        whole,
+    })
+}

@@ -1,0 +1,52 @@
+//! One host of the region.
+
+use crate::metrics::scrape;
+use crate::role::Role;
+use model::ArtifactId;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// What an agent logs once an artifact is whole on its disk.
+const WHOLE: &str = "artifact is here and verified";
+
+/// A running agent.
+#[derive(Debug)]
+pub struct Host {
+    pub(crate) role: Role,
+    pub(crate) folder: PathBuf,
+}
+
+impl Host {
+    /// Whether it has the artifact whole and verified, by its own log.
+    ///
+    /// # Errors
+    /// When the log can't be read.
+    pub fn has(&self, artifact: &ArtifactId) -> anyhow::Result<bool> {
+        let log = fs_err::read_to_string(&self.role.log)?;
+        let id = artifact.to_string();
+        Ok(log.lines().any(|line| line.contains(WHOLE) && line.contains(&id)))
+    }
+
+    /// Its process id; `None` once it has ended.
+    pub fn id(&self) -> Option<u32> {
+        self.role.child.id()
+    }
+
+    /// Its own folder.
+    pub fn folder(&self) -> &PathBuf {
+        &self.folder
+    }
+
+    /// Where it serves its metrics, for [`scrape`].
+    pub fn observed_at(&self) -> SocketAddr {
+        self.role.observed_at
+    }
+
+    /// The sum of one of its metrics over all labels.
+    ///
+    /// # Errors
+    /// When it can't be asked.
+    pub async fn metric(&self, name: &str) -> anyhow::Result<f64> {
+        scrape(self.observed_at(), name).await
+    }
+}
