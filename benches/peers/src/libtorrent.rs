@@ -11,7 +11,7 @@ use std::process::Command;
 
 /// Debian's own Python, which alone knows Debian's binding.
 const PYTHON: &str = "/usr/bin/python3";
-const SCRIPT: &str = include_str!("libtorrent.py");
+const SCRIPT: &str = include_str!("take_part.py");
 
 pub(crate) fn is_installed() -> bool {
     let tried = Command::new(PYTHON).args(["-c", "import libtorrent"]).output();
@@ -33,7 +33,7 @@ pub fn make_torrent(content: &Path, tracker: &str, torrent: &Path) -> anyhow::Re
 }
 
 pub(crate) async fn prepare(setting: Setting<'_>) -> anyhow::Result<Session> {
-    let script = setting.folder.join("libtorrent.py");
+    let script = setting.folder.join("take_part.py");
     fs_err::write(&script, SCRIPT)?;
     let take_part =
         |role: &str, torrent: &Path, folder: &Path, node: &Node| -> anyhow::Result<Vec<OsString>> {

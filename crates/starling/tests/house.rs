@@ -39,6 +39,7 @@ const FLOORS: &[(u8, &[&str])] = &[
 const BESIDE: &[(&str, u8)] = &[
     ("simulator", 2),
     ("beacon", 1),
+    ("fuzz", 3),
     ("bench-harness", 2),
     ("bench-network", 3),
     ("bench-peers", 4),

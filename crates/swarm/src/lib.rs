@@ -42,6 +42,7 @@ mod disk;
 mod driver;
 mod enrolment;
 mod error;
+pub mod fuzzing;
 mod handle;
 mod identity;
 mod jobs;

@@ -1,8 +1,8 @@
 """Drives libtorrent-rasterbar for a bench.
 
-libtorrent.py make CONTENT TRACKER TORRENT     describes a file
-libtorrent.py seed TORRENT FOLDER ADDRESS:PORT MARK
-libtorrent.py fetch TORRENT FOLDER ADDRESS:PORT MARK
+take_part.py make CONTENT TRACKER TORRENT     describes a file
+take_part.py seed TORRENT FOLDER ADDRESS:PORT MARK
+take_part.py fetch TORRENT FOLDER ADDRESS:PORT MARK
 
 seed and fetch take part until they are killed, and make the file MARK once they have everything. fetch waits for
 TORRENT to appear, so that starting Python costs it nothing.
@@ -18,7 +18,8 @@ import libtorrent as lt
 def make(content, tracker, torrent):
     files = lt.file_storage()
     lt.add_files(files, content)
-    description = lt.create_torrent(files, flags=lt.create_torrent_flags_t.v1_only)
+    # v1_only, which the binding of Debian 12 does not name: not every program knows version 2.
+    description = lt.create_torrent(files, flags=1 << 6)
     description.add_tracker(tracker)
     lt.set_piece_hashes(description, os.path.dirname(content))
     with open(torrent, "wb") as file:

@@ -1,0 +1,105 @@
+//! What the fuzz targets see of this crate: each decoder of a peer's bytes, as a function that takes any bytes and
+//! panics when a promise is broken, beside bytes that it accepts. Nothing else uses it.
+
+use crate::certificate::{Authority, Certificate, Role, Statement};
+use crate::wire::control::{CONTROL_LENGTH_MAX, Control, Outbox, decode};
+use crate::wire::hello::Hello;
+use crate::wire::piece::PieceRequest;
+use crate::{Identity, InvalidCertificate};
+use jiff::Timestamp;
+use model::ArtifactId;
+use swarm_core::{Message, PieceSet};
+
+/// A certificate that an authority of its own issued.
+pub fn certificate() -> Certificate {
+    let peer = Identity::generate().peer();
+    let issue = || {
+        let statement = Statement {
+            peer,
+            region: "us-east-1".parse().ok()?,
+            name: "host-1".parse().ok()?,
+            role: Role::Host,
+            not_after: Timestamp::MAX,
+        };
+        Authority::generate().issue(statement).ok()
+    };
+    // Proof: the test of the fuzz targets makes one.
+    issue().expect("its names are valid and short")
+}
+
+/// A hello comes out again as it was read, and opens no door unless its authority is the region's.
+pub fn hello(bytes: &[u8]) {
+    let Ok(hello) = Hello::decode(bytes) else { return };
+    let again = hello.encode().and_then(|bytes| Hello::decode(&bytes));
+    assert_eq!(again.as_ref(), Ok(&hello));
+    let said = hello.certificate.statement();
+    let verdict = hello.certificate.verify(
+        &Authority::generate().key(),
+        &said.region,
+        said.peer,
+        Timestamp::UNIX_EPOCH,
+    );
+    assert_eq!(verdict, Err(InvalidCertificate::Signature));
+}
+
+/// Bytes that [`hello`] accepts.
+pub fn hello_examples() -> Vec<Vec<u8>> {
+    let hello = Hello {
+        process: 7,
+        certificate: certificate(),
+    };
+    hello.encode().into_iter().collect()
+}
+
+/// Control messages come out again as they were read, in order.
+pub fn control(bytes: &[u8]) {
+    if bytes.len() > CONTROL_LENGTH_MAX {
+        return;
+    }
+    let Ok(messages) = decode(bytes) else { return };
+    let frames: Vec<Vec<u8>> = messages.iter().flat_map(postcard::to_stdvec).collect();
+    assert_eq!(decode(&frames.concat()), Ok(messages));
+}
+
+/// Bytes that [`control`] accepts.
+pub fn control_examples() -> Vec<Vec<u8>> {
+    let artifact = ArtifactId([7; 32]);
+    let mut outbox = Outbox::default();
+    let messages = [
+        Control::Join(artifact),
+        Control::About(
+            artifact,
+            Message::Have {
+                pieces: PieceSet::full(70),
+            },
+        ),
+        Control::About(
+            artifact,
+            Message::Gained {
+                pieces: vec![1, 300, 70_000],
+                waiting: 2,
+            },
+        ),
+        Control::Leave(artifact),
+        Control::Hint,
+    ];
+    // None of them comes near an outbox's limit.
+    let _: Vec<_> = messages.iter().map(|message| outbox.push(message)).collect();
+    outbox.next_frame().into_iter().collect()
+}
+
+/// A wish for a piece has one encoding.
+pub fn piece_request(bytes: &[u8]) {
+    if let Some(request) = PieceRequest::decode(bytes) {
+        assert_eq!(request.encode(), bytes);
+    }
+}
+
+/// Bytes that [`piece_request`] accepts.
+pub fn piece_request_examples() -> Vec<Vec<u8>> {
+    let request = PieceRequest {
+        artifact: ArtifactId([7; 32]),
+        piece: 9,
+    };
+    vec![request.encode()]
+}
