@@ -1,13 +1,14 @@
 //! What the fuzz targets see of this crate: each decoder of a peer's bytes, as a function that takes any bytes and
 //! panics when a promise is broken, beside bytes that it accepts. Nothing else uses it.
 
-use crate::certificate::{Authority, Certificate, Role, Statement};
+use crate::certificate::{Authority, Certificate, Statement};
 use crate::wire::control::{CONTROL_LENGTH_MAX, Control, Outbox, decode};
 use crate::wire::hello::Hello;
 use crate::wire::piece::PieceRequest;
 use crate::{Identity, InvalidCertificate};
 use jiff::Timestamp;
 use model::ArtifactId;
+use model::node::Role;
 use swarm_core::{Message, PieceSet};
 
 /// A certificate that an authority of its own issued.
@@ -30,7 +31,7 @@ pub fn certificate() -> Certificate {
 /// A hello comes out again as it was read, and opens no door unless its authority is the region's.
 pub fn hello(bytes: &[u8]) {
     let Ok(hello) = Hello::decode(bytes) else { return };
-    let again = hello.encode().and_then(|bytes| Hello::decode(&bytes));
+    let again = Hello::decode(&hello.encode());
     assert_eq!(again.as_ref(), Ok(&hello));
     let said = hello.certificate.statement();
     let verdict = hello.certificate.verify(
@@ -48,7 +49,7 @@ pub fn hello_examples() -> Vec<Vec<u8>> {
         process: 7,
         certificate: certificate(),
     };
-    hello.encode().into_iter().collect()
+    vec![hello.encode()]
 }
 
 /// Control messages come out again as they were read, in order.
