@@ -19,7 +19,7 @@ pub mod server;
 mod store;
 
 pub use store::{
-    Config, ContentKey, Crc64, Error, InvalidContentKey, InvalidStoredManifest, Outputs, PART_LENGTH,
-    PARTS_IN_FLIGHT, Part, READ_LENGTH_MAX, SecretAccessKey, Store, StoredManifest, Unfinished, UploadTicket,
-    Uploaded, Verification,
+    ADDRESS_LIFETIME_MAX, Config, ContentKey, Crc64, Error, InvalidContentKey, InvalidStoredManifest,
+    Outputs, PART_LENGTH, PARTS_IN_FLIGHT, Part, READ_LENGTH_MAX, SecretAccessKey, SignedAddress, Store,
+    StoredManifest, Unfinished, UploadTicket, Uploaded, Verification,
 };
