@@ -19,6 +19,7 @@
 //! | how do several artifacts share this host? | `sharing.rs` |
 //! | who is uploaded to, who waits, who is refused? | `slots.rs` |
 //! | what does a seed give away first? | `first_pass.rs` |
+//! | which pieces does whom read from the store? | [`store_share`] |
 //! | what is told to whom, and what is believed? | `hearing.rs` |
 //! | what could anybody do at best? | [`bound`] |
 //!
@@ -54,6 +55,7 @@ mod requests;
 mod sharing;
 mod slots;
 mod store;
+pub mod store_share;
 mod time;
 mod transfer;
 

@@ -180,7 +180,11 @@ impl Transfer {
             PieceSet::empty(self.held.pieces())
         };
         match &mut self.store {
-            Some(store) if store.peer == peer => store.set_share(&share, cx.rng),
+            Some(store) if store.peer == peer => {
+                store.set_share(&share, cx.rng);
+                // What failed may be mended: the manager has signed a new address, say.
+                store.succeeded();
+            }
             _ => {
                 self.abandon_store(cx);
                 self.store = Some(Store::new(peer, &share, cx.rng));

@@ -162,3 +162,11 @@ fn another_store_replaces_the_one_before() {
     assert_eq!(abandons(&outputs), [(STORE, 1)]);
     assert_eq!(fetches(&outputs), [(STORE + 1, 0)]);
 }
+
+#[test]
+fn a_new_offer_of_the_same_store_ends_its_rest() {
+    let mut host = Driven::host(2);
+    assert_eq!(fetches(&offer(&mut host, 2, &[1])), [(STORE, 1)]);
+    assert!(fetches(&missed(&mut host, 1)).is_empty(), "it rests");
+    assert_eq!(fetches(&offer(&mut host, 2, &[1])), [(STORE, 1)]);
+}
