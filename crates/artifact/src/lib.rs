@@ -21,6 +21,7 @@ mod files;
 mod layout;
 mod manifest;
 mod path;
+mod reuse;
 mod signature;
 
 pub use builder::ManifestBuilder;
@@ -28,6 +29,7 @@ pub use files::{FileEntry, Segment};
 pub use layout::{Layout, PieceHash, WrongPieceLength, piece_length_for};
 pub use manifest::{InvalidManifest, Manifest, Provenance};
 pub use path::{ArtifactPath, InvalidPath};
+pub use reuse::{Candidate, reusable};
 pub use signature::{
     InvalidKey, InvalidSignedManifest, KeyId, NotTrusted, PublicKey, SignedManifest, SigningKey, TrustedKeys,
     VerifiedManifest,
