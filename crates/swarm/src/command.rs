@@ -1,11 +1,14 @@
 //! What a handle may ask of the driver.
 
-use crate::{Certificate, Error, Fetch, PeerId, Source, Status};
+use crate::{Certificate, Error, Fetch, PeerId, PieceSource, Source, Status};
 use artifact::VerifiedManifest;
 use libp2p::Multiaddr;
 use model::ArtifactId;
 use std::collections::HashSet;
+use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
+use swarm_core::PieceSet;
 use tokio::sync::oneshot;
 
 /// Commands that may wait for the driver before a handle has to wait too.
@@ -13,7 +16,6 @@ pub(crate) const COMMANDS_MAX: usize = 64;
 
 type Reply<T> = oneshot::Sender<T>;
 
-#[derive(Debug)]
 pub(crate) enum Command {
     SetNeighbours(Vec<(PeerId, Vec<Multiaddr>)>),
     Call {
@@ -38,6 +40,13 @@ pub(crate) enum Command {
         source: Source,
         reply: Reply<Result<(), Error>>,
     },
+    OfferStore {
+        artifact: ArtifactId,
+        source: Arc<dyn PieceSource>,
+        share: PieceSet,
+        reply: Reply<Result<(), Error>>,
+    },
+    WithdrawStore(ArtifactId),
     Forget {
         artifact: ArtifactId,
         reply: Reply<()>,
@@ -51,4 +60,10 @@ pub(crate) enum Command {
         priority: u8,
     },
     Status(Reply<Status>),
+}
+
+impl fmt::Debug for Command {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Command")
+    }
 }

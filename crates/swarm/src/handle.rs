@@ -3,7 +3,7 @@
 use crate::command::Command;
 use crate::pacer::Pacers;
 use crate::security::REVOKED_MAX;
-use crate::{Certificate, Config, Error, PeerId, Source};
+use crate::{Certificate, Config, Error, PeerId, PieceSource, Source};
 use artifact::VerifiedManifest;
 use libp2p::Multiaddr;
 use model::ArtifactId;
@@ -13,6 +13,7 @@ use model::instance::Transfer;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use swarm_core::PieceSet;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 
 /// The longest request of a call, in bytes.
@@ -194,6 +195,36 @@ impl Handle {
             reply,
         })
         .await?
+    }
+
+    /// Lets a fetch read pieces from the region's store too: those of `share` at once, others only when
+    /// no peer has them. Replaces what was said of the store before; what is being read goes on.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forgotten`] if the artifact is neither fetched nor served here.
+    pub async fn offer_store(
+        &self,
+        artifact: ArtifactId,
+        source: Arc<dyn PieceSource>,
+        share: PieceSet,
+    ) -> Result<(), Error> {
+        self.ask(|reply| Command::OfferStore {
+            artifact,
+            source,
+            share,
+            reply,
+        })
+        .await?
+    }
+
+    /// Reads an artifact from the region's store no more, until that is offered again.
+    ///
+    /// # Errors
+    ///
+    /// Only [`Error::Stopped`].
+    pub async fn withdraw_store(&self, artifact: ArtifactId) -> Result<(), Error> {
+        self.send(Command::WithdrawStore(artifact)).await
     }
 
     /// Stops fetching and serving an artifact. Once this returns, nothing is written to its folder

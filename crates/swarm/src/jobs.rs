@@ -4,18 +4,22 @@ use crate::disk::layout::{Before, lay_out};
 use crate::disk::verify::verify;
 use crate::disk::write::{Written, seal, write_piece};
 use crate::disk::{Folder, read};
+use crate::driver::STORE;
 use crate::{Error, PieceSource};
 use artifact::VerifiedManifest;
 use bytes::Bytes;
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use swarm_core::{Peer, PieceSet, TransferId};
+use swarm_core::{Miss, Peer, PieceSet, TransferId};
 use tokio::sync::mpsc;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
-/// How long a remote source may take for one piece.
+/// How long a remote source may take for one piece that a peer waits for.
 const SOURCE_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long the region's store may take for one piece: 8 MiB at 140 kB a second, as for peers.
+const PULL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A job that has ended, and for which transfer it ran.
 #[derive(Debug)]
@@ -36,6 +40,8 @@ pub(crate) enum What {
         length: u64,
         result: Result<(Written, Duration), Error>,
     },
+    /// A piece did not come from the region's store, and why; nothing where nobody waits for it any more.
+    NotPulled { piece: u32, reason: Option<Miss> },
     /// Whether a whole artifact is flushed to the disk.
     Sealed(Result<(), Error>),
     /// Bytes of a piece that were handed to the network. If they are fewer than the piece has, its
@@ -90,16 +96,44 @@ impl Jobs {
         peer: Peer,
         bytes: Vec<u8>,
     ) {
-        let length = bytes.len() as u64;
-        let what = move |result| What::Written {
-            piece,
-            peer,
-            length,
-            result,
-        };
-        self.blocking(transfer, what, move || {
-            let began = Instant::now();
-            Ok((write_piece(&folder, piece, &bytes)?, began.elapsed()))
+        let work = write(folder, piece, peer, bytes);
+        self.0.spawn(async move {
+            Ended {
+                transfer,
+                what: work.await,
+            }
+        });
+    }
+
+    /// Reads a piece from the region's store, then verifies it and writes it to its place.
+    pub(crate) fn pull(
+        &mut self,
+        transfer: TransferId,
+        folder: Folder,
+        piece: u32,
+        source: Arc<dyn PieceSource>,
+        cancel: CancellationToken,
+    ) {
+        self.0.spawn(async move {
+            let read = source.read(piece, folder.manifest().piece_range(piece));
+            let limited = tokio::time::timeout(PULL_TIMEOUT, read);
+            let what = match cancel.run_until_cancelled(limited).await {
+                Some(Ok(Ok(bytes))) => write(folder, piece, STORE, bytes).await,
+                Some(Ok(Err(error))) => {
+                    let artifact = folder.manifest().id().short();
+                    tracing::info!(%artifact, piece, %error, "a piece could not be read from the region's store");
+                    What::NotPulled {
+                        piece,
+                        reason: Some(miss_of(&error)),
+                    }
+                }
+                Some(Err(_)) => What::NotPulled {
+                    piece,
+                    reason: Some(Miss::TimedOut),
+                },
+                None => What::NotPulled { piece, reason: None },
+            };
+            Ended { transfer, what }
         });
     }
 
@@ -161,15 +195,44 @@ impl Jobs {
         work: impl FnOnce() -> Result<T, Error> + Send + 'static,
     ) {
         self.0.spawn(async move {
-            let result = spawn_blocking(work).await.unwrap_or_else(|error| {
-                tracing::error!(%error, "a job of the swarm panicked");
-                Err(Error::Stopped)
-            });
             Ended {
                 transfer,
-                what: what(result),
+                what: what(unblocked(work).await),
             }
         });
+    }
+}
+
+/// Verifies a piece and writes it to its place, on a thread that may block.
+async fn write(folder: Folder, piece: u32, peer: Peer, bytes: impl AsRef<[u8]> + Send + 'static) -> What {
+    let length = bytes.as_ref().len() as u64;
+    let write = move || {
+        let began = Instant::now();
+        Ok((write_piece(&folder, piece, bytes.as_ref())?, began.elapsed()))
+    };
+    let result = unblocked(write).await;
+    What::Written {
+        piece,
+        peer,
+        length,
+        result,
+    }
+}
+
+async fn unblocked<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    spawn_blocking(work).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "a job of the swarm panicked");
+        Err(Error::Stopped)
+    })
+}
+
+fn miss_of(error: &io::Error) -> Miss {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::QuotaExceeded => Miss::Refused,
+        io::ErrorKind::TimedOut => Miss::TimedOut,
+        _ => Miss::Broken,
     }
 }
 
@@ -182,6 +245,8 @@ async fn send_remote(
     let read = source.read(piece, manifest.piece_range(piece));
     let bytes = match tokio::time::timeout(SOURCE_TIMEOUT, read).await {
         Ok(Ok(bytes)) => bytes,
+        // It gives slowly on purpose; its askers turn to others.
+        Ok(Err(error)) if error.kind() == io::ErrorKind::QuotaExceeded => return Ok(0),
         Ok(Err(error)) => return Err(error.to_string()),
         Err(_) => return Err("it took too long".to_owned()),
     };

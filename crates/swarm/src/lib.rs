@@ -12,6 +12,7 @@
 //! | who may join? | [`Certificate`], `security/mod.rs` |
 //! | how does a node get a certificate? | [`EnrolmentRequest`], [`RenewalRequest`] |
 //! | how does a piece come in and go out? | `driver/pieces.rs`, then `jobs.rs` |
+//! | how is the region's store read? | `driver/store.rs`, then `jobs.rs` |
 //! | when is a byte written, flushed, believed? | `disk/mod.rs` |
 //! | what goes over a connection, and how long may it be? | `wire/`, `behaviour.rs` |
 //!

@@ -29,5 +29,10 @@ impl fmt::Debug for Source {
 #[async_trait::async_trait]
 pub trait PieceSource: Send + Sync {
     /// Reads one whole piece; `range` is where it lies in the artifact's content, in bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::QuotaExceeded`] where the source gives no more for a while on purpose, and
+    /// [`io::ErrorKind::PermissionDenied`] where it refuses; anything else is a fault.
     async fn read(&self, piece: u32, range: Range<u64>) -> io::Result<Bytes>;
 }

@@ -5,10 +5,11 @@ use crate::status::ArtifactStatus;
 use crate::{Error, FetchState, PieceSource, Role};
 use artifact::VerifiedManifest;
 use model::ArtifactId;
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
-use swarm_core::{PieceSet, TransferId};
+use swarm_core::{Piece, PieceSet, TransferId};
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +28,54 @@ impl fmt::Debug for Place {
         match self {
             Self::Folder(folder) => folder.root().fmt(formatter),
             Self::Remote(_) => formatter.write_str("remote"),
+        }
+    }
+}
+
+/// The region's object store, as far as one artifact may be read from it.
+pub(crate) struct Store {
+    pub(crate) source: Arc<dyn PieceSource>,
+    /// The pieces that this host is to read, which no other host is.
+    pub(crate) share: PieceSet,
+    /// The pieces that are being read, and what ends that early. The rules limit how many.
+    pub(crate) pulls: HashMap<Piece, CancellationToken>,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Store")
+            .field("share", &self.share.held())
+            .field("pulls", &self.pulls.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where a verified piece came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A manager.
+    Seed,
+    /// Another host.
+    Peer,
+    /// The region's object store.
+    Store,
+}
+
+impl Origin {
+    pub(crate) fn of_role(role: Role) -> Self {
+        match role {
+            Role::Manager => Self::Seed,
+            Role::Host => Self::Peer,
+        }
+    }
+
+    /// How metrics name it.
+    pub(crate) const fn label(self) -> &'static str {
+        match self {
+            Self::Seed => "seed",
+            Self::Peer => "peer",
+            Self::Store => "store",
         }
     }
 }
@@ -58,6 +107,8 @@ pub(crate) struct Transfer {
     /// Whether it rests, and its weight beside others, as the handle said last.
     pub(crate) paused: bool,
     pub(crate) priority: u8,
+    /// Where the region's store holds it, if that was said.
+    pub(crate) store: Option<Store>,
     /// The pieces that are here.
     pub(crate) have: PieceSet,
     /// What those who wait for the fetch see.
@@ -87,6 +138,7 @@ impl Transfer {
             phase,
             paused: false,
             priority: 1,
+            store: None,
             have,
             state: watch::Sender::new(state),
             jobs: 0,
@@ -126,18 +178,24 @@ impl Transfer {
     }
 
     /// Takes in a piece that is in place now. False if it was before.
-    pub(crate) fn stored(&mut self, piece: u32, role: Role) -> bool {
+    pub(crate) fn stored(&mut self, piece: u32, origin: Origin) -> bool {
         let length = self.piece_length(piece);
         if !self.have.insert(piece) {
             self.wasted(length);
             return false;
         }
-        self.state.send_modify(|state| match role {
-            Role::Manager => state.transfer.seed_bytes += length,
-            Role::Host => state.transfer.peer_bytes += length,
+        self.state.send_modify(|state| match origin {
+            Origin::Seed => state.transfer.seed_bytes += length,
+            Origin::Peer => state.transfer.peer_bytes += length,
+            Origin::Store => state.transfer.store_bytes += length,
         });
         self.note_elapsed();
         true
+    }
+
+    /// Forgets that a piece is read from the store; what would end that early.
+    pub(crate) fn pull_ended(&mut self, piece: Piece) -> Option<CancellationToken> {
+        self.store.as_mut()?.pulls.remove(&piece)
     }
 
     pub(crate) fn wasted(&mut self, bytes: u64) {

@@ -1,10 +1,10 @@
 //! Artifacts: begun, brought to their end, forgotten.
 
-use super::{Swarm, TRANSFERS_MAX};
+use super::{STORE, Swarm, TRANSFERS_MAX};
 use crate::disk::Folder;
 use crate::disk::write::Written;
 use crate::jobs::{Ended, What};
-use crate::transfer::{Phase, Place, Transfer};
+use crate::transfer::{Origin, Phase, Place, Transfer};
 use crate::wire::control::Control;
 use crate::{Error, Fetch, PeerId, Role, Source, metrics};
 use artifact::VerifiedManifest;
@@ -170,6 +170,7 @@ impl Swarm {
         if paused {
             self.tell(Input::Paused { transfer: id, paused });
         }
+        self.introduce_store(id);
         self.say_to_all(&Control::Join(artifact));
         let peers: Vec<PeerId> = self.sessions.keys().copied().collect();
         for peer in peers {
@@ -227,7 +228,11 @@ impl Swarm {
                 tracing::warn!(artifact = %transfer.artifact().short(), %error, "an artifact is given up");
                 self.close(id, error, None);
             }
-            What::Sent(_) => {}
+            What::NotPulled {
+                piece,
+                reason: Some(reason),
+            } => self.not_pulled(id, piece, reason),
+            What::NotPulled { reason: None, .. } | What::Sent(_) => {}
         }
     }
 
@@ -265,20 +270,21 @@ impl Swarm {
     }
 
     fn written(&mut self, id: TransferId, piece: u32, peer: Peer, length: u64, written: Written) {
+        let (origin, name) = match self.names.known(peer) {
+            _ if peer == STORE => (Origin::Store, "the region's store"),
+            Some(known) => (Origin::of_role(known.role), known.name.as_str()),
+            None => return,
+        };
         let Some(transfer) = self.transfers.get_mut(&id) else {
             return;
         };
-        let Some(known) = self.names.known(peer) else {
-            return;
-        };
+        if origin == Origin::Store {
+            transfer.pull_ended(piece);
+        }
         match written {
             Written::Stored => {
-                let source = match known.role {
-                    Role::Manager => "seed",
-                    Role::Host => "peer",
-                };
-                if transfer.stored(piece, known.role) {
-                    metrics::count_received(source, length);
+                if transfer.stored(piece, origin) {
+                    metrics::count_received(origin.label(), length);
                 } else {
                     metrics::count(metrics::WASTED_BYTES, length);
                 }
@@ -290,7 +296,7 @@ impl Swarm {
             }
             Written::Rejected => {
                 let artifact = transfer.artifact().short();
-                tracing::warn!(%artifact, piece, name = %known.name, peer = %known.peer, "a wrong piece came");
+                tracing::warn!(%artifact, piece, name, "a wrong piece came");
                 transfer.wasted(length);
                 transfer.rejected();
                 metrics::count(metrics::WASTED_BYTES, length);

@@ -10,6 +10,9 @@ mod connections;
 mod control;
 mod greeting;
 mod pieces;
+mod store;
+
+pub(crate) use store::STORE;
 
 use crate::behaviour::{self, Behaviour, BehaviourEvent};
 use crate::command::{COMMANDS_MAX, Command};
@@ -228,6 +231,13 @@ impl Swarm {
                 source,
                 reply,
             } => self.serve(manifest, source, reply),
+            Command::OfferStore {
+                artifact,
+                source,
+                share,
+                reply,
+            } => drop(reply.send(self.offer_store(artifact, source, share))),
+            Command::WithdrawStore(artifact) => self.withdraw_store(&artifact),
             Command::Forget { artifact, reply } => self.forget(artifact, reply),
             Command::Pause { artifact, paused } => self.pause(&artifact, paused),
             Command::Prefer { artifact, priority } => self.prefer(&artifact, priority),
@@ -264,9 +274,19 @@ impl Swarm {
                 }
                 Output::Fetch {
                     transfer,
+                    peer: STORE,
+                    piece,
+                } => self.pull(transfer, piece),
+                Output::Fetch {
+                    transfer,
                     peer,
                     piece,
                 } => self.ask(transfer, peer, piece),
+                Output::Abandon {
+                    transfer,
+                    peer: STORE,
+                    piece,
+                } => self.abandon_pull(transfer, piece),
                 Output::Abandon {
                     transfer,
                     peer,

@@ -7,4 +7,5 @@ mod handshake;
 mod raw;
 mod region;
 mod sample;
+mod store;
 mod strangers;
