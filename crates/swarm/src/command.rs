@@ -1,6 +1,6 @@
 //! What a handle may ask of the driver.
 
-use crate::{Certificate, Error, Fetch, PeerId, PieceSource, Source, Status};
+use crate::{Certificate, Donor, Error, Fetch, PeerId, PieceSource, Source, Status};
 use artifact::VerifiedManifest;
 use libp2p::Multiaddr;
 use model::ArtifactId;
@@ -33,6 +33,7 @@ pub(crate) enum Command {
     Fetch {
         manifest: VerifiedManifest,
         folder: PathBuf,
+        donors: Vec<Donor>,
         reply: Reply<Result<Fetch, Error>>,
     },
     Serve {

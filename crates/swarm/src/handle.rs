@@ -3,7 +3,7 @@
 use crate::command::Command;
 use crate::pacer::Pacers;
 use crate::security::REVOKED_MAX;
-use crate::{Certificate, Config, Error, PeerId, PieceSource, Source};
+use crate::{Certificate, Config, Donor, Error, PeerId, PieceSource, Source};
 use artifact::VerifiedManifest;
 use libp2p::Multiaddr;
 use model::ArtifactId;
@@ -20,6 +20,9 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 pub const CALL_REQUEST_LENGTH_MAX: usize = 1 << 20;
 /// The longest answer to a call, in bytes; the largest manifest with its signature fits.
 pub const CALL_ANSWER_LENGTH_MAX: usize = 20 << 20;
+
+/// The most artifacts from which one fetch takes what they hold already.
+pub const DONORS_MAX: usize = 16;
 
 /// The most addresses that are tried for one peer.
 const ADDRESSES_MAX: usize = 4;
@@ -172,9 +175,26 @@ impl Handle {
     /// If the node handles the artifact in another place, or too many artifacts already. What goes
     /// wrong later is told by the [`Fetch`].
     pub async fn fetch(&self, manifest: VerifiedManifest, folder: PathBuf) -> Result<Fetch, Error> {
+        self.fetch_reusing(manifest, folder, Vec::new()).await
+    }
+
+    /// As [`Handle::fetch`], and takes from other artifacts on this disk what they hold at the same place,
+    /// verified, before it asks anybody. Of more than [`DONORS_MAX`] the first ones count.
+    ///
+    /// # Errors
+    ///
+    /// As [`Handle::fetch`].
+    pub async fn fetch_reusing(
+        &self,
+        manifest: VerifiedManifest,
+        folder: PathBuf,
+        mut donors: Vec<Donor>,
+    ) -> Result<Fetch, Error> {
+        donors.truncate(DONORS_MAX);
         self.ask(|reply| Command::Fetch {
             manifest,
             folder,
+            donors,
             reply,
         })
         .await?

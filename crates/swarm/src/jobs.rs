@@ -1,6 +1,7 @@
 //! Work that would hold up the event loop: hashing, files, and slow sources.
 
 use crate::disk::layout::{Before, lay_out};
+use crate::disk::reuse::reuse;
 use crate::disk::verify::verify;
 use crate::disk::write::{Written, seal, write_piece};
 use crate::disk::{Folder, read};
@@ -72,13 +73,21 @@ impl Jobs {
         while self.0.join_next().await.is_some() {}
     }
 
-    /// Makes room in a folder and finds out what lies there.
-    pub(crate) fn prepare(&mut self, transfer: TransferId, folder: Folder, cancel: CancellationToken) {
+    /// Makes room in a folder, finds out what lies there, and takes from `donors` what lacks.
+    pub(crate) fn prepare(
+        &mut self,
+        transfer: TransferId,
+        folder: Folder,
+        donors: Vec<Folder>,
+        cancel: CancellationToken,
+    ) {
         self.blocking(transfer, What::Verified, move || {
-            match lay_out(&folder, &cancel)? {
-                Before::Nothing => Ok(PieceSet::empty(folder.manifest().piece_count())),
-                Before::Something => verify(&folder, &cancel),
-            }
+            let mut have = match lay_out(&folder, &cancel)? {
+                Before::Nothing => PieceSet::empty(folder.manifest().piece_count()),
+                Before::Something => verify(&folder, &cancel)?,
+            };
+            reuse(&folder, &donors, &mut have, &cancel)?;
+            Ok(have)
         });
     }
 

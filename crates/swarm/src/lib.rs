@@ -67,11 +67,13 @@ pub use config::Config;
 pub use driver::Swarm;
 pub use enrolment::{EnrolmentRequest, Issued, RenewalRequest, Unproven};
 pub use error::Error;
-pub use handle::{CALL_ANSWER_LENGTH_MAX, CALL_REQUEST_LENGTH_MAX, Fetch, FetchState, Handle, IncomingCall};
+pub use handle::{
+    CALL_ANSWER_LENGTH_MAX, CALL_REQUEST_LENGTH_MAX, DONORS_MAX, Fetch, FetchState, Handle, IncomingCall,
+};
 pub use identity::Identity;
 pub use join_secret::{InvalidJoinSecret, JoinSecret};
 pub use model::node::Role;
 pub use node_key::{InvalidKeyText, NodeKey, Signature};
 pub use peer_id::PeerId;
-pub use source::{PieceSource, Source};
+pub use source::{Donor, PieceSource, Source};
 pub use status::{ArtifactStatus, BannedPeer, PeerStatus, Status};

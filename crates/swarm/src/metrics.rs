@@ -3,7 +3,7 @@
 use crate::security::Plane;
 use metrics::{counter, describe_counter};
 
-/// Verified bytes that came from peers. Label `source`: `seed` or `peer`.
+/// Verified bytes that came to this node. Label `source`: `seed`, `peer` or `store`.
 pub(crate) const RECEIVED_BYTES: &str = "starling_swarm_received_bytes_total";
 /// Bytes that came and were thrown away.
 pub(crate) const WASTED_BYTES: &str = "starling_swarm_wasted_bytes_total";
@@ -31,7 +31,7 @@ pub(crate) enum Direction {
 
 /// Tells the recorder what the names mean. Said again, it changes nothing.
 pub(crate) fn describe() {
-    describe_counter!(RECEIVED_BYTES, "verified bytes that came from peers, by source");
+    describe_counter!(RECEIVED_BYTES, "verified bytes that came to this node, by source");
     describe_counter!(WASTED_BYTES, "bytes that came and were thrown away");
     describe_counter!(SERVED_BYTES, "bytes that were sent to peers");
     describe_counter!(PIECES_REJECTED, "pieces whose hash was wrong");

@@ -1,5 +1,6 @@
 //! Where the bytes that a node serves come from.
 
+use artifact::VerifiedManifest;
 use bytes::Bytes;
 use std::fmt;
 use std::io;
@@ -23,6 +24,15 @@ impl fmt::Debug for Source {
             Self::Remote(_) => formatter.write_str("Remote"),
         }
     }
+}
+
+/// Another artifact on this disk, which may hold pieces of one that is fetched.
+#[derive(Debug, Clone)]
+pub struct Donor {
+    /// What should lie there. It says only where to look.
+    pub manifest: VerifiedManifest,
+    /// Where.
+    pub folder: PathBuf,
 }
 
 /// Reads pieces of one artifact from somewhere. What it returns is verified before it is served.

@@ -7,14 +7,19 @@
 //!
 //! When data reaches the disk: not while pieces come, since a crash then costs only the pieces that
 //! hash wrong afterwards; once, for every file and folder, before an artifact is reported as fetched.
+//! What another artifact on the disk has at the same place is taken from there ([`reuse`]). Which files
+//! are open, and how much of them the system keeps in memory, [`files`] decides.
 
+pub(crate) mod files;
 pub(crate) mod layout;
 pub(crate) mod read;
+pub(crate) mod reuse;
 pub(crate) mod verify;
 pub(crate) mod write;
 
 use crate::Error;
 use artifact::VerifiedManifest;
+use files::{Access, Files, Name};
 use fs_err as fs;
 use fs_err::os::unix::fs::OpenOptionsExt;
 use std::io;
@@ -26,14 +31,22 @@ use std::sync::Arc;
 pub(crate) struct Folder {
     root: Arc<Path>,
     manifest: VerifiedManifest,
+    files: Files,
 }
 
 impl Folder {
-    pub(crate) fn new(root: PathBuf, manifest: VerifiedManifest) -> Self {
+    /// `files` are the node's, which all of its folders share.
+    pub(crate) fn new(root: PathBuf, manifest: VerifiedManifest, files: Files) -> Self {
         Self {
             root: root.into(),
             manifest,
+            files,
         }
+    }
+
+    /// Lets go of its files. Whoever uses the folder again only opens them anew.
+    pub(crate) fn close(&self) {
+        self.files.close(&self.root);
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -47,6 +60,17 @@ impl Folder {
     /// Where a file of the manifest lies.
     fn path(&self, file: usize) -> PathBuf {
         self.root.join(self.manifest.files()[file].path.as_str())
+    }
+
+    fn name(&self, file: usize) -> Name {
+        Name {
+            root: self.root.clone(),
+            file,
+        }
+    }
+
+    fn open(&self, file: usize, access: Access) -> io::Result<Arc<fs::File>> {
+        self.files.open(&self.name(file), &self.path(file), access)
     }
 
     fn failed(&self, path: &Path, error: io::Error) -> Error {

@@ -1,9 +1,10 @@
 //! Reads pieces out of files.
 
-use super::{Folder, options};
+use super::Folder;
+use super::files::Access;
+use artifact::Segment;
 use bytes::Bytes;
 use std::io;
-use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use tokio::sync::mpsc;
 
@@ -16,8 +17,33 @@ const CHUNK: u64 = 256 << 10;
 ///
 /// Whatever the system says; [`io::ErrorKind::UnexpectedEof`] where a file is too short.
 pub(crate) fn read_piece(folder: &Folder, piece: u32, buffer: &mut Vec<u8>) -> io::Result<()> {
+    let manifest = folder.manifest();
+    read_segments(folder, manifest.segments(manifest.piece_range(piece)), buffer)
+}
+
+/// Reads segments, one behind the other, into a buffer, which is emptied first. Together they are as long
+/// as a piece at most.
+///
+/// # Errors
+///
+/// As [`read_piece`].
+pub(crate) fn read_segments(
+    folder: &Folder,
+    segments: impl IntoIterator<Item = Segment>,
+    buffer: &mut Vec<u8>,
+) -> io::Result<()> {
     buffer.clear();
-    read_range(folder, folder.manifest().piece_range(piece), buffer)
+    for segment in segments {
+        let file = folder.open(segment.file, Access::Read)?;
+        let start = buffer.len();
+        // A segment lies within a piece, of at most 8 MiB.
+        buffer.resize(start + segment.length as usize, 0);
+        file.file().read_exact_at(&mut buffer[start..], segment.offset)?;
+        folder
+            .files
+            .read(&folder.name(segment.file), &file, segment.offset, segment.length);
+    }
+    Ok(())
 }
 
 /// Reads one piece chunk by chunk and hands each to whoever sends them, until all are sent or nobody
@@ -32,22 +58,11 @@ pub(crate) fn send_piece(folder: &Folder, piece: u32, chunks: &mpsc::Sender<Byte
     while start < range.end {
         let end = range.end.min(start + CHUNK);
         let mut chunk = Vec::new();
-        read_range(folder, start..end, &mut chunk)?;
+        read_segments(folder, folder.manifest().segments(start..end), &mut chunk)?;
         if chunks.blocking_send(chunk.into()).is_err() {
             break;
         }
         start = end;
     }
     Ok(start - range.start)
-}
-
-fn read_range(folder: &Folder, range: Range<u64>, buffer: &mut Vec<u8>) -> io::Result<()> {
-    for segment in folder.manifest().segments(range) {
-        let file = options().read(true).open(folder.path(segment.file))?;
-        let start = buffer.len();
-        // A segment lies within a piece, of at most 8 MiB.
-        buffer.resize(start + segment.length as usize, 0);
-        file.file().read_exact_at(&mut buffer[start..], segment.offset)?;
-    }
-    Ok(())
 }

@@ -1,7 +1,9 @@
 //! Writes pieces to their place, and seals a whole artifact.
 
+use super::files::Access;
 use super::{Folder, options};
 use crate::Error;
+use artifact::Segment;
 use fs_err as fs;
 use std::collections::BTreeSet;
 use std::fs::Permissions;
@@ -32,19 +34,20 @@ pub(crate) fn write_piece(folder: &Folder, piece: u32, bytes: &[u8]) -> Result<W
     for segment in manifest.segments(manifest.piece_range(piece)) {
         // The piece was verified, so the segments are as long as it is.
         let (now, later) = rest.split_at(segment.length as usize);
-        let path = folder.path(segment.file);
-        write_at(&path, now, segment.offset).map_err(|error| folder.failed(&path, error))?;
+        write_segment(folder, segment, now)
+            .map_err(|error| folder.failed(&folder.path(segment.file), error))?;
         rest = later;
     }
     Ok(Written::Stored)
 }
 
-fn write_at(path: &Path, bytes: &[u8], offset: u64) -> io::Result<()> {
-    options()
-        .write(true)
-        .open(path)?
-        .file()
-        .write_all_at(bytes, offset)
+fn write_segment(folder: &Folder, segment: Segment, bytes: &[u8]) -> io::Result<()> {
+    let file = folder.open(segment.file, Access::Write)?;
+    file.file().write_all_at(bytes, segment.offset)?;
+    folder
+        .files
+        .written(&folder.name(segment.file), &file, segment.offset, segment.length);
+    Ok(())
 }
 
 /// Makes executable files executable (0755) and others not (0644), and flushes every file and every
@@ -54,6 +57,7 @@ fn write_at(path: &Path, bytes: &[u8], offset: u64) -> io::Result<()> {
 ///
 /// [`Error::DiskFull`] or [`Error::Disk`].
 pub(crate) fn seal(folder: &Folder) -> Result<(), Error> {
+    folder.files.close_writers(&folder.root);
     let mut folders = BTreeSet::from([folder.root().to_owned()]);
     for (index, entry) in folder.manifest().files().iter().enumerate() {
         let path = folder.path(index);

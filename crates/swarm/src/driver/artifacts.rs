@@ -6,7 +6,7 @@ use crate::disk::write::Written;
 use crate::jobs::{Ended, What};
 use crate::transfer::{Origin, Phase, Place, Transfer};
 use crate::wire::control::Control;
-use crate::{Error, Fetch, PeerId, Role, Source, metrics};
+use crate::{Donor, Error, Fetch, PeerId, Role, Source, metrics};
 use artifact::VerifiedManifest;
 use model::ArtifactId;
 use std::path::PathBuf;
@@ -14,7 +14,12 @@ use swarm_core::{Input, Peer, PieceSet, TransferId};
 use tokio::sync::oneshot;
 
 impl Swarm {
-    pub(super) fn fetch(&mut self, manifest: VerifiedManifest, folder: PathBuf) -> Result<Fetch, Error> {
+    pub(super) fn fetch(
+        &mut self,
+        manifest: VerifiedManifest,
+        folder: PathBuf,
+        donors: Vec<Donor>,
+    ) -> Result<Fetch, Error> {
         if let Some(known) = self.known(&manifest.id()) {
             return match &known.place {
                 Place::Folder(there) if there.root() == folder => Ok(Fetch {
@@ -25,13 +30,17 @@ impl Swarm {
                 }),
             };
         }
-        let folder = Folder::new(folder, manifest.clone());
+        let folder = Folder::new(folder, manifest.clone(), self.files.clone());
+        let donors = donors
+            .into_iter()
+            .map(|donor| Folder::new(donor.folder, donor.manifest, self.files.clone()))
+            .collect();
         let id = self.begin(manifest, Place::Folder(folder.clone()), Phase::Resuming)?;
         let Some(transfer) = self.transfers.get_mut(&id) else {
             return Err(Error::Forgotten);
         };
         transfer.jobs += 1;
-        self.jobs.prepare(id, folder, transfer.cancel.clone());
+        self.jobs.prepare(id, folder, donors, transfer.cancel.clone());
         Ok(Fetch {
             state: transfer.state.subscribe(),
         })
@@ -44,14 +53,18 @@ impl Swarm {
         reply: oneshot::Sender<Result<(), Error>>,
     ) {
         let place = match source {
-            Source::Folder(folder) => Place::Folder(Folder::new(folder, manifest.clone())),
+            Source::Folder(folder) => {
+                Place::Folder(Folder::new(folder, manifest.clone(), self.files.clone()))
+            }
             Source::Remote(source) => Place::Remote(source),
         };
         let answer = match self.known_mut(&manifest.id()) {
             Some(known) => match (&mut known.phase, &known.place, &place) {
                 // The bytes were verified by this node, or will be whenever they are read.
                 (Phase::Complete, Place::Folder(_), _) | (Phase::Complete, _, Place::Remote(_)) => {
-                    known.place = place;
+                    if let Place::Folder(before) = std::mem::replace(&mut known.place, place) {
+                        before.close();
+                    }
                     Ok(())
                 }
                 (Phase::Checking(waiting), Place::Folder(there), Place::Folder(here))
@@ -178,15 +191,25 @@ impl Swarm {
         }
     }
 
-    /// The rules have every piece: the files are flushed.
+    /// The rules have every piece: the files are flushed, once nothing is written to them any more.
     pub(super) fn seal(&mut self, id: TransferId) {
         let Some(transfer) = self.transfers.get_mut(&id) else {
             return;
         };
-        if let (Phase::Fetching, Place::Folder(folder)) = (&transfer.phase, &transfer.place) {
+        if matches!(transfer.phase, Phase::Fetching) {
+            transfer.phase = Phase::Sealing;
+            self.seal_when_quiet(id);
+        }
+    }
+
+    fn seal_when_quiet(&mut self, id: TransferId) {
+        let Some(transfer) = self.transfers.get_mut(&id) else {
+            return;
+        };
+        if let (Phase::Sealing, Place::Folder(folder), 0) = (&transfer.phase, &transfer.place, transfer.jobs)
+        {
             transfer.jobs += 1;
             self.jobs.seal(id, folder.clone());
-            transfer.phase = Phase::Sealing;
         }
     }
 
@@ -234,6 +257,7 @@ impl Swarm {
             } => self.not_pulled(id, piece, reason),
             What::NotPulled { reason: None, .. } | What::Sent(_) => {}
         }
+        self.seal_when_quiet(id);
     }
 
     fn verified(&mut self, id: TransferId, have: PieceSet) {
@@ -310,6 +334,23 @@ impl Swarm {
         }
     }
 
+    /// A piece has come; whether it is the right one is seen when it is written.
+    pub(super) fn take_piece(&mut self, id: TransferId, piece: u32, peer: Peer, bytes: Vec<u8>) {
+        let Some(transfer) = self.transfers.get_mut(&id) else {
+            return;
+        };
+        let Place::Folder(folder) = &transfer.place else {
+            return;
+        };
+        if transfer.have.contains(piece) {
+            // Perhaps its program runs already: nothing is written to it again.
+            let length = bytes.len() as u64;
+            return self.written(id, piece, peer, length, Written::Stored);
+        }
+        transfer.jobs += 1;
+        self.jobs.write(id, folder.clone(), piece, peer, bytes);
+    }
+
     /// Takes no part in an artifact any more, and says why to all who wait.
     fn close(&mut self, id: TransferId, reason: Error, waiting: Option<oneshot::Sender<()>>) {
         let Some(transfer) = self.transfers.get_mut(&id) else {
@@ -341,6 +382,9 @@ impl Swarm {
         let Some(transfer) = self.transfers.remove(&id) else {
             return;
         };
+        if let Place::Folder(folder) = &transfer.place {
+            folder.close();
+        }
         if let Phase::Closing(waiting) = transfer.phase {
             waiting
                 .into_iter()

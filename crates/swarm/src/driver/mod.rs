@@ -17,6 +17,7 @@ pub(crate) use store::STORE;
 use crate::behaviour::{self, Behaviour, BehaviourEvent};
 use crate::command::{COMMANDS_MAX, Command};
 use crate::dialer::Dialer;
+use crate::disk::files::Files;
 use crate::handle::parse_address;
 use crate::jobs::Jobs;
 use crate::names::Names;
@@ -75,6 +76,7 @@ pub struct Swarm {
     pieces: pieces::Pieces,
     calls: calls::Calls,
     hints: watch::Sender<u64>,
+    files: Files,
     commands: mpsc::Receiver<Command>,
     jobs: Jobs,
 }
@@ -130,6 +132,7 @@ impl Swarm {
             pieces: pieces::Pieces::default(),
             calls: calls::Calls::new(incoming),
             hints,
+            files: Files::default(),
             commands,
             jobs: Jobs::default(),
             config,
@@ -224,8 +227,9 @@ impl Swarm {
             Command::Fetch {
                 manifest,
                 folder,
+                donors,
                 reply,
-            } => drop(reply.send(self.fetch(manifest, folder))),
+            } => drop(reply.send(self.fetch(manifest, folder, donors))),
             Command::Serve {
                 manifest,
                 source,

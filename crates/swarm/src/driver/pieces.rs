@@ -158,13 +158,7 @@ impl Swarm {
         else {
             return;
         };
-        let Some(its) = self.transfers.get_mut(&transfer) else {
-            return;
-        };
-        if let Place::Folder(folder) = &its.place {
-            its.jobs += 1;
-            self.jobs.write(transfer, folder.clone(), piece, peer, bytes);
-        }
+        self.take_piece(transfer, piece, peer, bytes);
     }
 
     fn missed(&mut self, request: OutboundRequestId, reason: Miss) {

@@ -6,6 +6,7 @@ mod faults;
 mod handshake;
 mod raw;
 mod region;
+mod reuse;
 mod sample;
 mod store;
 mod strangers;

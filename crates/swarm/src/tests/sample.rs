@@ -27,9 +27,15 @@ impl Sample {
             executable,
             length,
         });
-        let builder = ManifestBuilder::new(entries.collect(), provenance()).unwrap();
-        let mut content = vec![0; builder.layout().total_length() as usize];
+        let entries: Vec<FileEntry> = entries.collect();
+        let length: u64 = entries.iter().map(|entry| entry.length).sum();
+        let mut content = vec![0; length as usize];
         SmallRng::seed_from_u64(7).fill_bytes(&mut content);
+        Self::of(entries, content)
+    }
+
+    fn of(entries: Vec<FileEntry>, content: Vec<u8>) -> Self {
+        let builder = ManifestBuilder::new(entries, provenance()).unwrap();
         let layout = builder.layout();
         let hashes = (0..layout.piece_count()).map(|piece| {
             let range = layout.piece_range(piece);
@@ -42,6 +48,24 @@ impl Sample {
             manifest: sign(&manifest),
             content: content.into(),
         }
+    }
+
+    /// The next release, in which one file is another.
+    pub fn with_changed(&self, path: &str, change: impl FnOnce(&mut Vec<u8>)) -> Self {
+        let (mut entries, mut content) = (self.manifest.files().to_vec(), Vec::new());
+        let (mut rest, mut change) = (&self.content[..], Some(change));
+        for entry in &mut entries {
+            let (now, later) = rest.split_at(entry.length as usize);
+            let mut bytes = now.to_vec();
+            if entry.path.as_str() == path {
+                change.take().unwrap()(&mut bytes);
+                entry.length = bytes.len() as u64;
+            }
+            content.append(&mut bytes);
+            rest = later;
+        }
+        assert!(change.is_none(), "there is no {path}");
+        Self::of(entries, content)
     }
 
     /// Many files, some empty, some small, some larger than pieces, some executable.
