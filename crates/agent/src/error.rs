@@ -44,6 +44,9 @@ pub enum Error {
         /// Why not.
         source: tasks::Error,
     },
+    /// The HTTP client for the region's store could not be made.
+    #[error("failed to prepare for the region's store")]
+    Client(#[source] reqwest::Error),
     /// A part of the agent panicked. Its tasks go on, and the next agent adopts them.
     #[error("a part of the agent panicked")]
     Panicked(#[from] tokio::task::JoinError),

@@ -31,6 +31,7 @@ mod reason;
 pub mod seat;
 mod service;
 mod shelf;
+mod store;
 mod talk;
 
 pub use config::{Config, Manager, TasksOnExit};

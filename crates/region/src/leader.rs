@@ -6,7 +6,7 @@ use crate::rarity::Sampling;
 use crate::reporter::{Reporter, Sent};
 use crate::revocations::Revoked;
 use crate::roster::Roster;
-use crate::seeds::{Manifests, Seeds};
+use crate::seeds::{Seeded, Seeds};
 use crate::service::reply;
 use crate::{Config, metrics};
 use futures::future::{BoxFuture, OptionFuture};
@@ -14,6 +14,7 @@ use model::control::RegionControls;
 use model::distribution::{ARRIVALS_MAX, Distribution};
 use model::host::{
     HostOrders, HostReport, HostRequest, HostResponse, NEIGHBOURS_MAX, Neighbour, SERVICES_MAX,
+    STORE_OFFERS_MAX, StoreOffer,
 };
 use model::instance::REASON_LENGTH_MAX;
 use model::{ArtifactId, HostName};
@@ -30,6 +31,9 @@ const FOLD_EVERY: Duration = Duration::from_secs(1);
 const ADDRESSES_MAX: usize = 4;
 /// The longest address, in bytes.
 const ADDRESS_LENGTH_MAX: usize = 256;
+/// How long a new leader hands out no shares of the store: hosts ask every two seconds, and those that
+/// happened to ask first would be told to read what all of them share.
+const LISTEN_FIRST: Duration = Duration::from_secs(3);
 
 /// A manager during its term.
 pub(crate) struct Leader {
@@ -43,8 +47,9 @@ pub(crate) struct Leader {
     services: Services,
     controls: RegionControls,
     sampling: Sampling,
-    manifests: Manifests,
+    seeded: Seeded,
     revoked: Revoked,
+    began: Instant,
 }
 
 impl Leader {
@@ -60,8 +65,9 @@ impl Leader {
             reporter,
             services: None,
             controls: RegionControls::default(),
-            manifests: Manifests::default(),
+            seeded: Seeded::default(),
             revoked: Revoked::default(),
+            began: Instant::now(),
         }
     }
 
@@ -74,7 +80,7 @@ impl Leader {
         mut revoked: watch::Receiver<Revoked>,
     ) {
         self.revoked.clone_from(&revoked.borrow_and_update());
-        let (mut services, mut manifests) = (listing.services(), seeds.manifests());
+        let (mut services, mut seeded) = (listing.services(), seeds.seeded());
         let mut controls = listing.controls();
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -91,8 +97,9 @@ impl Leader {
                     self.controls.clone_from(&controls.borrow_and_update());
                     self.hint_everybody().await;
                 }
-                Ok(()) = manifests.changed() => {
-                    self.manifests.clone_from(&manifests.borrow_and_update());
+                Ok(()) = seeded.changed() => {
+                    self.seeded.clone_from(&seeded.borrow_and_update());
+                    self.roster.retain_shares(|artifact| self.seeded.contains_key(artifact));
                     self.hint_everybody().await;
                 }
                 Ok(()) = revoked.changed() => {
@@ -137,7 +144,7 @@ impl Leader {
             // Orders that were not listed yet would read as "run nothing".
             return HostResponse::StandingBy;
         };
-        let host = report.host.clone();
+        let (host, complete) = (report.host.clone(), report.complete.clone());
         if let Err(full) = self.roster.hear(peer, report, Instant::now()) {
             return HostResponse::Refused(full.to_string());
         }
@@ -151,12 +158,34 @@ impl Leader {
             controls: self.controls.clone(),
             neighbours,
             revoked: self.revoked.for_a_host(),
+            store: self.store_offers(&host, &complete),
         })
     }
 
+    /// What a host lacks of what is seeded, and its share of each.
+    fn store_offers(&mut self, host: &HostName, complete: &[ArtifactId]) -> Vec<StoreOffer> {
+        let now = Instant::now();
+        let listening = now.duration_since(self.began) < LISTEN_FIRST;
+        let lacking = self
+            .seeded
+            .iter()
+            .filter(|(artifact, _)| !complete.contains(artifact));
+        let offers = lacking.take(STORE_OFFERS_MAX).map(|(artifact, seed)| StoreOffer {
+            artifact: *artifact,
+            address: seed.address.expose().to_owned().into(),
+            valid_for_seconds: u32::try_from(seed.valid_for(now).as_secs()).unwrap_or(u32::MAX),
+            slots: if listening {
+                0
+            } else {
+                self.roster.store_slots(artifact, host)
+            },
+        });
+        offers.collect()
+    }
+
     fn manifest(&self, artifact: &ArtifactId) -> HostResponse {
-        match self.manifests.get(artifact) {
-            Some(manifest) => HostResponse::Manifest(manifest.to_vec()),
+        match self.seeded.get(artifact) {
+            Some(seed) => HostResponse::Manifest(seed.manifest.to_vec()),
             None => HostResponse::Refused("the manager does not seed this artifact yet".to_owned()),
         }
     }
@@ -255,7 +284,10 @@ fn check(certificate: &Certificate, report: &HostReport) -> Result<(), String> {
         .instances
         .iter()
         .filter_map(|instance| instance.reason.as_ref());
-    if reasons.into_iter().any(|reason| reason.len() > REASON_LENGTH_MAX) {
+    if reasons
+        .chain(&report.trouble)
+        .any(|reason| reason.len() > REASON_LENGTH_MAX)
+    {
         return Err(format!("a reason has at most {REASON_LENGTH_MAX} bytes"));
     }
     Ok(())

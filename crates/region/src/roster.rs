@@ -4,12 +4,13 @@
 //! seconds, since each of their reports is a whole state.
 
 use crate::distributions::Seen;
+use crate::shares::Shares;
 use crate::topology::Topology;
 use model::distribution::Arrival;
 use model::host::{HostReport, Neighbour};
 use model::instance::TaskState;
 use model::region_report::{HostInstance, REPORT_INSTANCES_MAX};
-use model::{HostName, Instance, ServiceName, ZoneName};
+use model::{ArtifactId, HostName, Instance, ServiceName, ZoneName};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -26,6 +27,8 @@ pub(crate) const HOSTS_MAX: usize = 200_000;
 pub(crate) struct Roster {
     hosts: HashMap<HostName, Host>,
     topology: Topology,
+    /// Of the hosts that are not lost and can fetch.
+    shares: Shares,
     alive: usize,
     /// Hosts with something to tell, first come first served, so that busy ones cannot push others aside.
     queue: VecDeque<HostName>,
@@ -82,6 +85,11 @@ impl Roster {
             self.topology.insert(&report.host, &report.zone);
             self.alive += 1;
         }
+        match &report.trouble {
+            None => self.shares.insert(&report.host),
+            // What it was to read, others must.
+            Some(_) => self.shares.remove(&report.host),
+        }
         let name = report.host.clone();
         let host = self.hosts.entry(report.host).or_insert_with(|| Host {
             zone: report.zone.clone(),
@@ -112,6 +120,7 @@ impl Roster {
                 host.lose(&format!("not heard of for {} s", LOST_AFTER.as_secs()));
                 host.enqueue(name, &mut self.queue);
                 self.topology.remove(name, &host.zone);
+                self.shares.remove(name);
                 lost += 1;
             }
         }
@@ -128,9 +137,20 @@ impl Roster {
                 host.lose("its key was revoked");
                 host.enqueue(name, &mut self.queue);
                 self.topology.remove(name, &host.zone);
+                self.shares.remove(name);
                 self.alive -= 1;
             }
         }
+    }
+
+    /// What a host is to read of an artifact from the region's store, one bit a slot.
+    pub(crate) fn store_slots(&mut self, artifact: &ArtifactId, host: &HostName) -> u64 {
+        self.shares.slots(artifact, host)
+    }
+
+    /// Forgets who reads what of all artifacts but these.
+    pub(crate) fn retain_shares(&mut self, wanted: impl Fn(&ArtifactId) -> bool) {
+        self.shares.retain(wanted);
     }
 
     /// Hosts that are not lost.

@@ -1,29 +1,51 @@
 //! The artifacts that this manager offers to its region's swarm, straight from the region's store.
 
 use crate::listing::Services;
-use crate::metrics;
+use crate::pieces::{Readings, StorePieces};
 use artifact::TrustedKeys;
-use artifact_store::{ContentKey, Store};
-use bytes::Bytes;
+use artifact_store::{ContentKey, SignedAddress, Store};
 use model::ArtifactId;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
-use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use swarm::{Handle, PieceSource, Source};
+use swarm::{Handle, Source};
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
-/// The signed manifests of the artifacts that are seeded, as hosts are handed them.
-pub(crate) type Manifests = Arc<BTreeMap<ArtifactId, Arc<[u8]>>>;
+/// How long an address is good for that hosts are handed: long enough that the hosts of a region whose
+/// managers all died have hours to end what they began, short enough that one that leaked is soon of no
+/// use.
+const ADDRESS_LIFETIME: Duration = Duration::from_secs(2 * 3_600);
+/// An address older than this is replaced, so that every host has half of a lifetime before it.
+const ADDRESS_AGE_MAX: Duration = Duration::from_secs(3_600);
+
+/// The artifacts that are seeded.
+pub(crate) type Seeded = Arc<BTreeMap<ArtifactId, Seed>>;
+
+/// One artifact that is seeded, as hosts are told of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Seed {
+    /// The signed manifest.
+    pub(crate) manifest: Arc<[u8]>,
+    /// Where its content can be read without credentials.
+    pub(crate) address: Arc<SignedAddress>,
+    signed_at: Instant,
+    content: ContentKey,
+}
+
+impl Seed {
+    /// How long the address is still good for.
+    pub(crate) fn valid_for(&self, now: Instant) -> Duration {
+        ADDRESS_LIFETIME.saturating_sub(now.duration_since(self.signed_at))
+    }
+}
 
 /// The task that seeds; ends when this is dropped, and what it seeded stays seeded.
 #[derive(Debug)]
 pub(crate) struct Seeds {
-    manifests: watch::Receiver<Manifests>,
-    bytes_read: Arc<AtomicU64>,
+    seeded: watch::Receiver<Seeded>,
+    readings: Readings,
     _task: AbortOnDropHandle<()>,
 }
 
@@ -35,30 +57,30 @@ impl Seeds {
         period: Duration,
         services: watch::Receiver<Services>,
     ) -> Self {
-        let (sender, manifests) = watch::channel(Manifests::default());
-        let bytes_read = Arc::new(AtomicU64::new(0));
+        let (sender, seeded) = watch::channel(Seeded::default());
+        let readings = Readings::default();
         let seeder = Seeder {
             store,
             swarm,
             trusted_keys,
-            bytes_read: Arc::clone(&bytes_read),
+            readings: readings.clone(),
             seeded: sender,
         };
         let task = tokio::spawn(seeder.run(services, period));
         Self {
-            manifests,
-            bytes_read,
+            seeded,
+            readings,
             _task: AbortOnDropHandle::new(task),
         }
     }
 
-    pub(crate) fn manifests(&self) -> watch::Receiver<Manifests> {
-        self.manifests.clone()
+    pub(crate) fn seeded(&self) -> watch::Receiver<Seeded> {
+        self.seeded.clone()
     }
 
     /// Bytes read from the region's store so far.
     pub(crate) fn bytes_read(&self) -> u64 {
-        self.bytes_read.load(Ordering::Relaxed)
+        self.readings.bytes()
     }
 }
 
@@ -66,8 +88,8 @@ struct Seeder {
     store: Store,
     swarm: Handle,
     trusted_keys: TrustedKeys,
-    bytes_read: Arc<AtomicU64>,
-    seeded: watch::Sender<Manifests>,
+    readings: Readings,
+    seeded: watch::Sender<Seeded>,
 }
 
 impl Seeder {
@@ -88,10 +110,15 @@ impl Seeder {
 
     async fn reconcile(&self, wanted: &BTreeSet<ArtifactId>) {
         let seeded = self.seeded.borrow().clone();
-        for artifact in wanted.iter().filter(|artifact| !seeded.contains_key(*artifact)) {
-            match self.seed(artifact).await {
-                Ok(manifest) => self.seeded.send_modify(|all| {
-                    Arc::make_mut(all).insert(*artifact, manifest);
+        for artifact in wanted {
+            let done = match seeded.get(artifact) {
+                None => self.seed(artifact).await,
+                Some(seed) if seed.signed_at.elapsed() > ADDRESS_AGE_MAX => self.renew(seed.clone()).await,
+                Some(_) => continue,
+            };
+            match done {
+                Ok(seed) => self.seeded.send_modify(|all| {
+                    Arc::make_mut(all).insert(*artifact, seed);
                 }),
                 Err(error) => {
                     tracing::warn!(error = %error, artifact.id = %artifact, "failed to seed an artifact; trying again");
@@ -122,7 +149,7 @@ impl Seeder {
         Ok(())
     }
 
-    async fn seed(&self, artifact: &ArtifactId) -> Result<Arc<[u8]>, SeedError> {
+    async fn seed(&self, artifact: &ArtifactId) -> Result<Seed, SeedError> {
         let stored = self
             .store
             .get_manifest(artifact)
@@ -132,16 +159,31 @@ impl Seeder {
         if manifest.id() != *artifact {
             return Err(SeedError::OtherArtifact);
         }
-        let pieces = StorePieces {
-            store: self.store.clone(),
-            content: stored.content_key.clone(),
-            bytes_read: Arc::clone(&self.bytes_read),
-        };
+        let seed = self
+            .sign(stored.signed.encode().into(), stored.content_key.clone())
+            .await?;
+        let (length, content) = (manifest.total_length(), stored.content_key);
+        let pieces = StorePieces::new(self.store.clone(), content, length, self.readings.clone());
         self.swarm
             .serve(manifest, Source::Remote(Arc::new(pieces)))
             .await?;
         tracing::info!(artifact.id = %artifact, "seeds an artifact");
-        Ok(stored.signed.encode().into())
+        Ok(seed)
+    }
+
+    async fn renew(&self, seed: Seed) -> Result<Seed, SeedError> {
+        self.sign(seed.manifest, seed.content).await
+    }
+
+    async fn sign(&self, manifest: Arc<[u8]>, content: ContentKey) -> Result<Seed, SeedError> {
+        let signed_at = Instant::now();
+        let address = self.store.presign_content(&content, ADDRESS_LIFETIME).await?;
+        Ok(Seed {
+            manifest,
+            address: Arc::new(address),
+            signed_at,
+            content,
+        })
     }
 }
 
@@ -158,26 +200,4 @@ enum SeedError {
     NotTrusted(#[from] artifact::NotTrusted),
     #[error("the swarm refused it: {0}")]
     Swarm(#[from] swarm::Error),
-}
-
-/// Reads pieces where they lie. The swarm hashes them before it sends them.
-struct StorePieces {
-    store: Store,
-    content: ContentKey,
-    bytes_read: Arc<AtomicU64>,
-}
-
-#[async_trait::async_trait]
-impl PieceSource for StorePieces {
-    async fn read(&self, _piece: u32, range: Range<u64>) -> io::Result<Bytes> {
-        let bytes = self
-            .store
-            .read(&self.content, range)
-            .await
-            .map_err(io::Error::other)?;
-        let length = bytes.len() as u64;
-        self.bytes_read.fetch_add(length, Ordering::Relaxed);
-        ::metrics::counter!(metrics::STORE_BYTES_TOTAL).increment(length);
-        Ok(bytes)
-    }
 }

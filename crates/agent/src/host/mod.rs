@@ -211,6 +211,7 @@ impl Host {
             instances: instances.take(SERVICES_MAX).collect::<Vec<Instance>>(),
             complete: self.shelf.complete(),
             arrivals: self.shelf.arrivals(&self.ordered(), &self.limits()),
+            trouble: self.shelf.trouble(),
         }
     }
 

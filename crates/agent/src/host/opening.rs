@@ -5,8 +5,8 @@ use crate::keepers::Keepers;
 use crate::ledger::Ledger;
 use crate::managers::Managers;
 use crate::seat::{RestartPolicy, Seat};
-use crate::shelf::{Obtain, Shelf};
-use crate::{Config, Error};
+use crate::shelf::{Obtain, Offers, Shelf};
+use crate::{Config, Error, store};
 use model::ServiceName;
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
@@ -42,6 +42,7 @@ impl Host {
             swarm: swarm.clone(),
             managers,
             trusted_keys,
+            offers: Offers::new(store::client().map_err(Error::Client)?),
         };
         let shelf = Shelf::open(obtain, &stored).await?;
         let restart_policy = RestartPolicy {

@@ -43,6 +43,7 @@ impl Host {
         self.forget_vacant();
         self.shelf.control(orders.controls);
         self.shun(orders.revoked).await;
+        self.shelf.hear_offers(&orders.store);
         self.meet(orders.neighbours).await;
     }
 

@@ -45,13 +45,12 @@ impl Shelf {
             Some(Entry::Whole { .. }) => (ArrivalState::Complete, 0),
             _ if let Some(held) = held => (held, 0),
             None | Some(Entry::Cold | Entry::Leaving) => (ArrivalState::Waiting, 0),
-            Some(Entry::Moving { fetch, .. }) if fetch.get().is_none() => (ArrivalState::Waiting, 0),
-            Some(Entry::Moving { .. }) => (ArrivalState::Fetching, 0),
-            Some(Entry::Failed {
-                lacking_bytes: Some(bytes),
-                ..
-            }) => (ArrivalState::DiskFull, *bytes),
-            Some(Entry::Failed { .. }) => (ArrivalState::Failed, 0),
+            Some(entry) if let Some(failure) = entry.failure() => match failure.lacking_bytes {
+                Some(bytes) => (ArrivalState::DiskFull, bytes),
+                None => (ArrivalState::Failed, 0),
+            },
+            Some(Entry::Moving { fetch, .. }) if fetch.get().is_some() => (ArrivalState::Fetching, 0),
+            Some(Entry::Moving { .. } | Entry::Failed { .. }) => (ArrivalState::Waiting, 0),
         };
         let gauge = self.gauges.get(artifact);
         let hindrance = gauge.filter(|_| state == ArrivalState::Fetching);

@@ -10,6 +10,7 @@ mod controls;
 mod disk;
 mod gauge;
 mod obtain;
+mod offers;
 
 use crate::ledger::Ledger;
 use crate::reason::{cut, reason};
@@ -18,11 +19,12 @@ use crate::{Error, metrics};
 use artifact::VerifiedManifest;
 use gauge::Gauge;
 use model::control::{Hold, RegionControls};
-use model::host::SERVICES_MAX;
+use model::host::{SERVICES_MAX, StoreOffer};
 use model::instance::Transfer;
 use model::{ArtifactId, DesiredService};
 pub(crate) use obtain::Obtain;
 use obtain::{NotObtained, Obtained};
+pub(crate) use offers::Offers;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -35,6 +37,8 @@ const FETCHES_MAX: usize = 4;
 /// The pause after a failed try; it doubles every time.
 const RETRY_DELAY_MIN: Duration = Duration::from_secs(1);
 const RETRY_DELAY_MAX: Duration = Duration::from_secs(60);
+/// How often a full disk is looked at again.
+const ROOM_LOOK_PERIOD: Duration = Duration::from_secs(3);
 
 /// All artifacts that are here, come, or go.
 #[derive(Debug)]
@@ -61,6 +65,8 @@ enum Entry {
     Moving {
         fetch: Arc<OnceLock<swarm::Fetch>>,
         stop: CancellationToken,
+        /// What went wrong the last time. It still does until bytes come.
+        earlier: Option<Failure>,
     },
     /// Here, verified, and served to other hosts.
     Whole {
@@ -69,14 +75,39 @@ enum Entry {
     },
     /// Not to be had.
     Failed {
-        reason: String,
-        /// Bytes that must become free, if that is why.
-        lacking_bytes: Option<u64>,
+        failure: Failure,
         tries: u32,
         retry_at: Instant,
     },
     /// Being deleted.
     Leaving,
+}
+
+/// Why an artifact is not here.
+#[derive(Debug, Clone)]
+struct Failure {
+    reason: String,
+    /// Bytes that must become free, if that is why; 0 where the disk did not say.
+    lacking_bytes: Option<u64>,
+}
+
+impl Failure {
+    fn of(error: &NotObtained) -> Self {
+        Self {
+            reason: reason(error),
+            lacking_bytes: error.lacking_bytes(),
+        }
+    }
+}
+
+impl Entry {
+    fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Failed { failure, .. } => Some(failure),
+            Self::Moving { fetch, earlier, .. } if fetch.get().is_none() => earlier.as_ref(),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -114,6 +145,11 @@ impl Shelf {
         })
     }
 
+    /// Hears what may be read from the region's store, in place of what was heard before.
+    pub(crate) fn hear_offers(&self, offers: &[StoreOffer]) {
+        self.obtain.offers.hear(offers);
+    }
+
     /// Begins to fetch what should be here and isn't.
     pub(crate) fn fetch(&mut self, now: Instant, wants: &BTreeSet<ArtifactId>) {
         for &artifact in wants {
@@ -139,9 +175,13 @@ impl Shelf {
         if self.controls.of(&artifact).0 != Hold::None {
             return;
         }
-        let tries = match self.entries.get(&artifact) {
-            None | Some(Entry::Cold) => 0,
-            Some(Entry::Failed { tries, retry_at, .. }) if *retry_at <= now => *tries,
+        let (tries, earlier) = match self.entries.get(&artifact) {
+            None | Some(Entry::Cold) => (0, None),
+            Some(Entry::Failed {
+                failure,
+                tries,
+                retry_at,
+            }) if *retry_at <= now => (*tries, Some(failure.clone())),
             Some(_) => return,
         };
         let moving = self
@@ -161,7 +201,8 @@ impl Shelf {
                 result: job.await,
             }
         });
-        self.entries.insert(artifact, Entry::Moving { fetch, stop });
+        let moving = Entry::Moving { fetch, stop, earlier };
+        self.entries.insert(artifact, moving);
     }
 
     fn remove_if_due(&mut self, now: Instant, artifact: ArtifactId) {
@@ -228,11 +269,9 @@ impl Shelf {
                 result: Err(error),
             } => {
                 ::metrics::counter!(metrics::ARTIFACTS_FAILED).increment(1);
-                let reason = reason(&error);
-                tracing::warn!(artifact.id = %artifact, tries, reason, "failed to get an artifact");
-                let lacking_bytes = error.lacking_bytes();
-                self.entries
-                    .insert(artifact, failed(reason, lacking_bytes, tries));
+                let failure = Failure::of(&error);
+                tracing::warn!(artifact.id = %artifact, tries, failure.reason, "failed to get an artifact");
+                self.entries.insert(artifact, failed(failure, tries));
             }
             Done::Removed {
                 artifact,
@@ -246,13 +285,12 @@ impl Shelf {
                 artifact,
                 result: Err(error),
             } => {
-                let reason = reason(&error);
-                tracing::warn!(artifact.id = %artifact, reason, "failed to delete an artifact");
+                let failure = Failure::of(&error);
+                tracing::warn!(artifact.id = %artifact, failure.reason, "failed to delete an artifact");
                 self.entries.insert(
                     artifact,
                     Entry::Failed {
-                        reason,
-                        lacking_bytes: None,
+                        failure,
                         tries: 0,
                         retry_at: Instant::now() + RETRY_DELAY_MAX,
                     },
@@ -266,10 +304,13 @@ impl Shelf {
         if let Err(error) = order.spec.validate() {
             return Supply::Failed(reason(&error));
         }
-        match self.entries.get(&order.artifact) {
+        let entry = self.entries.get(&order.artifact);
+        if let Some(failure) = entry.and_then(Entry::failure) {
+            return Supply::Failed(failure.reason.clone());
+        }
+        match entry {
             None | Some(Entry::Cold | Entry::Leaving) => self.held(order, Supply::Awaited),
-            Some(Entry::Moving { .. }) => self.held(order, Supply::Moving),
-            Some(Entry::Failed { reason, .. }) => Supply::Failed(reason.clone()),
+            Some(Entry::Moving { .. } | Entry::Failed { .. }) => self.held(order, Supply::Moving),
             Some(Entry::Whole { manifest, .. }) => {
                 // `validate` let through no empty command.
                 let program = order.spec.command.first().map_or("", String::as_str);
@@ -315,6 +356,13 @@ impl Shelf {
         whole.map(|(artifact, _)| *artifact).take(SERVICES_MAX).collect()
     }
 
+    /// What keeps this host from fetching, if anything does: a disk without room.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        let mut failures = self.entries.values().filter_map(Entry::failure);
+        let full = failures.find(|failure| failure.lacking_bytes.is_some())?;
+        Some(full.reason.clone())
+    }
+
     /// When to reconcile again although nothing happened, and why.
     pub(crate) fn wake(&self, now: Instant) -> Option<(Instant, &'static str)> {
         let retries = self.entries.values().filter_map(|entry| match entry {
@@ -325,12 +373,17 @@ impl Shelf {
     }
 }
 
-fn failed(reason: String, lacking_bytes: Option<u64>, tries: u32) -> Entry {
+fn failed(failure: Failure, tries: u32) -> Entry {
     let doubled = RETRY_DELAY_MIN.saturating_mul(2_u32.saturating_pow(tries.saturating_sub(1)));
+    let delay = if failure.lacking_bytes.is_some() {
+        // Looking costs one system call, and nobody says when there is room.
+        ROOM_LOOK_PERIOD
+    } else {
+        doubled.min(RETRY_DELAY_MAX)
+    };
     Entry::Failed {
-        reason,
-        lacking_bytes,
+        failure,
         tries,
-        retry_at: Instant::now() + doubled.min(RETRY_DELAY_MAX),
+        retry_at: Instant::now() + delay,
     }
 }

@@ -1,6 +1,7 @@
 //! Getting one artifact: its manifest, the proof of who signed it, its bytes.
 
 use super::disk;
+use super::offers::{Offer, Offers};
 use crate::managers::{Managers, Unanswered};
 use artifact::{NotTrusted, SignedManifest, TrustedKeys, VerifiedManifest};
 use model::ArtifactId;
@@ -17,6 +18,7 @@ pub(crate) struct Obtain {
     pub(crate) swarm: swarm::Handle,
     pub(crate) managers: Managers,
     pub(crate) trusted_keys: Arc<TrustedKeys>,
+    pub(crate) offers: Offers,
 }
 
 /// An artifact that is here whole.
@@ -36,8 +38,10 @@ pub(super) enum NotObtained {
     NotTrusted(#[from] NotTrusted),
     #[error("the manager sent the manifest of artifact {}", .0.short())]
     OtherManifest(ArtifactId),
-    #[error("the disk is too full: {0} bytes more must be free")]
-    DiskFull(u64),
+    #[error(
+        "the disk of {folder} is too full: {bytes} bytes more must be free there; delete something or enlarge it"
+    )]
+    DiskFull { folder: String, bytes: u64 },
     #[error("failed to use the disk")]
     Disk(#[from] io::Error),
     #[error("failed to get the bytes")]
@@ -52,8 +56,12 @@ impl NotObtained {
     /// How many bytes must become free, if that is why; 0 where the disk did not say.
     pub(super) fn lacking_bytes(&self) -> Option<u64> {
         match self {
-            Self::DiskFull(bytes) => Some(*bytes),
+            Self::DiskFull { bytes, .. } => Some(*bytes),
             Self::Swarm(swarm::Error::DiskFull { .. }) => Some(0),
+            Self::Disk(error) => {
+                let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
+                full.contains(&error.kind()).then_some(0)
+            }
             _ => None,
         }
     }
@@ -96,7 +104,10 @@ impl Obtain {
         let fetch = self.swarm.fetch(manifest.clone(), content).await?;
         // Set once a run, and each run has its own.
         let _ = started.set(fetch.clone());
-        let transfer = fetch.done().await?;
+        let transfer = tokio::select! {
+            transfer = fetch.done() => transfer?,
+            error = self.pass_offers_on(&manifest) => return Err(error),
+        };
         Ok(Obtained {
             manifest,
             transfer,
@@ -104,11 +115,46 @@ impl Obtain {
         })
     }
 
+    /// Tells the swarm what may be read from the region's store, whenever that changes. Ends only with an
+    /// error.
+    async fn pass_offers_on(&self, manifest: &VerifiedManifest) -> NotObtained {
+        let (artifact, mut offers) = (manifest.id(), self.offers.watch());
+        let mut known: Option<Offer> = None;
+        loop {
+            let now = offers.borrow_and_update().get(&artifact).cloned();
+            let told = match (&known, &now) {
+                (Some(before), Some(now)) if before.is_same(now) => Ok(()),
+                (None, None) => Ok(()),
+                (_, Some(offer)) => {
+                    let share = offer.share(&artifact, manifest.piece_count());
+                    self.swarm
+                        .offer_store(artifact, offer.pieces.clone(), share)
+                        .await
+                }
+                (Some(_), None) => self.swarm.withdraw_store(artifact).await,
+            };
+            if let Err(error) = told {
+                return error.into();
+            }
+            known = now;
+            if offers.changed().await.is_err() {
+                // Whoever hears offers is gone, and so is this soon.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
     /// A disk that is too small is better noticed before it is full: other services need it too.
     async fn check_room(&self, artifact: ArtifactId, manifest: &VerifiedManifest) -> Result<(), NotObtained> {
         let (folder, manifest) = (self.folder.clone(), manifest.clone());
         let lacking = blocking(move || disk::lacking(&folder, &artifact, &manifest)).await?;
-        lacking.map_or(Ok(()), |bytes| Err(NotObtained::DiskFull(bytes)))
+        match lacking {
+            None => Ok(()),
+            Some(bytes) => Err(NotObtained::DiskFull {
+                folder: self.folder.display().to_string(),
+                bytes,
+            }),
+        }
     }
 
     /// What an earlier try stored. It is checked like any other: keys may have been revoked, disks may fail.

@@ -39,6 +39,8 @@ pub struct Agent {
 
 impl Host {
     pub fn new(region: &Region, managers: &[&FakeManager]) -> Self {
+        // An earlier test of this process may have installed it.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
         let managers: Vec<Manager> = managers.iter().map(|manager| manager.candidate()).collect();
         let mut config = Config::new(

@@ -5,7 +5,7 @@ use agent::Manager;
 use artifact::{SigningKey, TrustedKeys};
 use jiff::{SignedDuration, Timestamp};
 use model::control::RegionControls;
-use model::host::{HostOrders, HostReport, HostRequest, HostResponse, Neighbour};
+use model::host::{HostOrders, HostReport, HostRequest, HostResponse, Neighbour, StoreOffer};
 use model::{ArtifactId, DesiredService, HostName, PeerName, RegionName};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -68,6 +68,7 @@ struct Said {
     manifests: HashMap<ArtifactId, Vec<u8>>,
     neighbours: Vec<Neighbour>,
     revoked: Vec<PeerName>,
+    store: Vec<StoreOffer>,
 }
 
 impl FakeManager {
@@ -172,6 +173,7 @@ fn answer(said: &Said, request: &HostRequest) -> HostResponse {
             services: said.services.clone(),
             neighbours: said.neighbours.clone(),
             revoked: said.revoked.clone(),
+            store: said.store.clone(),
         }),
         HostRequest::Manifest(artifact) => match said.manifests.get(artifact) {
             Some(bytes) => HostResponse::Manifest(bytes.clone()),

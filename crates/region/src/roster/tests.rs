@@ -28,6 +28,7 @@ fn report(host: &str, zone: &str, instances: Vec<Instance>) -> HostReport {
         instances,
         complete: Vec::new(),
         arrivals: Vec::new(),
+        trouble: None,
     }
 }
 

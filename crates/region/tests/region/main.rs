@@ -8,4 +8,6 @@ mod node;
 mod orders;
 mod reports;
 mod revocations;
+mod shares;
+mod store;
 mod support;

@@ -3,6 +3,7 @@
 use crate::support::{LIMIT, eventually};
 use artifact::{SignedManifest, TrustedKeys, VerifiedManifest};
 use model::host::{HostOrders, HostReport, HostRequest, HostResponse};
+use model::instance::Transfer;
 use model::{ArtifactId, HostName, Instance};
 use swarm::{Handle, Status};
 use tokio::task::JoinHandle;
@@ -25,10 +26,37 @@ impl Manager {
         .await;
     }
 
+    /// Gone from one moment to the next.
+    pub async fn die(self) {
+        self.service.abort();
+        assert!(self.service.await.unwrap_err().is_cancelled());
+    }
+
     /// Stops it in an orderly way.
     pub async fn stop(self) {
         self.stop.cancel();
         tokio::time::timeout(LIMIT, self.service).await.unwrap().unwrap();
+    }
+}
+
+/// A whole host. Dropping it is its death.
+pub struct Agent {
+    pub name: HostName,
+    pub swarm: Handle,
+    pub _stop: DropGuard,
+    pub _node: DropGuard,
+}
+
+impl Agent {
+    /// Waits until it holds an artifact whole; how that came.
+    pub async fn completes(&self, artifact: ArtifactId) -> Transfer {
+        eventually(&format!("the artifact on {}", self.name), async || {
+            let status = self.swarm.status().await.unwrap();
+            let mut known = status.artifacts.iter();
+            let found = known.find(|it| it.artifact == artifact && it.complete)?;
+            Some(found.transfer)
+        })
+        .await
     }
 }
 
@@ -50,6 +78,7 @@ impl Host {
             instances,
             complete: Vec::new(),
             arrivals: Vec::new(),
+            trouble: None,
         }
     }
 

@@ -1,7 +1,8 @@
 //! A region: its etcd, its store, its authority, and the API that its managers report to.
 
 use crate::api::Api;
-use crate::node::{Host, Manager};
+use crate::node::{Agent, Host, Manager};
+use crate::store::Door;
 use artifact::{FileEntry, Provenance, SigningKey, TrustedKeys};
 use artifact_store::server::{self, Server};
 use artifact_store::{Outputs, Store, StoredManifest};
@@ -13,6 +14,7 @@ use model::service::{HealthCheck, ServiceSpec};
 use model::{
     ArtifactId, DeploymentId, DesiredService, Epoch, Instance, RegionName, ReleaseNumber, TaskState,
 };
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use swarm::{Authority, Handle, Identity, IncomingCall, Role, Statement, Swarm};
@@ -34,7 +36,10 @@ pub struct World {
     pub api: Api,
     etcd: Option<Etcd>,
     endpoint: String,
+    /// Another of the same region, which a manager leads that is not supposed to.
+    first_etcd: Option<Etcd>,
     store: Store,
+    store_config: artifact_store::Config,
     authority: Authority,
     key: SigningKey,
     folder: TempDir,
@@ -46,13 +51,15 @@ impl World {
         // An earlier test of this process may have installed it.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
-        let (store, stop) = store(&folder.path().join("store")).await;
+        let (store_config, stop) = store(&folder.path().join("store")).await;
         let etcd = Etcd::start(&folder.path().join("etcd")).await.unwrap();
         Self {
             api: Api::start().await,
             endpoint: etcd.endpoint(),
             etcd: Some(etcd),
-            store,
+            first_etcd: None,
+            store: Store::connect(&store_config).unwrap(),
+            store_config,
             authority: Authority::generate(),
             key: SigningKey::generate([1; 32]),
             folder,
@@ -80,6 +87,19 @@ impl World {
         self.etcd = Some(etcd);
     }
 
+    /// Puts another etcd, empty, in the place of the one before, which goes on.
+    pub async fn second_etcd(&mut self) {
+        let etcd = Etcd::start(&self.folder("second-etcd")).await.unwrap();
+        self.endpoint = etcd.endpoint();
+        self.first_etcd = self.etcd.replace(etcd);
+    }
+
+    /// A door before the region's store.
+    pub async fn door(&self) -> Door {
+        let endpoint = self.store_config.endpoint.as_deref().unwrap();
+        Door::before(endpoint.strip_prefix("http://").unwrap()).await
+    }
+
     pub async fn desired_state(&self) -> DesiredState {
         DesiredState::connect(std::slice::from_ref(&self.endpoint), &Self::region())
             .await
@@ -99,6 +119,13 @@ impl World {
         manifest.signed.artifact()
     }
 
+    /// The same for an artifact of so many bytes that look random.
+    pub async fn upload_long(&self, length: u32) -> ArtifactId {
+        let manifest = self.upload_bytes(noise(length)).await;
+        self.finish_upload(&manifest).await;
+        manifest.signed.artifact()
+    }
+
     /// The last step of an upload, with which the artifact is there.
     pub async fn finish_upload(&self, manifest: &StoredManifest) {
         self.store.put_manifest(manifest).await.unwrap();
@@ -106,12 +133,16 @@ impl World {
 
     /// An upload but for its last step.
     pub async fn upload_content(&self) -> StoredManifest {
+        self.upload_bytes(program()).await
+    }
+
+    async fn upload_bytes(&self, bytes: Vec<u8>) -> StoredManifest {
         let path = self.folder("program");
-        std::fs::write(&path, program()).unwrap();
+        std::fs::write(&path, &bytes).unwrap();
         let entry = FileEntry {
             path: PROGRAM.parse().unwrap(),
             executable: true,
-            length: PROGRAM_LENGTH.into(),
+            length: bytes.len() as u64,
         };
         let outputs = Outputs {
             files: vec![(entry, path)],
@@ -137,6 +168,19 @@ impl World {
 
     /// Starts a manager under test.
     pub async fn manager(&self, name: &str) -> Manager {
+        self.manager_of(name, self.store.clone()).await
+    }
+
+    /// Starts one that reaches the store through a door, as do the hosts that it sends there.
+    pub async fn manager_behind(&self, name: &str, door: &Door) -> Manager {
+        let config = artifact_store::Config {
+            endpoint: Some(format!("http://{}", door.address)),
+            ..self.store_config.clone()
+        };
+        self.manager_of(name, Store::connect(&config).unwrap()).await
+    }
+
+    async fn manager_of(&self, name: &str, store: Store) -> Manager {
         let (handle, calls, node) = self.node(name, Role::Manager).await;
         let config = region::Config {
             region: Self::region(),
@@ -146,7 +190,7 @@ impl World {
             trusted_keys: self.trusted_keys(),
             period: Duration::from_secs(1),
         };
-        let (desired, store) = (self.desired_state().await, self.store.clone());
+        let desired = self.desired_state().await;
         let service = region::Service::new(config, desired, store, (handle.clone(), calls));
         let stop = CancellationToken::new();
         Manager {
@@ -164,6 +208,41 @@ impl World {
             name: name.parse().unwrap(),
             swarm,
             trusted_keys: self.trusted_keys(),
+            _node: node,
+        }
+    }
+
+    /// Starts whole hosts, with agents that know this manager.
+    pub async fn agents(&self, numbers: RangeInclusive<u32>, manager: &Manager) -> Vec<Agent> {
+        let mut agents = Vec::new();
+        for number in numbers {
+            agents.push(self.agent(&format!("host-{number}"), manager).await);
+        }
+        agents
+    }
+
+    async fn agent(&self, name: &str, manager: &Manager) -> Agent {
+        let (swarm, _calls, node) = self.node(name, Role::Host).await;
+        let manager = agent::Manager {
+            peer: manager.swarm.local_peer(),
+            addresses: manager.swarm.addresses().to_vec(),
+        };
+        let mut config = agent::Config::new(
+            name.parse().unwrap(),
+            "us-east-1a".parse().unwrap(),
+            Self::region(),
+            self.folder(name),
+            vec![manager],
+            self.trusted_keys(),
+        );
+        config.poll_period = Duration::from_millis(200);
+        let stop = CancellationToken::new();
+        let service = agent::Service::new(config, swarm.clone());
+        tokio::spawn(service.run(stop.clone()));
+        Agent {
+            name: name.parse().unwrap(),
+            swarm,
+            _stop: stop.drop_guard(),
             _node: node,
         }
     }
@@ -193,7 +272,7 @@ impl World {
 }
 
 /// A store of our own, empty.
-async fn store(root: &Path) -> (Store, CancellationToken) {
+async fn store(root: &Path) -> (artifact_store::Config, CancellationToken) {
     let (user, secret) = ("starling".to_owned(), "murmuration".to_owned());
     let server = Server::bind(server::Config {
         root: root.to_owned(),
@@ -214,12 +293,16 @@ async fn store(root: &Path) -> (Store, CancellationToken) {
     tokio::spawn(server.run(stop.clone()));
     let store = Store::connect(&config).unwrap();
     store.ensure_bucket().await.unwrap();
-    (store, stop)
+    (config, stop)
 }
 
 /// The bytes of the artifact's file; no two pieces are alike.
 pub fn program() -> Vec<u8> {
-    (0..PROGRAM_LENGTH)
+    noise(PROGRAM_LENGTH)
+}
+
+fn noise(length: u32) -> Vec<u8> {
+    (0..length)
         .map(|at| (at.wrapping_mul(0x9e37_79b1) >> 24) as u8)
         .collect()
 }
