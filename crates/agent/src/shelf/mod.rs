@@ -29,6 +29,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
+use swarm::Donor;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -193,7 +194,10 @@ impl Shelf {
             return;
         }
         let (fetch, stop) = (Arc::new(OnceLock::new()), CancellationToken::new());
-        let job = self.obtain.clone().run(artifact, fetch.clone(), stop.clone());
+        let job = self
+            .obtain
+            .clone()
+            .run(artifact, self.donors(), fetch.clone(), stop.clone());
         self.jobs.spawn(async move {
             Done::Obtained {
                 artifact,
@@ -203,6 +207,18 @@ impl Shelf {
         });
         let moving = Entry::Moving { fetch, stop, earlier };
         self.entries.insert(artifact, moving);
+    }
+
+    /// What is here whole, and may hold a part of what is to come.
+    fn donors(&self) -> Vec<Donor> {
+        let whole = self.entries.iter().filter_map(|(artifact, entry)| match entry {
+            Entry::Whole { manifest, .. } => Some(Donor {
+                manifest: manifest.clone(),
+                folder: self.folder(artifact),
+            }),
+            _ => None,
+        });
+        whole.collect()
     }
 
     fn remove_if_due(&mut self, now: Instant, artifact: ArtifactId) {

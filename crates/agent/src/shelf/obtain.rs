@@ -9,6 +9,7 @@ use model::instance::Transfer;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use swarm::Donor;
 use tokio_util::sync::CancellationToken;
 
 /// What is needed to get artifacts. Cheap to clone.
@@ -72,10 +73,12 @@ impl Obtain {
     pub(super) async fn run(
         self,
         artifact: ArtifactId,
+        donors: Vec<Donor>,
         fetch: Arc<OnceLock<swarm::Fetch>>,
         stop: CancellationToken,
     ) -> Result<Obtained, NotObtained> {
-        let result = stop.run_until_cancelled(self.clone().get(artifact, &fetch)).await;
+        let get = self.clone().get(artifact, donors, &fetch);
+        let result = stop.run_until_cancelled(get).await;
         match result {
             Some(Ok(obtained)) => Ok(obtained),
             Some(Err(error)) => {
@@ -93,6 +96,7 @@ impl Obtain {
     async fn get(
         self,
         artifact: ArtifactId,
+        mut donors: Vec<Donor>,
         started: &Arc<OnceLock<swarm::Fetch>>,
     ) -> Result<Obtained, NotObtained> {
         let manifest = match self.stored_manifest(artifact).await? {
@@ -101,7 +105,16 @@ impl Obtain {
         };
         self.check_room(artifact, &manifest).await?;
         let content = disk::content(&self.folder, &artifact);
-        let fetch = self.swarm.fetch(manifest.clone(), content).await?;
+        // What was built from the same target has most in common with this; the others come after.
+        let origin = |manifest: &VerifiedManifest| {
+            let provenance = manifest.provenance();
+            (provenance.repository.clone(), provenance.target.clone())
+        };
+        donors.sort_by_key(|donor| origin(&donor.manifest) != origin(&manifest));
+        let fetch = self
+            .swarm
+            .fetch_reusing(manifest.clone(), content, donors)
+            .await?;
         // Set once a run, and each run has its own.
         let _ = started.set(fetch.clone());
         let transfer = tokio::select! {

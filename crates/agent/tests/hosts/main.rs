@@ -9,3 +9,5 @@ mod host;
 mod lifecycle;
 mod manager;
 mod recovery;
+mod reuse;
+mod small_disk;

@@ -4,7 +4,7 @@ use crate::artifacts::{beacon, pack};
 use crate::host::{Host, lives, name, order, pid, reaches, version};
 use crate::manager::{FakeManager, Region};
 use agent::Error;
-use model::deployment::Directive::Activate;
+use model::deployment::Directive::{Activate, Stage};
 use model::{ReleaseNumber, TaskState};
 use rustix::process::{Signal, kill_process};
 
@@ -145,4 +145,26 @@ async fn two_agents_never_share_a_folder() {
     let error = host.start(&region).await.ended().await;
     assert!(matches!(error, Error::Occupied { .. }), "{error}");
     first.stop().await;
+}
+
+#[tokio::test]
+async fn bytes_that_were_written_and_never_recorded_are_found_again_and_not_fetched() {
+    let (region, files) = (Region::new(), tempfile::tempdir().unwrap());
+    let manager = FakeManager::start(&region, "manager-1").await;
+    let artifact = manager
+        .seed(&pack(files.path(), beacon(), "unrecorded"), &region.key)
+        .await;
+    manager.order([order("web", 1, 1, artifact, Stage)]);
+    let host = Host::new(&region, &[&manager]);
+    let agent = host.start(&region).await;
+    reaches(&manager, "web", 1, TaskState::Staged).await;
+    agent.kill().await;
+    // As if it had died after the last piece and before the first word of it.
+    std::fs::remove_file(host.config.folder.join("ledger.json")).unwrap();
+    manager.order([order("web", 2, 1, artifact, Activate)]);
+    let agent = host.start(&region).await;
+    let transfer = reaches(&manager, "web", 1, TaskState::Healthy).await.transfer;
+    assert_eq!(transfer.local_bytes, transfer.total_bytes, "{transfer:?}");
+    assert_eq!(transfer.seed_bytes + transfer.wasted_bytes, 0);
+    agent.stop().await;
 }
