@@ -44,6 +44,7 @@ mod driver;
 mod enrolment;
 mod error;
 pub mod fuzzing;
+mod fetch;
 mod handle;
 mod identity;
 mod jobs;
@@ -67,9 +68,8 @@ pub use config::Config;
 pub use driver::Swarm;
 pub use enrolment::{EnrolmentRequest, Issued, RenewalRequest, Unproven};
 pub use error::Error;
-pub use handle::{
-    CALL_ANSWER_LENGTH_MAX, CALL_REQUEST_LENGTH_MAX, DONORS_MAX, Fetch, FetchState, Handle, IncomingCall,
-};
+pub use fetch::{Fetch, FetchState};
+pub use handle::{CALL_ANSWER_LENGTH_MAX, CALL_REQUEST_LENGTH_MAX, DONORS_MAX, Handle, IncomingCall};
 pub use identity::Identity;
 pub use join_secret::{InvalidJoinSecret, JoinSecret};
 pub use model::node::Role;

@@ -8,6 +8,7 @@
 mod arrivals;
 mod controls;
 mod disk;
+mod failure;
 mod gauge;
 mod obtain;
 mod offers;
@@ -17,6 +18,7 @@ use crate::reason::{cut, reason};
 use crate::seat::Supply;
 use crate::{Error, metrics};
 use artifact::VerifiedManifest;
+use failure::{Failure, PAUSE_MAX};
 use gauge::Gauge;
 use model::control::{Hold, RegionControls};
 use model::host::{SERVICES_MAX, StoreOffer};
@@ -35,11 +37,6 @@ use tokio_util::sync::CancellationToken;
 
 /// How many artifacts are fetched or verified at once; the others wait.
 const FETCHES_MAX: usize = 4;
-/// The pause after a failed try; it doubles every time.
-const RETRY_DELAY_MIN: Duration = Duration::from_secs(1);
-const RETRY_DELAY_MAX: Duration = Duration::from_secs(60);
-/// How often a full disk is looked at again.
-const ROOM_LOOK_PERIOD: Duration = Duration::from_secs(3);
 
 /// All artifacts that are here, come, or go.
 #[derive(Debug)]
@@ -82,23 +79,6 @@ enum Entry {
     },
     /// Being deleted.
     Leaving,
-}
-
-/// Why an artifact is not here.
-#[derive(Debug, Clone)]
-struct Failure {
-    reason: String,
-    /// Bytes that must become free, if that is why; 0 where the disk did not say.
-    lacking_bytes: Option<u64>,
-}
-
-impl Failure {
-    fn of(error: &NotObtained) -> Self {
-        Self {
-            reason: reason(error),
-            lacking_bytes: error.lacking_bytes(),
-        }
-    }
 }
 
 impl Entry {
@@ -287,7 +267,14 @@ impl Shelf {
                 ::metrics::counter!(metrics::ARTIFACTS_FAILED).increment(1);
                 let failure = Failure::of(&error);
                 tracing::warn!(artifact.id = %artifact, tries, failure.reason, "failed to get an artifact");
-                self.entries.insert(artifact, failed(failure, tries));
+                self.entries.insert(
+                    artifact,
+                    Entry::Failed {
+                        retry_at: Instant::now() + failure.pause(tries),
+                        failure,
+                        tries,
+                    },
+                );
             }
             Done::Removed {
                 artifact,
@@ -308,7 +295,7 @@ impl Shelf {
                     Entry::Failed {
                         failure,
                         tries: 0,
-                        retry_at: Instant::now() + RETRY_DELAY_MAX,
+                        retry_at: Instant::now() + PAUSE_MAX,
                     },
                 );
             }
@@ -386,20 +373,5 @@ impl Shelf {
             _ => None,
         });
         retries.min().map(|at| (at, "a failed artifact is tried again"))
-    }
-}
-
-fn failed(failure: Failure, tries: u32) -> Entry {
-    let doubled = RETRY_DELAY_MIN.saturating_mul(2_u32.saturating_pow(tries.saturating_sub(1)));
-    let delay = if failure.lacking_bytes.is_some() {
-        // Looking costs one system call, and nobody says when there is room.
-        ROOM_LOOK_PERIOD
-    } else {
-        doubled.min(RETRY_DELAY_MAX)
-    };
-    Entry::Failed {
-        failure,
-        tries,
-        retry_at: Instant::now() + delay,
     }
 }

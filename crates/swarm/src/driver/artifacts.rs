@@ -1,16 +1,14 @@
 //! Artifacts: begun, brought to their end, forgotten.
 
-use super::{STORE, Swarm, TRANSFERS_MAX};
+use super::{Swarm, TRANSFERS_MAX};
 use crate::disk::Folder;
-use crate::disk::write::Written;
-use crate::jobs::{Ended, What};
-use crate::transfer::{Origin, Phase, Place, Transfer};
+use crate::transfer::{Phase, Place, Transfer};
 use crate::wire::control::Control;
-use crate::{Donor, Error, Fetch, PeerId, Role, Source, metrics};
+use crate::{Donor, Error, Fetch, PeerId, Role, Source};
 use artifact::VerifiedManifest;
 use model::ArtifactId;
 use std::path::PathBuf;
-use swarm_core::{Input, Peer, PieceSet, TransferId};
+use swarm_core::{Input, TransferId};
 use tokio::sync::oneshot;
 
 impl Swarm {
@@ -157,7 +155,7 @@ impl Swarm {
     }
 
     /// Lets the rules and the peers know of an artifact, now that it is known what of it is here.
-    fn share(&mut self, id: TransferId) {
+    pub(super) fn share(&mut self, id: TransferId) {
         let Some(transfer) = self.transfers.get(&id) else {
             return;
         };
@@ -202,7 +200,7 @@ impl Swarm {
         }
     }
 
-    fn seal_when_quiet(&mut self, id: TransferId) {
+    pub(super) fn seal_when_quiet(&mut self, id: TransferId) {
         let Some(transfer) = self.transfers.get_mut(&id) else {
             return;
         };
@@ -213,146 +211,8 @@ impl Swarm {
         }
     }
 
-    pub(super) fn on_job(&mut self, Ended { transfer: id, what }: Ended) {
-        let Some(transfer) = self.transfers.get_mut(&id) else {
-            return;
-        };
-        if let What::Sent(bytes) = what {
-            transfer.served(bytes);
-            metrics::count(metrics::SERVED_BYTES, bytes);
-            return;
-        }
-        transfer.jobs = transfer.jobs.saturating_sub(1);
-        if transfer.is_closing() {
-            self.bury(id);
-            return;
-        }
-        match what {
-            What::Verified(Ok(have)) => self.verified(id, have),
-            What::Written {
-                piece,
-                peer,
-                length,
-                result: Ok((written, took)),
-            } => {
-                transfer.checked(took);
-                self.written(id, piece, peer, length, written);
-            }
-            What::Sealed(Ok(())) => {
-                tracing::info!(artifact = %transfer.artifact().short(), "an artifact is complete");
-                transfer.phase = Phase::Complete;
-                transfer.ended(Ok(()));
-            }
-            What::Verified(Err(error))
-            | What::Written {
-                result: Err(error), ..
-            }
-            | What::Sealed(Err(error)) => {
-                tracing::warn!(artifact = %transfer.artifact().short(), %error, "an artifact is given up");
-                self.close(id, error, None);
-            }
-            What::NotPulled {
-                piece,
-                reason: Some(reason),
-            } => self.not_pulled(id, piece, reason),
-            What::NotPulled { reason: None, .. } | What::Sent(_) => {}
-        }
-        self.seal_when_quiet(id);
-    }
-
-    fn verified(&mut self, id: TransferId, have: PieceSet) {
-        let Some(transfer) = self.transfers.get_mut(&id) else {
-            return;
-        };
-        let (verified, pieces) = (have.held(), have.pieces());
-        transfer.found(have);
-        match (&mut transfer.phase, &transfer.place) {
-            (Phase::Checking(_), Place::Folder(folder)) if verified < pieces => {
-                let folder = folder.root().to_owned();
-                self.close(
-                    id,
-                    Error::Incomplete {
-                        folder,
-                        verified,
-                        pieces,
-                    },
-                    None,
-                );
-            }
-            (Phase::Checking(waiting), _) => {
-                let waiting = std::mem::take(waiting);
-                transfer.phase = Phase::Complete;
-                transfer.ended(Ok(()));
-                waiting.into_iter().for_each(|reply| drop(reply.send(Ok(()))));
-                self.share(id);
-            }
-            _ => {
-                transfer.phase = Phase::Fetching;
-                self.share(id);
-            }
-        }
-    }
-
-    fn written(&mut self, id: TransferId, piece: u32, peer: Peer, length: u64, written: Written) {
-        let (origin, name) = match self.names.known(peer) {
-            _ if peer == STORE => (Origin::Store, "the region's store"),
-            Some(known) => (Origin::of_role(known.role), known.name.as_str()),
-            None => return,
-        };
-        let Some(transfer) = self.transfers.get_mut(&id) else {
-            return;
-        };
-        if origin == Origin::Store {
-            transfer.pull_ended(piece);
-        }
-        match written {
-            Written::Stored => {
-                if transfer.stored(piece, origin) {
-                    metrics::count_received(origin.label(), length);
-                } else {
-                    metrics::count(metrics::WASTED_BYTES, length);
-                }
-                self.tell(Input::Stored {
-                    transfer: id,
-                    piece,
-                    peer,
-                });
-            }
-            Written::Rejected => {
-                let artifact = transfer.artifact().short();
-                tracing::warn!(%artifact, piece, name, "a wrong piece came");
-                transfer.wasted(length);
-                transfer.rejected();
-                metrics::count(metrics::WASTED_BYTES, length);
-                metrics::count(metrics::PIECES_REJECTED, 1);
-                self.tell(Input::Rejected {
-                    transfer: id,
-                    piece,
-                    peer,
-                });
-            }
-        }
-    }
-
-    /// A piece has come; whether it is the right one is seen when it is written.
-    pub(super) fn take_piece(&mut self, id: TransferId, piece: u32, peer: Peer, bytes: Vec<u8>) {
-        let Some(transfer) = self.transfers.get_mut(&id) else {
-            return;
-        };
-        let Place::Folder(folder) = &transfer.place else {
-            return;
-        };
-        if transfer.have.contains(piece) {
-            // Perhaps its program runs already: nothing is written to it again.
-            let length = bytes.len() as u64;
-            return self.written(id, piece, peer, length, Written::Stored);
-        }
-        transfer.jobs += 1;
-        self.jobs.write(id, folder.clone(), piece, peer, bytes);
-    }
-
     /// Takes no part in an artifact any more, and says why to all who wait.
-    fn close(&mut self, id: TransferId, reason: Error, waiting: Option<oneshot::Sender<()>>) {
+    pub(super) fn close(&mut self, id: TransferId, reason: Error, waiting: Option<oneshot::Sender<()>>) {
         let Some(transfer) = self.transfers.get_mut(&id) else {
             return;
         };
@@ -375,7 +235,7 @@ impl Swarm {
     }
 
     /// Removes a closed transfer once nothing is written for it any more.
-    fn bury(&mut self, id: TransferId) {
+    pub(super) fn bury(&mut self, id: TransferId) {
         if self.transfers.get(&id).is_some_and(|transfer| transfer.jobs > 0) {
             return;
         }

@@ -10,6 +10,7 @@ mod connections;
 mod control;
 mod greeting;
 mod pieces;
+mod results;
 mod store;
 
 pub(crate) use store::STORE;
@@ -21,7 +22,7 @@ use crate::disk::files::Files;
 use crate::handle::parse_address;
 use crate::jobs::Jobs;
 use crate::names::Names;
-use crate::pacer::Pacers;
+use crate::pacer::{Pacer, Pacers};
 use crate::security::{Failed, Security};
 use crate::session::Session;
 use crate::status::BannedPeer;
@@ -76,6 +77,8 @@ pub struct Swarm {
     pieces: pieces::Pieces,
     calls: calls::Calls,
     hints: watch::Sender<u64>,
+    /// What comes from the store passes here, as what comes from peers does at their connections.
+    down: Pacer,
     files: Files,
     commands: mpsc::Receiver<Command>,
     jobs: Jobs,
@@ -108,6 +111,7 @@ impl Swarm {
         let (command_sender, commands) = mpsc::channel(COMMANDS_MAX);
         let (incoming, incoming_receiver) = mpsc::channel(INCOMING_MAX);
         let (hints, hints_receiver) = watch::channel(0);
+        let down = pacers.down.clone();
         let handle = Handle::new(&config, command_sender, addresses, hints_receiver, pacers);
         let rules = swarm_core::Config {
             transfers_max: TRANSFERS_MAX,
@@ -132,6 +136,7 @@ impl Swarm {
             pieces: pieces::Pieces::default(),
             calls: calls::Calls::new(incoming),
             hints,
+            down,
             files: Files::default(),
             commands,
             jobs: Jobs::default(),
