@@ -6,6 +6,7 @@ use crate::disk::verify::verify;
 use crate::disk::write::{Written, seal, write_piece};
 use crate::disk::{Folder, read};
 use crate::driver::STORE;
+use crate::pacer::Pacer;
 use crate::{Error, PieceSource};
 use artifact::VerifiedManifest;
 use bytes::Bytes;
@@ -114,18 +115,23 @@ impl Jobs {
         });
     }
 
-    /// Reads a piece from the region's store, then verifies it and writes it to its place.
+    /// Reads a piece from the region's store once so many bytes may come, then verifies it and writes it to
+    /// its place.
     pub(crate) fn pull(
         &mut self,
         transfer: TransferId,
         folder: Folder,
         piece: u32,
-        source: Arc<dyn PieceSource>,
+        (source, down): (Arc<dyn PieceSource>, Pacer),
         cancel: CancellationToken,
     ) {
         self.0.spawn(async move {
-            let read = source.read(piece, folder.manifest().piece_range(piece));
-            let limited = tokio::time::timeout(PULL_TIMEOUT, read);
+            let range = folder.manifest().piece_range(piece);
+            let limited = async {
+                // At most a piece, which fits.
+                down.pass((range.end - range.start) as usize).await;
+                tokio::time::timeout(PULL_TIMEOUT, source.read(piece, range)).await
+            };
             let what = match cancel.run_until_cancelled(limited).await {
                 Some(Ok(Ok(bytes))) => write(folder, piece, STORE, bytes).await,
                 Some(Ok(Err(error))) => {

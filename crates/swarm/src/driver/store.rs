@@ -72,8 +72,8 @@ impl Swarm {
             let cancel = transfer.cancel.child_token();
             store.pulls.insert(piece, cancel.clone());
             transfer.jobs += 1;
-            self.jobs
-                .pull(id, folder.clone(), piece, store.source.clone(), cancel);
+            let from = (store.source.clone(), self.down.clone());
+            self.jobs.pull(id, folder.clone(), piece, from, cancel);
             Some(())
         });
         if pulled.is_none() {
