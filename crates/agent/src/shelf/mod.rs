@@ -30,7 +30,7 @@ pub(crate) use offers::Offers;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use swarm::Donor;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
