@@ -1,7 +1,8 @@
 //! What hosts and managers say to each other.
 
 use super::values::{self, valid};
-use model::host::{HostOrders, HostReport, HostRequest, HostResponse, Neighbour};
+use model::control::RegionControls;
+use model::host::{HostOrders, HostReport, HostRequest, HostResponse, Neighbour, StoreOffer};
 use model::instance::Transfer;
 use model::{ArtifactId, Epoch, Instance, ReleaseNumber, TaskState};
 use serde::Serialize;
@@ -62,6 +63,8 @@ pub(super) fn request_examples() -> Vec<Vec<u8>> {
             reason: Some("the disk is full".to_owned()),
         }],
         complete: vec![ArtifactId([7; 32])],
+        arrivals: Vec::new(),
+        trouble: Some("the disk is full".to_owned()),
     };
     encoded([
         HostRequest::Report(report),
@@ -77,6 +80,14 @@ pub(super) fn response_examples() -> Vec<Vec<u8>> {
     let orders = HostOrders {
         term: 5,
         services: vec![values::desired_service()],
+        controls: RegionControls::default(),
+        store: vec![StoreOffer {
+            artifact: ArtifactId([7; 32]),
+            address: "http://10.0.0.3/bucket/key?signature=1".to_owned().into(),
+            valid_for_seconds: 3600,
+            slots: 5,
+        }],
+        revoked: Vec::new(),
         neighbours: vec![Neighbour {
             host: valid("host-2"),
             peer: "12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp".to_owned(),
