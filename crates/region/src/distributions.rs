@@ -132,7 +132,9 @@ impl Distributions {
         let bound = bound(&sum, &around.limits, known);
         let distribution = sum.summarise(artifact, rarity, bound);
         let told = known.told.as_ref();
-        if told.is_some_and(|(told, _)| *told == distribution) {
+        // What is done is told once: rates and samples that fade afterwards are no news.
+        let done = |told: &Distribution| told.is_complete() && told.hosts == distribution.hosts;
+        if told.is_some_and(|(told, _)| *told == distribution || done(told)) {
             return None;
         }
         let elapsed_ms = u64::try_from(now.duration_since(known.began).as_millis()).unwrap_or(u64::MAX);
