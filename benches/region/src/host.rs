@@ -42,11 +42,11 @@ impl Host {
         self.role.observed_at
     }
 
-    /// The sum of one of its metrics over all labels.
+    /// The sum of one of its metrics with these labels; see [`scrape`].
     ///
     /// # Errors
     /// When it can't be asked.
-    pub async fn metric(&self, name: &str) -> anyhow::Result<f64> {
-        scrape(self.observed_at(), name).await
+    pub async fn metric(&self, name: &str, labels: &[&str]) -> anyhow::Result<f64> {
+        scrape(self.observed_at(), name, labels).await
     }
 }

@@ -10,13 +10,17 @@ use tokio::net::TcpStream;
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 const ANSWER_LENGTH_MAX: u64 = 1 << 20;
 
-/// The sum of a metric's values at a role, over all its labels; 0 when it was never counted.
+/// The sum of a metric's values at a role, of those that have all of the labels, each as `name="value"`; 0 when it was
+/// never counted.
 ///
 /// # Errors
 /// When the role can't be asked.
-pub async fn scrape(role: SocketAddr, metric: &str) -> anyhow::Result<f64> {
+pub async fn scrape(role: SocketAddr, metric: &str, labels: &[&str]) -> anyhow::Result<f64> {
     let text = get(role, "/metrics").await?;
-    Ok(text.lines().filter_map(|line| value_of(line, metric)).sum())
+    let lines = text
+        .lines()
+        .filter(|line| labels.iter().all(|label| line.contains(label)));
+    Ok(lines.filter_map(|line| value_of(line, metric)).sum())
 }
 
 /// Whether a role answers with 200.

@@ -117,7 +117,7 @@ impl Region {
     pub async fn gathered(&self, hosts: usize) -> anyhow::Result<()> {
         let began = Instant::now();
         // A gauge of few hosts is exact.
-        while (scrape(self.manager.observed_at, "starling_region_hosts_alive").await? as usize) < hosts {
+        while (scrape(self.manager.observed_at, "starling_region_hosts_alive", &[]).await? as usize) < hosts {
             if began.elapsed() > ROSTER_LIMIT {
                 bail!(
                     "not all of {hosts} hosts found their manager; see {}",
@@ -181,12 +181,12 @@ impl Region {
             .collect()
     }
 
-    /// The sum of one of the manager's metrics over all labels.
+    /// The sum of one of the manager's metrics with these labels; see [`scrape`].
     ///
     /// # Errors
     /// When it can't be asked.
-    pub async fn manager_metric(&self, name: &str) -> anyhow::Result<f64> {
-        scrape(self.manager.observed_at, name).await
+    pub async fn manager_metric(&self, name: &str, labels: &[&str]) -> anyhow::Result<f64> {
+        scrape(self.manager.observed_at, name, labels).await
     }
 }
 

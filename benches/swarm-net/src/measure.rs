@@ -120,16 +120,17 @@ async fn ours(stage: &Stage<'_>, content: &Path, folder: &Path, bytes: u64) -> a
     let seconds = wait(hosts.len(), &before, |host| hosts[host].has(&artifact)).await?;
     let of_hosts: Vec<u32> = hosts.iter().filter_map(bench_region::Host::id).collect();
     let mut run = before.run(stage, seconds, bytes, (&region.seed_processes(), &of_hosts))?;
-    let mut control = region.manager_metric(CONTROL_BYTES).await?;
+    let mut control = region.manager_metric(WIRE_BYTES, &CONTROL_SENT).await?;
     for host in &hosts {
-        control += host.metric(CONTROL_BYTES).await?;
+        control += host.metric(WIRE_BYTES, &CONTROL_SENT).await?;
     }
     run.control_share = Some(control / (bytes as f64 * hosts.len() as f64));
     Ok(run)
 }
 
 /// What the nodes' swarms count of everything that is no piece.
-const CONTROL_BYTES: &str = "starling_swarm_control_bytes_total";
+const WIRE_BYTES: &str = "starling_swarm_wire_bytes_total";
+const CONTROL_SENT: [&str; 2] = ["plane=\"control\"", "direction=\"out\""];
 
 /// The moment at which the hosts begin.
 struct Before {

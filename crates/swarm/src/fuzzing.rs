@@ -2,18 +2,23 @@
 //! panics when a promise is broken, beside bytes that it accepts. Nothing else uses it.
 
 use crate::certificate::{Authority, Certificate, Statement};
+use crate::security::x509;
 use crate::wire::control::{CONTROL_LENGTH_MAX, Control, Outbox, decode};
 use crate::wire::hello::Hello;
 use crate::wire::piece::PieceRequest;
-use crate::{Identity, InvalidCertificate};
+use crate::{Identity, InvalidCertificate, PeerId};
 use jiff::Timestamp;
 use model::ArtifactId;
 use model::node::Role;
+use rustls::pki_types::CertificateDer;
 use swarm_core::{Message, PieceSet};
 
 /// A certificate that an authority of its own issued.
 pub fn certificate() -> Certificate {
-    let peer = Identity::generate().peer();
+    issued_to(Identity::generate().peer())
+}
+
+fn issued_to(peer: PeerId) -> Certificate {
     let issue = || {
         let statement = Statement {
             peer,
@@ -28,11 +33,26 @@ pub fn certificate() -> Certificate {
     issue().expect("its names are valid and short")
 }
 
+/// A certificate of TLS is read without trust: whoever made it, it proves whose it is before it says more.
+pub fn shown_certificate(bytes: &[u8]) {
+    // The verdict is the handshake's business; here it must only be one.
+    let _ = x509::read(&CertificateDer::from_slice(bytes));
+}
+
+/// Bytes that [`shown_certificate`] accepts.
+pub fn shown_certificate_examples() -> Vec<Vec<u8>> {
+    let certified = || {
+        let identity = Identity::generate();
+        x509::OwnKey::generate(&identity).and_then(|key| key.certify(&issued_to(identity.peer())))
+    };
+    let certificates = certified().into_iter().flat_map(|shown| shown.cert.clone());
+    certificates.map(|der| der.to_vec()).collect()
+}
+
 /// A hello comes out again as it was read, and opens no door unless its authority is the region's.
 pub fn hello(bytes: &[u8]) {
     let Ok(hello) = Hello::decode(bytes) else { return };
-    let again = Hello::decode(&hello.encode());
-    assert_eq!(again.as_ref(), Ok(&hello));
+    assert_eq!(Hello::decode(&hello.encode()).as_ref(), Ok(&hello));
     let said = hello.certificate.statement();
     let verdict = hello.certificate.verify(
         &Authority::generate().key(),

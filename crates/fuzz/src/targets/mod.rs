@@ -11,6 +11,11 @@ use crate::Target;
 pub const TARGETS: &[Target] = &[
     // Anybody who reaches a node's port.
     Target {
+        name: "shown-certificate",
+        read: swarm::fuzzing::shown_certificate,
+        examples: swarm::fuzzing::shown_certificate_examples,
+    },
+    Target {
         name: "hello",
         read: swarm::fuzzing::hello,
         examples: swarm::fuzzing::hello_examples,

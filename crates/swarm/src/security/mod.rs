@@ -14,7 +14,7 @@ mod keys;
 pub(crate) mod tls;
 mod upgrade;
 mod verifier;
-mod x509;
+pub(crate) mod x509;
 
 use crate::{AuthorityKey, Certificate, Identity, InvalidCertificate, PeerId};
 use jiff::Timestamp;
