@@ -1,5 +1,11 @@
 //! What is to be simulated.
 
+mod faults;
+mod named;
+
+pub use faults::Faults;
+pub use named::named;
+
 use serde::{Deserialize, Serialize};
 
 /// One region's swarm and what happens to it. Plain data, so that a case can come from a file.
@@ -8,20 +14,33 @@ use serde::{Deserialize, Serialize};
 pub struct Case {
     /// Decides every random choice of the run.
     pub seed: u64,
-    /// Pieces of the artifact.
-    pub pieces: u32,
-    /// Bytes of a piece.
+    /// Bytes of the artifact.
+    pub bytes: u64,
+    /// Bytes of a piece; 0 for what an artifact of that size would have.
     pub piece_bytes: u64,
-    /// Seeds, which hold everything from the start.
+    /// Regions with these hosts each. They share nothing, so they are played one after the other,
+    /// each with a seed of its own.
+    pub regions: u32,
+    /// Managers that seed, which hold everything from the start.
     pub seeds: u32,
     /// A seed's link.
     pub seed_link: Link,
+    /// The region's object store, if hosts may pull from it.
+    pub store: Option<Store>,
     /// Hosts, which hold nothing at the start.
     pub hosts: u32,
     /// The fastest host's link.
     pub host_link: Link,
     /// How many times slower the slowest host's link is; the others lie between. At least 1.
     pub spread: f64,
+    /// Hosts, as a share, whose link is slower than that of all others.
+    pub stragglers: f64,
+    /// How many times slower than the fastest host's.
+    pub straggler_factor: f64,
+    /// Hosts, as a share, that start later than the others.
+    pub late: f64,
+    /// When the last of them starts, in milliseconds.
+    pub late_until_ms: u64,
     /// Neighbours that the manager hands to each host.
     pub neighbours: u32,
     /// Zones, over which the hosts are spread evenly.
@@ -46,24 +65,47 @@ pub struct Link {
     pub down: u64,
 }
 
-/// What goes wrong. Shares are of all hosts, from 0 to 1.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+impl Link {
+    /// The same both ways.
+    #[must_use]
+    pub const fn even(bytes_per_s: u64) -> Self {
+        Self {
+            up: bytes_per_s,
+            down: bytes_per_s,
+        }
+    }
+}
+
+/// The region's object store as the hosts see it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Faults {
-    /// Hosts that die.
-    pub deaths: f64,
-    /// When the first dies, in milliseconds.
-    pub deaths_from_ms: u64,
-    /// When the last dies, in milliseconds; the same moment as the first makes all die at once.
-    pub deaths_until_ms: u64,
-    /// Of the hosts that die, those that come back with what was on their disk.
-    pub rejoins: f64,
-    /// How long they stay away, in milliseconds.
-    pub rejoin_after_ms: u64,
-    /// Hosts that say that they hold everything, and send wrong bytes.
-    pub liars: f64,
-    /// Hosts that say that they hold everything, accept requests and send nothing.
-    pub stallers: f64,
+pub struct Store {
+    /// What it sends, over all requests, in bytes a second.
+    pub up: u64,
+    /// From a request to its first byte, in microseconds.
+    pub latency_us: u64,
+    /// Hosts among whom the manager shares out the pieces.
+    pub pullers: u32,
+    /// Managers that share them out, each in its own way, one a second after the other.
+    pub hands: u8,
+    /// When it stops answering, in milliseconds; never if it is not before `back_at_ms`.
+    pub fails_at_ms: u64,
+    /// When it answers again, in milliseconds.
+    pub back_at_ms: u64,
+}
+
+impl Default for Store {
+    /// 10 Gbit/s, as fast as the network of one large machine.
+    fn default() -> Self {
+        Self {
+            up: 1_250_000_000,
+            latency_us: 20_000,
+            pullers: 64,
+            hands: 1,
+            fails_at_ms: 0,
+            back_at_ms: 0,
+        }
+    }
 }
 
 /// Why a case makes no sense.
@@ -72,82 +114,96 @@ pub struct Faults {
 pub struct InvalidCase(pub &'static str);
 
 impl Case {
+    /// Bytes of a piece; the last one may have fewer.
+    #[must_use]
+    pub fn piece_length(&self) -> u64 {
+        match self.piece_bytes {
+            0 => u64::from(artifact::piece_length_for(self.bytes)),
+            bytes => bytes,
+        }
+    }
+
+    /// Pieces of the artifact.
+    #[must_use]
+    pub fn pieces(&self) -> u32 {
+        u32::try_from(self.bytes.div_ceil(self.piece_length())).unwrap_or(u32::MAX)
+    }
+
     pub(crate) fn validate(&self) -> Result<(), InvalidCase> {
-        let Faults {
-            deaths,
-            rejoins,
-            liars,
-            stallers,
-            ..
-        } = self.faults;
-        let share = |value: f64| (0.0..=1.0).contains(&value);
-        let needs = [
+        self.needs()
+            .into_iter()
+            .chain(self.faults.needs())
+            .find(|(met, _)| !met)
+            .map_or(Ok(()), |(_, need)| Err(InvalidCase(need)))
+    }
+
+    fn needs(&self) -> Vec<(bool, &'static str)> {
+        let factor = |value: f64| value >= 1.0 && value.is_finite();
+        let slowest = if self.stragglers > 0.0 {
+            self.spread.max(self.straggler_factor)
+        } else {
+            self.spread
+        };
+        // A byte a millisecond, so that nothing lasts for ever.
+        let carries = |link: &Link| link.up.min(link.down) as f64 / slowest >= 1000.0;
+        vec![
+            (self.hosts >= 1, "at least one host"),
             (
-                self.hosts >= 1 && self.seeds >= 1,
-                "at least one host and one seed",
+                self.hosts <= 1_000_000 && self.regions >= 1 && self.seeds <= 64,
+                "at most a million hosts, at least one region, at most 64 seeds",
             ),
             (
-                self.pieces <= swarm_core::PIECES_MAX,
+                self.seeds >= 1 || self.store.is_some(),
+                "a seed, or a store to pull from",
+            ),
+            (
+                self.pieces() <= swarm_core::PIECES_MAX,
                 "no more pieces than an artifact can have",
             ),
-            (self.piece_bytes >= 1, "pieces of at least a byte"),
             (
-                self.spread >= 1.0 && self.spread.is_finite(),
-                "a spread of at least 1",
+                factor(self.spread) && factor(self.straggler_factor),
+                "a spread and a straggler_factor of at least 1",
             ),
             (
-                self.zones >= 1 && self.neighbours >= 2,
-                "at least one zone and two neighbours",
+                (1..=1000).contains(&self.zones) && (2..=40).contains(&self.neighbours),
+                "1 to 1000 zones and 2 to 40 neighbours, the most that a manager hands out",
             ),
             (
-                self.neighbours <= 40,
-                "at most 40 neighbours, the most that a manager hands out",
-            ),
-            (
-                [deaths, rejoins, liars, stallers].into_iter().all(share),
+                [self.stragglers, self.late].iter().all(faults::is_share),
                 "shares from 0 to 1",
             ),
             (
-                deaths + liars + stallers <= 1.0,
-                "no more faulty hosts than hosts",
+                [self.seed_link, self.host_link].iter().all(carries),
+                "links that carry at least 1000 bytes a second on the slowest host",
             ),
             (
-                self.faults.deaths_from_ms <= self.faults.deaths_until_ms,
-                "deaths that begin before they end",
-            ),
-            (
-                [self.seed_link, self.host_link].iter().all(|link| {
-                    // A byte a millisecond, so that nothing lasts for ever.
-                    link.up as f64 / self.spread >= 1000.0 && link.down as f64 / self.spread >= 1000.0
+                self.store.is_none_or(|store| {
+                    store.up >= 1000 && store.pullers >= 1 && (1..=8).contains(&store.hands)
                 }),
-                "links of at least 1000 bytes a second",
+                "a store of at least 1000 bytes a second, with a puller and 1 to 8 hands",
             ),
-        ];
-        needs
-            .into_iter()
-            .find(|(met, _)| !met)
-            .map_or(Ok(()), |(_, need)| Err(InvalidCase(need)))
+        ]
     }
 }
 
 impl Default for Case {
-    /// A hundred hosts on 1 Gbit/s, one seed on 10 Gbit/s, 1 GiB in pieces of 1 MiB.
+    /// A hundred hosts on 1 Gbit/s, one seed on 10 Gbit/s, 1 GiB.
     fn default() -> Self {
         Self {
             seed: 1,
-            pieces: 1024,
-            piece_bytes: 1 << 20,
+            bytes: 1 << 30,
+            piece_bytes: 0,
+            regions: 1,
             seeds: 1,
-            seed_link: Link {
-                up: 1_250_000_000,
-                down: 1_250_000_000,
-            },
+            seed_link: Link::even(1_250_000_000),
+            store: None,
             hosts: 100,
-            host_link: Link {
-                up: 125_000_000,
-                down: 125_000_000,
-            },
+            host_link: Link::even(125_000_000),
             spread: 1.0,
+            stragglers: 0.0,
+            straggler_factor: 10.0,
+            late: 0.0,
+            late_until_ms: 0,
             neighbours: 20,
             zones: 3,
             latency_in_zone_us: 250,

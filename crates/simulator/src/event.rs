@@ -1,35 +1,29 @@
-//! What happens, in the order of time.
+//! What happens.
 
-use std::cmp::Ordering;
-use std::collections::BinaryHeap;
-use swarm_core::{Input, Message, Time};
+use crate::slab::Id;
 
 /// Names one fetch, and at its source the ticket.
-pub type FetchId = u64;
+pub type FetchId = Id;
 
-#[derive(Debug)]
+/// One thing that happens at a moment. Small, since millions of them wait.
+#[derive(Debug, Clone, Copy)]
 pub enum Event {
+    /// A host's program starts: at the beginning, late, or after a death.
+    Start(u32),
     /// Two hosts become neighbours.
-    Meet {
-        a: u32,
-        b: u32,
-    },
+    Meet { a: u32, b: u32 },
     /// `host` learns that the connection to `peer` is gone.
-    Part {
-        host: u32,
-        peer: u32,
-    },
-    /// Something that the host's own driver tells its node.
-    Tell {
-        host: u32,
-        life: u32,
-        input: Input,
-    },
-    /// A message arrives.
-    Arrive {
-        from: u32,
-        to: u32,
-        message: Message,
+    Part { host: u32, peer: u32 },
+    /// The driver of `host` tells its node that an upload ended.
+    Served { host: u32, life: u32, fetch: FetchId },
+    /// A message for one neighbour arrives.
+    Letter(Id),
+    /// What a host told all of its neighbours arrives at those of them that are this far away.
+    Announced {
+        /// Which of the announcements that are on their way.
+        notice: Id,
+        /// Whether at those in other zones.
+        across: bool,
     },
     /// A request arrives at its source.
     Request(FetchId),
@@ -42,81 +36,47 @@ pub enum Event {
     /// No byte came for too long.
     Silent(FetchId),
     /// The moment that a node asked to be woken at.
-    Wake {
-        host: u32,
-        life: u32,
-    },
-    Die {
-        host: u32,
-    },
-    Rejoin {
-        host: u32,
-    },
+    Wake { host: u32, life: u32 },
+    /// A host dies.
+    Die(u32),
+    /// A zone is cut off.
+    CutOff(u32),
+    /// A zone is back.
+    Return(u32),
+    /// The store stops answering.
+    StoreFails,
+    /// The store answers again.
+    StoreReturns,
+    /// A host's clock jumps by so many seconds, against the true time.
+    ClockJumps { host: u32, to_s: i32 },
+    /// A host's manager tells it of the store and its share; a second manager deals another hand.
+    StoreOffered { host: u32, hand: u8 },
 }
 
 impl Event {
     /// What of this event counts for the trace.
     pub fn words(&self) -> [u64; 3] {
-        match self {
-            Self::Meet { a, b } => [1, u64::from(*a), u64::from(*b)],
-            Self::Part { host, peer } => [2, u64::from(*host), u64::from(*peer)],
-            Self::Tell { host, life, .. } => [3, u64::from(*host), u64::from(*life)],
-            Self::Arrive { from, to, .. } => [4, u64::from(*from), u64::from(*to)],
-            Self::Request(fetch) => [5, *fetch, 0],
-            Self::Cancel(fetch) => [6, *fetch, 0],
-            Self::Refused(fetch) => [7, *fetch, 0],
-            Self::Delivered(fetch) => [8, *fetch, 0],
-            Self::Silent(fetch) => [9, *fetch, 0],
-            Self::Wake { host, life } => [10, u64::from(*host), u64::from(*life)],
-            Self::Die { host } => [11, u64::from(*host), 0],
-            Self::Rejoin { host } => [12, u64::from(*host), 0],
+        let pair = |kind, a: u32, b: u32| [kind, u64::from(a), u64::from(b)];
+        match *self {
+            Self::Meet { a, b } => pair(1, a, b),
+            Self::Part { host, peer } => pair(2, host, peer),
+            Self::Served { host, fetch, .. } => [3, u64::from(host), fetch.number()],
+            Self::Letter(letter) => [4, letter.number(), 0],
+            Self::Request(fetch) => [5, fetch.number(), 0],
+            Self::Cancel(fetch) => [6, fetch.number(), 0],
+            Self::Refused(fetch) => [7, fetch.number(), 0],
+            Self::Delivered(fetch) => [8, fetch.number(), 0],
+            Self::Silent(fetch) => [9, fetch.number(), 0],
+            Self::Wake { host, life } => pair(10, host, life),
+            Self::Die(host) => pair(11, host, 0),
+            Self::Start(host) => pair(12, host, 0),
+            Self::Announced { notice, across } => [13, notice.number(), u64::from(across)],
+            Self::CutOff(zone) => pair(14, zone, 0),
+            Self::Return(zone) => pair(15, zone, 0),
+            Self::StoreFails => pair(16, 0, 0),
+            Self::StoreReturns => pair(17, 0, 0),
+            Self::ClockJumps { host, to_s } => [18, u64::from(host), u64::from(to_s.unsigned_abs())],
+            Self::StoreOffered { host, hand } => pair(19, host, u32::from(hand)),
         }
-    }
-}
-
-#[derive(Debug)]
-struct Scheduled {
-    at: Time,
-    /// Events of the same moment happen in the order in which they were scheduled.
-    number: u64,
-    event: Event,
-}
-
-impl Ord for Scheduled {
-    fn cmp(&self, other: &Self) -> Ordering {
-        (other.at, other.number).cmp(&(self.at, self.number)) // the heap's top is the earliest
-    }
-}
-impl PartialOrd for Scheduled {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl PartialEq for Scheduled {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-impl Eq for Scheduled {}
-
-/// Events that are still to happen.
-#[derive(Debug, Default)]
-pub struct Schedule {
-    heap: BinaryHeap<Scheduled>,
-    number: u64,
-}
-
-impl Schedule {
-    pub fn add(&mut self, at: Time, event: Event) {
-        self.number += 1;
-        self.heap.push(Scheduled {
-            at,
-            number: self.number,
-            event,
-        });
-    }
-
-    pub fn next(&mut self) -> Option<(Time, Event)> {
-        self.heap.pop().map(|scheduled| (scheduled.at, scheduled.event))
     }
 }

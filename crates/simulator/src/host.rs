@@ -1,20 +1,27 @@
 //! One simulated host: its node, its disk, its links.
 
-use crate::Link;
 use crate::event::FetchId;
+use crate::fates::Fate;
 use crate::line::Line;
-use std::collections::BTreeSet;
 use swarm_core::{Node, PieceSet, Role, Time, TransferId};
 
 /// Every case has one transfer.
 pub const TRANSFER: TransferId = TransferId(0);
+/// Pieces in ten that a sly liar sends right.
+const SLY_PERIOD: u32 = 10;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Seed,
     Honest,
+    /// Honest, but its disk is too small.
+    FullDisk,
     /// Says that it holds everything, and sends wrong bytes.
     Liar,
+    /// Says that it holds everything, and sends wrong bytes for some pieces.
+    SlyLiar,
+    /// Says that it holds everything, and refuses it.
+    Boaster,
     /// Says that it holds everything, and sends nothing.
     Staller,
 }
@@ -22,7 +29,15 @@ pub enum Kind {
 impl Kind {
     /// Whether what it says of itself must be true.
     pub fn is_honest(self) -> bool {
-        matches!(self, Self::Seed | Self::Honest)
+        matches!(self, Self::Seed | Self::Honest | Self::FullDisk)
+    }
+
+    /// Whether the bytes that it sends for `piece` are right.
+    pub fn sends_right(self, piece: u32) -> bool {
+        match self {
+            Self::SlyLiar => !piece.is_multiple_of(SLY_PERIOD),
+            kind => kind.is_honest(),
+        }
     }
 
     pub fn role(self) -> Role {
@@ -34,54 +49,88 @@ impl Kind {
     }
 }
 
+/// A neighbour as a host's driver knows it.
+#[derive(Debug, Clone, Copy)]
+pub struct Contact {
+    pub peer: u32,
+    /// Pieces that our node had announced when they met: those the greeting told of.
+    pub greeted_at: u32,
+}
+
+/// A neighbour's announcement that has arrived and that the node has not read yet.
+#[derive(Debug, Clone, Copy)]
+pub struct Note {
+    pub at: Time,
+    pub from: u32,
+    /// Where in the sender's `announced` its pieces stand.
+    pub begin: u32,
+    pub end: u32,
+    pub waiting: u8,
+}
+
 #[derive(Debug)]
 pub struct Host {
-    pub kind: Kind,
+    pub fate: Fate,
     pub zone: u32,
-    pub link: Link,
     pub up: Line,
     pub down: Line,
-    /// None while it is dead.
-    pub node: Option<Node>,
+    /// None while it is dead, or not there yet.
+    pub node: Option<Box<Node>>,
     /// How often it died: what was meant for an earlier life is lost.
     pub life: u32,
     /// What is truly on its disk. Outlives a death.
     pub disk: PieceSet,
-    pub neighbours: BTreeSet<u32>,
+    /// Pieces that it has announced to all neighbours, in that order, over all lives.
+    pub announced: Vec<u32>,
+    pub inbox: Vec<Note>,
+    pub contacts: Vec<Contact>,
     /// Its fetches that are not over.
     pub fetching: Vec<FetchId>,
     /// The requests that it has not ended.
     pub serving: Vec<FetchId>,
     pub wake_at: Option<Time>,
+    /// By how much its clock is off.
+    pub clock_off_s: i32,
     pub completed_at: Option<Time>,
 }
 
 impl Host {
-    pub fn new(kind: Kind, zone: u32, link: Link, pieces: u32) -> Self {
-        let disk = if kind == Kind::Honest {
-            PieceSet::empty(pieces)
-        } else {
-            PieceSet::full(pieces)
+    pub fn new(fate: Fate, zone: u32, pieces: u32) -> Self {
+        let disk = match fate.kind {
+            Kind::Honest | Kind::FullDisk => PieceSet::empty(pieces),
+            _ => PieceSet::full(pieces),
         };
         Self {
-            kind,
+            fate,
             zone,
-            link,
-            up: Line::new(link.up),
-            down: Line::new(link.down),
+            up: Line::new(fate.link.up),
+            down: Line::new(fate.link.down),
             node: None,
             life: 0,
             disk,
-            neighbours: BTreeSet::new(),
+            announced: Vec::new(),
+            inbox: Vec::new(),
+            contacts: Vec::new(),
             fetching: Vec::new(),
             serving: Vec::new(),
             wake_at: None,
+            clock_off_s: 0,
             completed_at: None,
         }
     }
 
     pub fn lives(&self) -> bool {
         self.node.is_some()
+    }
+
+    pub fn knows(&self, peer: u32) -> bool {
+        self.contacts.iter().any(|contact| contact.peer == peer)
+    }
+
+    /// Forgets a neighbour. False if it was none.
+    pub fn forget(&mut self, peer: u32) -> bool {
+        let place = self.contacts.iter().position(|contact| contact.peer == peer);
+        place.map(|place| self.contacts.remove(place)).is_some()
     }
 }
 
@@ -92,7 +141,7 @@ pub struct Fetch {
     /// Who wants it, in which life.
     pub by: u32,
     pub by_life: u32,
-    /// Who was asked, in which life.
+    /// Who was asked, in which life. The store is behind the last seed, and has one life.
     pub of: u32,
     pub of_life: u32,
     /// Whether the source has said yes or no.

@@ -1,5 +1,8 @@
 //! What must hold after every event.
 
+use crate::event::FetchId;
+use crate::host::{Fetch, Host};
+use crate::slab::Slab;
 use swarm_core::{Config, Load, Message, PieceSet, Time};
 
 /// An invariant that broke.
@@ -106,4 +109,58 @@ pub fn load_is_bounded(host: u32, load: Load, config: &Config) -> Result<(), Vio
     } else {
         Err(Violation::OverLimit { host, load })
     }
+}
+
+/// A host asks only neighbours or the store, only for what it lacks, and nothing three times.
+pub fn fetch_makes_sense(
+    by: u32,
+    host: &Host,
+    (of, is_store): (u32, bool),
+    piece: u32,
+    fetches: &Slab<Fetch>,
+) -> Result<(), Violation> {
+    let same = |id: &&FetchId| fetches.get(**id).is_some_and(|fetch| fetch.piece == piece);
+    let why = if host.disk.contains(piece) {
+        "it has that piece"
+    } else if !is_store && !host.knows(of) {
+        "that is no neighbour"
+    } else if host.fetching.iter().filter(same).count() >= 2 {
+        "it waits for two copies already"
+    } else {
+        return Ok(());
+    };
+    Err(Violation::FetchesWrongly {
+        host: by,
+        peer: of,
+        piece,
+        why,
+    })
+}
+
+/// At the end of a run: every request got its answer, or its host still has all slots busy.
+pub fn everyone_was_answered(
+    hosts: &[Host],
+    fetches: &Slab<Fetch>,
+    config: &Config,
+) -> Result<(), Violation> {
+    for (id, host) in (0..).zip(hosts) {
+        let Some(node) = &host.node else { continue };
+        if node.load().uploading == config.upload_slots {
+            continue;
+        }
+        let serving = || {
+            host.serving
+                .iter()
+                .filter_map(|id| Some((*id, fetches.get(*id)?)))
+        };
+        for (ticket, fetch) in serving().filter(|(_, fetch)| !fetch.answered) {
+            // A neighbour with its fair share of slots may have more requests than that.
+            let of_same = serving().filter(|(_, other)| other.by == fetch.by).count();
+            if of_same <= config.upload_slots_per_peer {
+                let ticket = ticket.number();
+                return Err(Violation::NeverAnswered { host: id, ticket });
+            }
+        }
+    }
+    Ok(())
 }

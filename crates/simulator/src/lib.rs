@@ -19,16 +19,18 @@
 pub mod bound;
 mod case;
 mod event;
-mod faults;
+mod fates;
 mod host;
 mod invariants;
 mod line;
 mod report;
+mod schedule;
+mod slab;
 mod topology;
 mod trace;
 mod world;
 
-pub use case::{Case, Faults, InvalidCase, Link};
+pub use case::{Case, Faults, InvalidCase, Link, Store, named};
 pub use invariants::Violation;
 pub use report::{Failure, Report};
 

@@ -4,11 +4,11 @@ use crate::Case;
 use rand::seq::{IndexedRandom, SliceRandom};
 use std::collections::BTreeSet;
 
-/// The neighbours that a seed is given for each that a host is given, up to [`SEED_MAX`]: many, so
+/// The neighbours that a seed is given for each that a host is given, up to [`NEIGHBOURS_MAX`]: many, so
 /// that its pieces start to spread in many places.
 const SEED_FACTOR: u32 = 2;
 /// The most neighbours that a manager hands out.
-pub const SEED_MAX: u32 = 40;
+pub const NEIGHBOURS_MAX: u32 = 40;
 
 /// The pairs of neighbours; hosts are counted from 0, seeds after them.
 ///
@@ -30,7 +30,7 @@ pub fn pairs(case: &Case, rng: &mut impl rand::Rng) -> BTreeSet<(u32, u32)> {
         }
     }
     for seed in case.hosts..case.hosts + case.seeds {
-        let count = (case.neighbours * SEED_FACTOR).min(SEED_MAX) as usize;
+        let count = (case.neighbours * SEED_FACTOR).min(NEIGHBOURS_MAX) as usize;
         pairs.extend(hosts.sample(rng, count).map(|&host| (host, seed)));
     }
     pairs

@@ -1,5 +1,6 @@
 //! Whom to ask for which piece, now; and what happens when that takes too long.
 
+use crate::neighbour::Neighbour;
 use crate::requests::Overdue;
 use crate::transfer::{Context, Transfer};
 use crate::{Output, Piece, Role, Time, end_game};
@@ -23,33 +24,35 @@ impl Transfer {
 
     /// The neighbour to ask next. Seeds come first: until their first pass is over, what they offer
     /// is held by nobody else, and their uplink is what everybody waits for. Then whoever has the
-    /// least to do for us, which is whoever answers fastest.
+    /// least to do for us, and of those the **less busy of two at random**: Mitzenmacher, "The power of
+    /// two choices in randomized load balancing" (2001). The busiest queues stay short with two draws,
+    /// and, unlike with the least busy of all, not everybody runs to the same one before word gets round.
     fn next_source(&self, cx: &mut Context<'_>) -> Option<usize> {
-        let ready = self
-            .neighbours
-            .iter()
-            .enumerate()
-            .filter(|(_, it)| it.is_ready(cx.now, cx.config));
-        let key = |index: usize| {
-            let neighbour = &self.neighbours[index];
-            (neighbour.role != Role::Seed, neighbour.in_flight)
-        };
-        // Of several equals one at random, else those with small handles would carry the load.
+        let key = |neighbour: &Neighbour| (neighbour.role != Role::Seed, neighbour.in_flight);
         let mut best = None;
+        // The first and the second of the equals, in random order.
         let mut equals = 0;
-        for (index, _) in ready {
-            match best.map_or(std::cmp::Ordering::Less, |best| key(index).cmp(&key(best))) {
-                std::cmp::Ordering::Less => (best, equals) = (Some(index), 1),
-                std::cmp::Ordering::Equal => {
-                    equals += 1;
-                    if rand::RngExt::random_range(cx.rng, 0..equals) == 0 {
-                        best = Some(index);
-                    }
+        let mut drawn: [Option<usize>; 2] = [None; 2];
+        for (index, neighbour) in self.neighbours.iter().enumerate() {
+            if !neighbour.is_ready(cx.now, cx.config) {
+                continue;
+            }
+            let key = key(neighbour);
+            if best.is_none_or(|best| key < best) {
+                (best, equals, drawn) = (Some(key), 0, [None; 2]);
+            }
+            if best == Some(key) {
+                equals += 1;
+                let place = rand::RngExt::random_range(cx.rng, 0..equals);
+                if equals <= 2 {
+                    drawn[equals - 1] = Some(index);
+                } else if place < 2 {
+                    drawn[place] = Some(index);
                 }
-                std::cmp::Ordering::Greater => {}
             }
         }
-        best
+        let waiting = |index: &usize| self.neighbours[*index].waiting;
+        drawn.into_iter().flatten().min_by_key(waiting)
     }
 
     fn choose(&self, index: usize, cx: &mut Context<'_>) -> Option<Piece> {
@@ -57,14 +60,15 @@ impl Transfer {
         if self.picker.open_count() == 0 {
             return end_game::choose(&self.requests, neighbour, cx.now);
         }
-        self.picker.pick(cx.rng, |piece| {
-            neighbour.holds.contains(piece) && !self.requests.contains(piece, neighbour.peer)
-        })
+        let may = |piece| !self.requests.contains(piece, neighbour.peer);
+        self.picker.pick(cx.rng, &neighbour.holds, may)
     }
 
     fn fetch(&mut self, index: usize, piece: Piece, cx: &mut Context<'_>) {
         let peer = self.neighbours[index].peer;
-        self.neighbours[index].in_flight += 1;
+        let neighbour = &mut self.neighbours[index];
+        neighbour.in_flight += 1;
+        neighbour.waiting = neighbour.waiting.saturating_add(1);
         self.requests.add(piece, peer, false, cx.now);
         self.settle(piece);
         cx.outputs.push_back(Output::Fetch {
@@ -138,7 +142,7 @@ impl Transfer {
     }
 
     fn has_other_source(&self, piece: Piece, peer: crate::Peer) -> bool {
-        let holds_too = u16::from(
+        let holds_too = u8::from(
             self.index_of(peer)
                 .is_some_and(|i| self.neighbours[i].holds.contains(piece)),
         );

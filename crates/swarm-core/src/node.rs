@@ -2,7 +2,7 @@
 
 use crate::load::{Load, Progress};
 use crate::sharing;
-use crate::slots::{Asked, Slots};
+use crate::slots::{Asked, PROGRESS_STEP, Slots};
 use crate::time::Clock;
 use crate::transfer::{Context, Transfer};
 use crate::{BanReason, Config, Input, Output, PIECES_MAX, Peer, Piece, PieceSet, Role, Time, TransferId};
@@ -151,6 +151,17 @@ impl Node {
         self.transfers
             .get(&transfer)
             .map(|transfer| transfer.picker.rarity())
+    }
+
+    /// Whether a message could make the node do something at once: a host with room for another
+    /// fetch, or a seed in its first pass. Otherwise a driver may hand messages over later, in order
+    /// and with the time at which they came, and nothing changes.
+    #[must_use]
+    pub fn acts_on_news(&self) -> bool {
+        let in_flight: usize = self.transfers.values().map(|it| it.requests.len()).sum();
+        let has_room = in_flight < self.config.fetches_max;
+        let mut transfers = self.transfers.values();
+        transfers.any(|it| it.first_pass.is_some() || (has_room && it.wants_pieces()))
     }
 
     /// How far a transfer has come, if the node knows it.
@@ -373,13 +384,13 @@ impl Node {
             outputs,
             ..
         } = self;
-        let eighths = |transfer: TransferId, peer: Peer| {
+        let progress = |transfer: TransferId, peer: Peer| {
             let transfer = transfers.get(&transfer);
             transfer
-                .and_then(|it| Some(it.neighbours[it.index_of(peer)?].holds.eighths()))
+                .and_then(|it| Some(it.neighbours[it.index_of(peer)?].holds.held() / PROGRESS_STEP))
                 .unwrap_or(0)
         };
-        while let Some(ticket) = slots.admit(config, eighths) {
+        while let Some(ticket) = slots.admit(config, progress) {
             outputs.push_back(Output::Serve { ticket });
         }
     }

@@ -74,15 +74,6 @@ impl PieceSet {
         self.held
     }
 
-    /// How much of the artifact is in the set, from 0 to 8 eighths.
-    #[must_use]
-    pub const fn eighths(&self) -> u8 {
-        match (self.held * 8).checked_div(self.pieces) {
-            Some(eighths) => eighths as u8, // at most 8
-            None => 8,
-        }
-    }
-
     /// Whether every piece is in the set. So it is when the artifact has no pieces.
     #[must_use]
     pub const fn is_full(&self) -> bool {
@@ -105,6 +96,32 @@ impl PieceSet {
         self.words[piece as usize / 64] |= 1 << (piece % 64);
         self.held += 1;
         true
+    }
+
+    /// Takes `piece` out. False if it was not there.
+    pub fn remove(&mut self, piece: Piece) -> bool {
+        let there = self.contains(piece);
+        if there {
+            self.words[piece as usize / 64] &= !(1 << (piece % 64));
+            self.held -= 1;
+        }
+        there
+    }
+
+    /// The pieces that are in both sets, each once, from a place on that `start` names.
+    pub(crate) fn common_from<'a>(&'a self, other: &'a Self, start: u32) -> impl Iterator<Item = Piece> + 'a {
+        let count = self.words.len().min(other.words.len());
+        let first = start as usize % count.max(1);
+        // Within a word too, the walk begins at a random bit.
+        let turn = start.rotate_left(6) % 64;
+        (first..count).chain(0..first).flat_map(move |index| {
+            let mut word = (self.words[index] & other.words[index]).rotate_right(turn);
+            std::iter::from_fn(move || {
+                let bit = (word != 0).then(|| word.trailing_zeros())?;
+                word &= word - 1;
+                Some(index as u32 * 64 + (bit + turn) % 64)
+            })
+        })
     }
 
     /// The pieces in the set, in order.

@@ -5,16 +5,19 @@
 //!
 //! 1. has the fewest uploads from us at this moment, so that no neighbour is served twice while
 //!    another waits; then
-//! 2. **lacks most**, in eighths of the artifact, since the time that counts is that of the last
-//!    host; then
+//! 2. **lacks most**, in steps of [`PROGRESS_STEP`] pieces, since the time that counts is that of the
+//!    last host; then
 //! 3. asked first.
-//!
-//! Why eighths: compared to the piece, those who are a little ahead wait for very long while all others
-//! are served. In the simulator (50 equal hosts, 300 pieces) that costs a fifth of the time: their
-//! requests look late, are asked elsewhere and come twice. Eighths leave equals in the order in which
-//! they asked, and still put forward a host that is slow, new, or was dead for a while.
 
 use crate::{Config, Peer, Piece, Ticket, TransferId};
+
+/// Neighbours that hold as many pieces to within this are served in the order in which they asked.
+/// Finer, and those who are a little ahead wait for very long while all others are served: their
+/// requests look late, are asked elsewhere and come twice. Coarser, and who falls behind is noticed too
+/// late: in the simulator (500 equal hosts, 1,193 pieces) the last one ends at 1.12 times the bound with
+/// steps of 150 pieces, and at 1.07 with 20. That is a little more than two hosts with
+/// `Config::fetches_max` in flight each differ by when they keep pace.
+pub(crate) const PROGRESS_STEP: u32 = 20;
 
 /// One request that we hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,8 +52,8 @@ impl Slots {
     }
 
     /// Gives a free slot to the request that should have it. Call until there is none.
-    /// `eighths` says how much of a transfer's artifact a neighbour has.
-    pub fn admit(&mut self, config: &Config, eighths: impl Fn(TransferId, Peer) -> u8) -> Option<Ticket> {
+    /// `progress` says how much of a transfer's artifact a neighbour has.
+    pub fn admit(&mut self, config: &Config, progress: impl Fn(TransferId, Peer) -> u32) -> Option<Ticket> {
         if self.uploads.len() >= config.upload_slots {
             return None;
         }
@@ -59,7 +62,7 @@ impl Slots {
         let eligible = waiting.filter(|(_, asked)| uploads_to(asked.peer) < config.upload_slots_per_peer);
         // The first of several equals wins, which is the one that asked first.
         let (index, _) = eligible
-            .min_by_key(|(_, asked)| (uploads_to(asked.peer), eighths(asked.transfer, asked.peer)))?;
+            .min_by_key(|(_, asked)| (uploads_to(asked.peer), progress(asked.transfer, asked.peer)))?;
         let asked = self.waiting.remove(index);
         self.uploads.push(asked);
         Some(asked.ticket)

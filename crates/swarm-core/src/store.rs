@@ -5,8 +5,8 @@
 //! 1. **The share.** The manager deals out the pieces to some hosts, each piece to one. A host pulls
 //!    its share from the start, [`SHARE_IN_FLIGHT_MAX`] at a time. So the region begins at once, on
 //!    many hosts, and all shares together read the store once.
-//! 2. **The last resort.** A piece that no neighbour can give is pulled when the host has had nothing
-//!    to ask and nothing in flight for a while, one at a time. So a region whose manager died, and a
+//! 2. **The last resort.** A piece that no neighbour gives is pulled when the host has had nothing in
+//!    flight, and no neighbour has given it a piece, for a while; one at a time. So a region whose manager died, and a
 //!    host that nobody talks to, still end.
 //!
 //! When something lacks everywhere, every host of the region falls short of work at the same moment,
@@ -14,7 +14,7 @@
 //! Biersack, "Scalable feedback for large multicast groups" (1999): **half of the hosts wait the
 //! longest, a quarter a step less, an eighth two steps less**, and so on. So, whatever the number of
 //! hosts, only a few wait the least; they are *elected*: they pull one piece after the other, each time
-//! another at random, as long as there is a piece that none of their neighbours has. What they bring
+//! another at random, as long as there is a piece that none of their neighbours has, or gives. What they bring
 //! gives the others work again before their wait is over, and starts it anew.
 
 use crate::transfer::{Context, Transfer};
@@ -102,18 +102,6 @@ impl Store {
             }
         }
         None
-    }
-
-    /// There is something to ask neighbours, or something is in flight. Who was elected stays so.
-    pub fn busy(&mut self) {
-        if self.patience != Patience::Elected {
-            self.patience = Patience::Busy;
-        }
-    }
-
-    /// No piece lacks everywhere any more.
-    pub fn retire(&mut self) {
-        self.patience = Patience::Busy;
     }
 
     pub fn is_elected(&self) -> bool {
@@ -240,26 +228,34 @@ impl Transfer {
         let Some(store) = &mut self.store else {
             return false;
         };
-        if !idle {
-            store.busy();
-        } else if !store.short_of_work(cx.now, self.requests.median_seen(), cx.rng)
+        if idle
+            && !store.short_of_work(cx.now, self.requests.median_seen(), cx.rng)
             && let Some(until) = store.next_look(cx.now)
         {
             self.wake_at(until, "the store may be turned to");
         }
-        let Some(store) = &mut self.store else {
-            return false;
-        };
+        let Some(store) = &self.store else { return false };
         if !store.is_elected() || pulls > 0 || store.rests(cx.now) {
             return false;
         }
-        let Some(piece) = self.picker.pick_unannounced(cx.rng) else {
-            store.retire();
+        // Who has nothing in flight still is refused by all who say that they have the others.
+        let any = || self.picker.pick_any().filter(|_| idle);
+        let Some(piece) = self.picker.pick_unannounced(cx.rng).or_else(any) else {
             return false;
         };
         let peer = store.peer;
         self.pull(piece, peer, cx);
         true
+    }
+
+    /// A neighbour gave us a piece, so there is work. Who was elected stays so while some piece is
+    /// announced by nobody.
+    pub fn neighbour_gave(&mut self, cx: &mut Context<'_>) {
+        if let Some(store) = &mut self.store
+            && !(store.is_elected() && self.picker.pick_unannounced(cx.rng).is_some())
+        {
+            store.patience = Patience::Busy;
+        }
     }
 
     fn pull(&mut self, piece: Piece, peer: Peer, cx: &mut Context<'_>) {

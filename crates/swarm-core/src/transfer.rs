@@ -30,8 +30,10 @@ pub(crate) struct Transfer {
     pub role: Role,
     /// Verified and on disk.
     pub held: PieceSet,
-    /// Sorted by peer; at most `Config::peers_max`.
+    /// Sorted by peer; at most `Config::peers_max`, and never more than the picker can count.
     pub neighbours: Vec<Neighbour>,
+    /// Who they are, in the same order: close together, since it is searched all the time.
+    peers: Vec<Peer>,
     pub picker: Picker,
     pub requests: Requests,
     /// A seed's, until it is over.
@@ -50,8 +52,7 @@ pub(crate) struct Transfer {
 impl Transfer {
     pub fn start(id: TransferId, held: PieceSet, role: Role, cx: &mut Context<'_>) -> Self {
         let pieces = held.pieces();
-        let copies_max = u16::try_from(cx.config.peers_max).unwrap_or(u16::MAX - 2);
-        let mut picker = Picker::new(pieces, copies_max);
+        let mut picker = Picker::new(pieces);
         if role == Role::Host {
             held.missing().for_each(|piece| picker.set_open(piece, true));
         }
@@ -64,6 +65,7 @@ impl Transfer {
             role,
             held,
             neighbours: Vec::new(),
+            peers: Vec::new(),
             picker,
             requests: Requests::default(),
             first_pass: first_pass.filter(|pass| !pass.is_over()),
@@ -102,9 +104,7 @@ impl Transfer {
     }
 
     pub fn index_of(&self, peer: Peer) -> Option<usize> {
-        self.neighbours
-            .binary_search_by_key(&peer, |neighbour| neighbour.peer)
-            .ok()
+        self.peers.binary_search(&peer).ok()
     }
 
     pub fn neighbour(&mut self, peer: Peer) -> Option<&mut Neighbour> {
@@ -114,18 +114,17 @@ impl Transfer {
 
     /// A neighbour is there. One beyond the limit, or one that is there already, changes nothing.
     pub fn join(&mut self, peer: Peer, role: Role, cx: &mut Context<'_>) {
-        let Err(index) = self
-            .neighbours
-            .binary_search_by_key(&peer, |neighbour| neighbour.peer)
-        else {
+        let Err(index) = self.peers.binary_search(&peer) else {
             return;
         };
-        if self.neighbours.len() >= cx.config.peers_max || role == Role::Store || self.is_store(peer) {
+        let peers_max = cx.config.peers_max.min(usize::from(u8::MAX));
+        if self.neighbours.len() >= peers_max || role == Role::Store || self.is_store(peer) {
             return;
         }
         self.announce(cx); // so that nothing that the greeting says is said again
         self.neighbours
             .insert(index, Neighbour::new(peer, role, self.held.pieces()));
+        self.peers.insert(index, peer);
         self.greet(peer, cx);
     }
 
@@ -137,6 +136,7 @@ impl Transfer {
         }
         let index = self.index_of(peer)?;
         let neighbour = self.neighbours.remove(index);
+        self.peers.remove(index);
         neighbour.holds.iter().for_each(|piece| self.picker.lost(piece));
         let in_flight = self.drop_requests_to(peer);
         if let Some(pass) = &mut self.first_pass {
@@ -160,8 +160,9 @@ impl Transfer {
     /// A piece is on disk: it counts from now on, and every other request for it is over.
     pub fn stored(&mut self, piece: Piece, peer: Peer, cx: &mut Context<'_>) {
         let request = self.take_request(piece, peer);
-        if let Some(store) = self.store.as_mut().filter(|store| store.peer == peer) {
-            store.succeeded();
+        match self.store.as_mut() {
+            Some(store) if store.peer == peer => store.succeeded(),
+            _ => self.neighbour_gave(cx),
         }
         let took = request
             .filter(|request| !request.of_store)

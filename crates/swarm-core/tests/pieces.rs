@@ -35,12 +35,12 @@ proptest! {
         can_give in proptest::collection::btree_set(0..12u32, 0..12),
     ) {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let mut picker = Picker::new(12, 5);
-        let (mut copies, mut open) = ([0u16; 12], BTreeSet::new());
+        let mut picker = Picker::new(12);
+        let (mut copies, mut open) = ([0u8; 12], BTreeSet::new());
         for (step, piece) in steps {
             let count = &mut copies[piece as usize];
             match step {
-                0 => { picker.gained(piece); *count = (*count + 1).min(5); }
+                0 => { picker.gained(piece); *count += 1; }
                 1 => { picker.lost(piece); *count = count.saturating_sub(1); }
                 2 => { picker.set_open(piece, true); open.insert(piece); }
                 _ => { picker.set_open(piece, false); open.remove(&piece); }
@@ -48,7 +48,11 @@ proptest! {
             prop_assert_eq!(picker.open_count(), open.len());
             let may = |piece: &u32| copies[*piece as usize] > 0 && can_give.contains(piece);
             let rarest = open.iter().copied().filter(may).map(|piece| copies[piece as usize]).min();
-            let picked = picker.pick(&mut rng, |piece| can_give.contains(&piece));
+            let mut holds = PieceSet::empty(12);
+            (0..12).filter(|&piece| copies[piece as usize] > 0).for_each(|piece| {
+                holds.insert(piece);
+            });
+            let picked = picker.pick(&mut rng, &holds, |piece| can_give.contains(&piece));
             prop_assert_eq!(picked.map(|piece| copies[piece as usize]), rarest);
             prop_assert!(picked.is_none_or(|piece| open.contains(&piece) && can_give.contains(&piece)));
         }

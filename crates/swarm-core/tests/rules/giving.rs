@@ -32,11 +32,11 @@ fn requests_beyond_the_queue_are_refused_and_a_flood_of_them_is_banned() {
 
 #[test]
 fn a_free_slot_goes_to_whoever_lacks_most() {
-    let mut seed = Driven::start(Role::Host, 8, PieceSet::full(8));
-    seed.join(1, 8, &[]);
-    seed.join(2, 8, &[]);
-    seed.join(3, 8, &[0, 1, 2, 3, 4]);
-    seed.join(4, 8, &[0]);
+    let mut seed = Driven::start(Role::Host, 80, PieceSet::full(80));
+    seed.join(1, 80, &[]);
+    seed.join(2, 80, &[]);
+    seed.join(3, 80, &(0..50).collect::<Vec<_>>());
+    seed.join(4, 80, &[0]);
     // All slots are busy with two neighbours.
     for (ticket, peer) in [(1, 1), (2, 1), (3, 2), (4, 2)] {
         assert_eq!(
