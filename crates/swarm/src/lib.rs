@@ -10,7 +10,7 @@
 //! |---|---|
 //! | what happens, and who deals with it? | `driver/mod.rs`, [`Swarm::run`] |
 //! | who may join? | [`Certificate`], `security/mod.rs` |
-//! | how does a piece come in and go out? | `driver/pieces.rs`, then `jobs.rs` |
+//! | how does a piece come in and go out? | `driver/pieces.rs`, then `bulk/mod.rs` and `jobs.rs` |
 //! | when is a byte written, flushed, believed? | `disk/mod.rs` |
 //! | what goes over a connection, and how long may it be? | `wire/`, `behaviour.rs` |
 //!
@@ -23,7 +23,7 @@
 //!   hash matched the signed manifest. What lies on a disk is hashed again before it is believed, and
 //!   what a remote source reads before it is sent.
 //! - **Bounded.** Pieces take at most 96 MiB of memory: 8 come in and wait to be hashed and written
-//!   (64 MiB of 8 MiB each), 4 go out (from a remote source whole, 32 MiB; from files a megabyte each).
+//!   (64 MiB of 8 MiB each), 4 go out (from a remote source whole, 32 MiB; from files three megabytes each).
 //!   Unanswered requests of all peers together take at most 16 MiB; frames, queues, connections, calls
 //!   and artifacts all have limits of their own.
 //! - **Patient.** No fault of a peer ends a fetch. Only its own disk does, and then what was fetched
@@ -33,6 +33,7 @@
 //! address or a name that a certificate doesn't hold, and never decides which piece to ask for.
 
 mod behaviour;
+mod bulk;
 mod certificate;
 mod command;
 mod config;
@@ -40,6 +41,7 @@ mod dialer;
 mod disk;
 mod driver;
 mod error;
+pub mod fuzzing;
 mod handle;
 mod identity;
 mod jobs;

@@ -322,6 +322,7 @@ fn swarm_settings(node: &NodeFiles, listen: String) -> SwarmSettings {
         certificate_file: node.certificate.clone(),
         authority: node.authority.clone(),
         listen: vec![listen],
+        bulk_port: 0,
     }
 }
 

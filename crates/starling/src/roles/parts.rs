@@ -66,6 +66,9 @@ pub struct SwarmSettings {
     pub authority: String,
     /// Where to listen, as multiaddresses.
     pub listen: Vec<String>,
+    /// The TCP port for bytes of pieces, on the same addresses; 0, or left out, takes a free one.
+    #[serde(default)]
+    pub bulk_port: u16,
 }
 
 impl SwarmSettings {
@@ -78,6 +81,7 @@ impl SwarmSettings {
         let authority = self.authority.parse().context("`swarm.authority` is no key")?;
         let mut config = swarm::Config::new(identity, certificate, authority);
         config.listen.clone_from(&self.listen);
+        config.bulk_port = self.bulk_port;
         Ok(config)
     }
 }

@@ -193,11 +193,6 @@ impl Swarm {
         let Some(transfer) = self.transfers.get_mut(&id) else {
             return;
         };
-        if let What::Sent(bytes) = what {
-            transfer.served(bytes);
-            metrics::count(metrics::SERVED_BYTES, bytes);
-            return;
-        }
         transfer.jobs = transfer.jobs.saturating_sub(1);
         if transfer.is_closing() {
             self.bury(id);
@@ -227,7 +222,6 @@ impl Swarm {
                 tracing::warn!(artifact = %transfer.artifact().short(), %error, "an artifact is given up");
                 self.close(id, error, None);
             }
-            What::Sent(_) => {}
         }
     }
 

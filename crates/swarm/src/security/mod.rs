@@ -10,11 +10,13 @@
 //! Sessions are never resumed: a resumed session would skip the checks.
 
 mod counted;
+mod gate;
+mod gated;
 mod keys;
 pub(crate) mod tls;
 mod upgrade;
 mod verifier;
-mod x509;
+pub(crate) mod x509;
 
 use crate::{AuthorityKey, Certificate, Identity, InvalidCertificate, PeerId};
 use jiff::Timestamp;
@@ -23,6 +25,8 @@ use rustls::sign::CertifiedKey;
 use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock};
 
+pub(crate) use gate::Gate;
+pub(crate) use gated::Gated;
 pub(crate) use tls::{Failed, Plane, Tls};
 pub(crate) use upgrade::Upgrade;
 pub(crate) use x509::peer_of;

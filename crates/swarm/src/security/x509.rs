@@ -25,13 +25,13 @@ const X509_LENGTH_MAX: usize = 4096;
 
 /// The key of a node's TLS certificates, made when it starts, and libp2p's statement that it speaks for
 /// the node's identity.
-pub(super) struct OwnKey {
+pub(crate) struct OwnKey {
     key: rcgen::KeyPair,
     libp2p_extension: Vec<u8>,
 }
 
 impl OwnKey {
-    pub(super) fn generate(identity: &Identity) -> Result<Self, Failed> {
+    pub(crate) fn generate(identity: &Identity) -> Result<Self, Failed> {
         let (certificate, key) = libp2p_certificate::generate(&identity.0)?;
         let x509 = parse(&certificate)?;
         let libp2p_extension = extension(&x509, &LIBP2P_EXTENSION)?.to_vec();
@@ -43,7 +43,7 @@ impl OwnKey {
     }
 
     /// A certificate that says both who we are and what the region's authority says of us.
-    pub(super) fn certify(&self, certificate: &Certificate) -> Result<CertifiedKey, Failed> {
+    pub(crate) fn certify(&self, certificate: &Certificate) -> Result<CertifiedKey, Failed> {
         let mut libp2p =
             rcgen::CustomExtension::from_oid_content(&LIBP2P_EXTENSION, self.libp2p_extension.clone());
         libp2p.set_criticality(true);
@@ -66,7 +66,7 @@ impl fmt::Debug for OwnKey {
 
 /// Who shows a certificate, and what it says about the region. Proves that the identity signed the
 /// certificate's key; whether the region's authority said what is said is the caller's to check.
-pub(super) fn read(certificate: &CertificateDer<'_>) -> Result<(PeerId, Certificate), InvalidCertificate> {
+pub(crate) fn read(certificate: &CertificateDer<'_>) -> Result<(PeerId, Certificate), InvalidCertificate> {
     if certificate.len() > X509_LENGTH_MAX {
         return Err(InvalidCertificate::Malformed);
     }
