@@ -99,14 +99,16 @@ async fn measure(folder: &Path, length: u64, seed: u64) -> anyhow::Result<Run> {
     for host in &hosts {
         for (bytes, source) in bytes.iter_mut().zip(SOURCES) {
             let metric = format!("starling_swarm_received_bytes_total{{source=\"{source}\"}}");
-            *bytes += host.metric(&metric).await?;
+            *bytes += host.metric(&metric, &[]).await?;
         }
     }
     Ok(Run {
         seconds,
         spent,
         bytes,
-        manager_read: region.manager_metric("starling_region_store_bytes_total").await?,
+        manager_read: region
+            .manager_metric("starling_region_store_bytes_total", &[])
+            .await?,
     })
 }
 

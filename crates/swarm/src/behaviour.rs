@@ -2,23 +2,24 @@
 
 use crate::config::Config;
 use crate::handle::CALL_REQUEST_LENGTH_MAX;
-use crate::pacer::Pacers;
-use crate::security::{self, Plane, Security, Tls, Upgrade};
+use crate::security::{self, Gate, Gated, Plane, Security, Tls, Upgrade};
 use crate::wire::codec::{Answer, Codec, Request};
 use crate::wire::control::CONTROL_LENGTH_MAX;
 use crate::wire::hello::HELLO_LENGTH_MAX;
-use crate::wire::piece::PIECE_REQUEST_LENGTH;
 use libp2p::connection_limits::{self, ConnectionLimits};
-use libp2p::identity::Keypair;
+use libp2p::core::upgrade::Version;
 use libp2p::request_response::{self, ProtocolSupport};
 use libp2p::swarm::NetworkBehaviour;
-use libp2p::{StreamProtocol, tcp, yamux};
+use libp2p::{StreamProtocol, Transport as _, tcp, yamux};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Connections that are being established in either direction.
-const PENDING_MAX: u32 = 128;
+/// Incoming connections whose handshake may be unfinished; of more, the oldest makes room.
+const UNFINISHED_MAX: usize = 128;
+/// Connections that libp2p holds as unfinished in either direction. More than the gate lets be, since it
+/// hears of their end a little later.
+const PENDING_MAX: u32 = 1024;
 /// How long a connection may take from the first packet to the end of its handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections to one peer. Two that dial each other at the same moment have two; a restarted peer
@@ -29,10 +30,6 @@ const CONNECTIONS_PER_PEER_MAX: u32 = 4;
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a hello or a control message may take.
 const SMALL_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long one piece may take, waiting for a slot included: 8 MiB at 140 kB a second.
-const PIECE_TIMEOUT: Duration = Duration::from_secs(60);
-/// How long a piece may stand still, or wait for a slot.
-const PIECE_STALL: Duration = Duration::from_secs(15);
 /// Streams of all protocols on one connection.
 const STREAMS_MAX: usize = 64;
 
@@ -50,12 +47,11 @@ pub(crate) struct Behaviour {
     limits: connection_limits::Behaviour,
     pub(crate) hello: Protocol,
     pub(crate) control: Protocol,
-    pub(crate) piece: Protocol,
     pub(crate) call: Protocol,
 }
 
 impl Behaviour {
-    pub(crate) fn new(config: &Config, pacers: &Pacers) -> Self {
+    pub(crate) fn new(config: &Config) -> Self {
         let limits = ConnectionLimits::default()
             .with_max_pending_incoming(Some(PENDING_MAX))
             .with_max_pending_outgoing(Some(PENDING_MAX))
@@ -63,13 +59,11 @@ impl Behaviour {
             .with_max_established_per_peer(Some(CONNECTIONS_PER_PEER_MAX));
         let hello = Codec::new(HELLO_LENGTH_MAX, SMALL_BUDGET, SMALL_TIMEOUT);
         let control = Codec::new(CONTROL_LENGTH_MAX, SMALL_BUDGET, SMALL_TIMEOUT);
-        let piece = Codec::new(PIECE_REQUEST_LENGTH, SMALL_BUDGET, PIECE_STALL).paced(pacers);
         let call = Codec::new(CALL_REQUEST_LENGTH_MAX, CALL_BUDGET, config.call_timeout);
         Self {
             limits: connection_limits::Behaviour::new(limits),
-            hello: protocol("/starling/hello/1", hello, SMALL_TIMEOUT, 4),
+            hello: protocol("/starling/hello/2", hello, SMALL_TIMEOUT, 4),
             control: protocol("/starling/control/1", control, SMALL_TIMEOUT, 4),
-            piece: protocol("/starling/piece/1", piece, PIECE_TIMEOUT, 32),
             call: protocol("/starling/call/1", call, config.call_timeout, 16),
         }
     }
@@ -87,26 +81,24 @@ fn protocol(name: &'static str, codec: Codec, timeout: Duration, streams_max: us
 pub(crate) fn network(
     config: &Config,
     security: &Arc<Security>,
-    pacers: &Pacers,
 ) -> Result<libp2p::Swarm<Behaviour>, security::Failed> {
-    let upgrade = Upgrade(Tls::new(security, Plane::Control)?);
-    let multiplexer = || {
-        let mut yamux = yamux::Config::default();
-        yamux.set_max_num_streams(STREAMS_MAX);
-        yamux
-    };
-    let built = libp2p::SwarmBuilder::with_existing_identity(config.identity.0.clone())
-        .with_tokio()
-        .with_tcp(
-            tcp::Config::default().nodelay(true),
-            |_: &Keypair| Ok(upgrade),
-            multiplexer,
-        )
-        .unwrap_or_else(|never: Infallible| match never {})
-        .with_behaviour(|_| Behaviour::new(config, pacers))
-        .unwrap_or_else(|never: Infallible| match never {})
-        .with_swarm_config(|swarm| swarm.with_idle_connection_timeout(IDLE_TIMEOUT))
-        .with_connection_timeout(HANDSHAKE_TIMEOUT)
-        .build();
-    Ok(built)
+    let mut multiplexer = yamux::Config::default();
+    multiplexer.set_max_num_streams(STREAMS_MAX);
+    let inner = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
+        .upgrade(Version::V1Lazy)
+        .authenticate(Upgrade(Tls::new(security, Plane::Control)?))
+        .multiplex(multiplexer)
+        .boxed();
+    let gate = Gate::new(UNFINISHED_MAX);
+    Ok(
+        libp2p::SwarmBuilder::with_existing_identity(config.identity.0.clone())
+            .with_tokio()
+            .with_other_transport(|_| Gated { inner, gate })
+            .unwrap_or_else(|never: Infallible| match never {})
+            .with_behaviour(|_| Behaviour::new(config))
+            .unwrap_or_else(|never: Infallible| match never {})
+            .with_swarm_config(|swarm| swarm.with_idle_connection_timeout(IDLE_TIMEOUT))
+            .with_connection_timeout(HANDSHAKE_TIMEOUT)
+            .build(),
+    )
 }

@@ -14,6 +14,9 @@ pub struct Config {
     pub authority: AuthorityKey,
     /// Multiaddresses to listen on; `/tcp/0` picks a free port. At most 8.
     pub listen: Vec<String>,
+    /// The TCP port for bulk connections, on the addresses of `listen`; 0 picks a free one. Peers are told
+    /// which, so it only matters where a firewall wants to know.
+    pub bulk_port: u16,
     /// The most established connections, both ways together.
     pub connections_max: u32,
     /// How long a call may take, from the wish to the last byte of the answer.
@@ -28,6 +31,7 @@ impl Config {
             certificate,
             authority,
             listen: vec!["/ip4/0.0.0.0/tcp/0".to_owned()],
+            bulk_port: 0,
             connections_max: 512,
             call_timeout: Duration::from_secs(30),
         }

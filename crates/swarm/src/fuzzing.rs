@@ -1,11 +1,12 @@
 //! What the fuzz targets see of this crate: each decoder of a peer's bytes, as a function that takes any bytes and
 //! panics when a promise is broken, beside bytes that it accepts. Nothing else uses it.
 
+use crate::bulk::inflow::{End, Inflow};
 use crate::certificate::{Authority, Certificate, Statement};
 use crate::security::x509;
+use crate::wire::bulk::{Header, REQUEST_LENGTH, Request, What};
 use crate::wire::control::{CONTROL_LENGTH_MAX, Control, Outbox, decode};
-use crate::wire::hello::Hello;
-use crate::wire::piece::PieceRequest;
+use crate::wire::hello::{Door, Hello};
 use crate::{Identity, InvalidCertificate, PeerId};
 use jiff::Timestamp;
 use model::ArtifactId;
@@ -68,6 +69,10 @@ pub fn hello_examples() -> Vec<Vec<u8>> {
     let hello = Hello {
         process: 7,
         certificate: certificate(),
+        bulk: Door {
+            port: 4001,
+            key: [7; 32],
+        },
     };
     vec![hello.encode()]
 }
@@ -109,18 +114,63 @@ pub fn control_examples() -> Vec<Vec<u8>> {
     outbox.next_frame().into_iter().collect()
 }
 
-/// A wish for a piece has one encoding.
-pub fn piece_request(bytes: &[u8]) {
-    if let Some(request) = PieceRequest::decode(bytes) {
-        assert_eq!(request.encode(), bytes);
+/// A request on a bulk connection has one encoding.
+pub fn bulk_request(bytes: &[u8]) {
+    let Ok(frame) = bytes.try_into() else { return };
+    if let Ok(request) = Request::decode(frame) {
+        assert_eq!(request.encode(), *frame);
     }
 }
 
-/// Bytes that [`piece_request`] accepts.
-pub fn piece_request_examples() -> Vec<Vec<u8>> {
-    let request = PieceRequest {
+/// Bytes that [`bulk_request`] accepts.
+pub fn bulk_request_examples() -> Vec<Vec<u8>> {
+    let want = Request::Want {
+        number: 7,
         artifact: ArtifactId([7; 32]),
         piece: 9,
     };
-    vec![request.encode()]
+    let requests: [[u8; REQUEST_LENGTH]; 2] = [want.encode(), Request::Cancel { number: 7 }.encode()];
+    requests.map(|request| request.to_vec()).into()
+}
+
+/// Pieces that were asked for in [`bulk_blocks`], as numbers and lengths. The second is not wanted any more.
+const EXPECTED: [(u32, usize); 3] = [(0, 1), (1, 300), (2, 70_000)];
+
+/// What comes of a bulk connection is pieces that were asked for, each as long as it must be and once,
+/// in whatever portions the bytes come; the first byte says in which.
+pub fn bulk_blocks(bytes: &[u8]) {
+    let Some((&portion, bytes)) = bytes.split_first() else {
+        return;
+    };
+    let mut inflow = Inflow::new();
+    for (number, length) in EXPECTED {
+        inflow.expect(number, length);
+    }
+    inflow.give_up(1);
+    let mut ends = Vec::new();
+    for portion in bytes.chunks(usize::from(portion) + 1) {
+        if inflow.feed(portion, &mut ends).is_err() {
+            break;
+        }
+    }
+    assert!(ends.len() <= 2);
+    for end in ends {
+        if let End::Arrived { number, bytes } = end {
+            assert!(number != 1 && EXPECTED.contains(&(number, bytes.len())));
+        }
+    }
+}
+
+/// Bytes that [`bulk_blocks`] accepts.
+pub fn bulk_blocks_examples() -> Vec<Vec<u8>> {
+    let header = |number, what| Header { number, what }.encode();
+    let whole = [&[3][..], &header(0, What::Block(1)), &[9]].concat();
+    let ended = [
+        &[255][..],
+        &header(2, What::Refused),
+        &header(1, What::Block(2)),
+        &[1, 2],
+        &header(1, What::Stopped),
+    ];
+    vec![whole, ended.concat()]
 }

@@ -1,25 +1,20 @@
-//! Work that would hold up the event loop: hashing, files, and slow sources.
+//! Work that would hold up the event loop: hashing, files, and the region's store.
 
+use crate::disk::Folder;
 use crate::disk::layout::{Before, lay_out};
 use crate::disk::reuse::reuse;
 use crate::disk::verify::verify;
 use crate::disk::write::{Written, seal, write_piece};
-use crate::disk::{Folder, read};
 use crate::driver::STORE;
 use crate::pacer::Pacer;
 use crate::{Error, PieceSource};
-use artifact::VerifiedManifest;
-use bytes::Bytes;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use swarm_core::{Miss, Peer, PieceSet, TransferId};
-use tokio::sync::mpsc;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
-/// How long a remote source may take for one piece that a peer waits for.
-const SOURCE_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long the region's store may take for one piece: 8 MiB at 140 kB a second, as for peers.
 const PULL_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -46,9 +41,6 @@ pub(crate) enum What {
     NotPulled { piece: u32, reason: Option<Miss> },
     /// Whether a whole artifact is flushed to the disk.
     Sealed(Result<(), Error>),
-    /// Bytes of a piece that were handed to the network. If they are fewer than the piece has, its
-    /// asker sees that.
-    Sent(u64),
 }
 
 /// The jobs that run. Their number is bounded by the transfers and by the rules' limits on pieces in
@@ -157,52 +149,6 @@ impl Jobs {
         self.blocking(transfer, What::Sealed, move || seal(&folder));
     }
 
-    /// Reads a piece from files and hands it to the network.
-    pub(crate) fn send_file(
-        &mut self,
-        transfer: TransferId,
-        folder: Folder,
-        piece: u32,
-        to: mpsc::Sender<Bytes>,
-    ) {
-        let artifact = folder.manifest().id();
-        let what = |sent: Result<u64, Error>| What::Sent(sent.unwrap_or(0));
-        self.blocking(transfer, what, move || {
-            let sent = read::send_piece(&folder, piece, &to);
-            Ok(sent.unwrap_or_else(|error| {
-                tracing::warn!(artifact = %artifact.short(), piece, %error, "a piece could not be read");
-                0
-            }))
-        });
-    }
-
-    /// Reads a piece from a remote source, verifies it and hands it to the network.
-    pub(crate) fn send_remote(
-        &mut self,
-        transfer: TransferId,
-        (manifest, source): (VerifiedManifest, Arc<dyn PieceSource>),
-        piece: u32,
-        to: mpsc::Sender<Bytes>,
-        cancel: CancellationToken,
-    ) {
-        self.0.spawn(async move {
-            let send = send_remote(&manifest, source, piece, to);
-            let sent = cancel
-                .run_until_cancelled(send)
-                .await
-                .unwrap_or(Ok(0))
-                .unwrap_or_else(|reason| {
-                    let artifact = manifest.id().short();
-                    tracing::warn!(%artifact, piece, reason, "a piece could not be read from its source");
-                    0
-                });
-            Ended {
-                transfer,
-                what: What::Sent(sent),
-            }
-        });
-    }
-
     fn blocking<T: Send + 'static>(
         &mut self,
         transfer: TransferId,
@@ -249,28 +195,4 @@ fn miss_of(error: &io::Error) -> Miss {
         io::ErrorKind::TimedOut => Miss::TimedOut,
         _ => Miss::Broken,
     }
-}
-
-async fn send_remote(
-    manifest: &VerifiedManifest,
-    source: Arc<dyn PieceSource>,
-    piece: u32,
-    to: mpsc::Sender<Bytes>,
-) -> Result<u64, String> {
-    let read = source.read(piece, manifest.piece_range(piece));
-    let bytes = match tokio::time::timeout(SOURCE_TIMEOUT, read).await {
-        Ok(Ok(bytes)) => bytes,
-        // It gives slowly on purpose; its askers turn to others.
-        Ok(Err(error)) if error.kind() == io::ErrorKind::QuotaExceeded => return Ok(0),
-        Ok(Err(error)) => return Err(error.to_string()),
-        Err(_) => return Err("it took too long".to_owned()),
-    };
-    let (manifest, checked) = (manifest.clone(), bytes.clone());
-    let right = spawn_blocking(move || manifest.verify_piece(piece, &checked)).await;
-    if !right.unwrap_or(false) {
-        return Err("its bytes have another hash than the manifest names".to_owned());
-    }
-    let length = bytes.len() as u64;
-    // The receiver is gone when the asker is; then nobody needs the piece.
-    Ok(if to.send(bytes).await.is_ok() { length } else { 0 })
 }

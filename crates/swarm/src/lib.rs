@@ -11,7 +11,7 @@
 //! | what happens, and who deals with it? | `driver/mod.rs`, [`Swarm::run`] |
 //! | who may join? | [`Certificate`], `security/mod.rs` |
 //! | how does a node get a certificate? | [`EnrolmentRequest`], [`RenewalRequest`] |
-//! | how does a piece come in and go out? | `driver/pieces.rs`, then `jobs.rs` |
+//! | how does a piece come in and go out? | `driver/pieces.rs`, then `bulk/mod.rs` and `jobs.rs` |
 //! | how is the region's store read? | `driver/store.rs`, then `jobs.rs` |
 //! | when is a byte written, flushed, believed? | `disk/mod.rs` |
 //! | what goes over a connection, and how long may it be? | `wire/`, `behaviour.rs` |
@@ -25,7 +25,7 @@
 //!   hash matched the signed manifest. What lies on a disk is hashed again before it is believed, and
 //!   what a remote source reads before it is sent.
 //! - **Bounded.** Pieces take at most 96 MiB of memory: 8 come in and wait to be hashed and written
-//!   (64 MiB of 8 MiB each), 4 go out (from a remote source whole, 32 MiB; from files a megabyte each).
+//!   (64 MiB of 8 MiB each), 4 go out (from a remote source whole, 32 MiB; from files three megabytes each).
 //!   Unanswered requests of all peers together take at most 16 MiB; frames, queues, connections, calls
 //!   and artifacts all have limits of their own.
 //! - **Patient.** No fault of a peer ends a fetch. Only its own disk does, and then what was fetched
@@ -35,6 +35,7 @@
 //! address or a name that a certificate doesn't hold, and never decides which piece to ask for.
 
 mod behaviour;
+mod bulk;
 mod certificate;
 mod command;
 mod config;

@@ -12,6 +12,8 @@ pub(crate) struct Known {
     /// Its machine, by its newest certificate.
     pub(crate) name: HostName,
     pub(crate) role: Role,
+    /// How often it said what no honest peer says.
+    pub(crate) offences: u32,
 }
 
 /// Gives every identity one name for as long as the node lives, so that a ban outlasts a connection.
@@ -29,12 +31,22 @@ impl Names {
         // Names are given in order and never taken back.
         let next = Peer(self.by_peer.len() as u32);
         let handle = *self.by_peer.entry(said.peer).or_insert(next);
+        let offences = self.known.get(&handle).map_or(0, |known| known.offences);
         let known = Known {
             peer: said.peer,
             name: said.name.clone(),
             role: said.role,
+            offences,
         };
         self.known.insert(handle, known);
+    }
+
+    /// Notes that a peer said what no honest peer says; its name, and how often that was.
+    pub(crate) fn note_offence(&mut self, peer: PeerId) -> Option<(Peer, u32)> {
+        let handle = self.of(peer)?;
+        let known = self.known.get_mut(&handle)?;
+        known.offences += 1;
+        Some((handle, known.offences))
     }
 
     /// The name of a peer, if it has ever been certified.

@@ -1,12 +1,15 @@
 //! What this node knows of a peer while it is connected.
 
+use crate::bulk::token::Key;
 use crate::wire::control::{Control, Outbox, Overflow};
+use crate::wire::hello::{Door, Hello};
 use crate::{Certificate, Role};
 use jiff::Timestamp;
 use libp2p::request_response::OutboundRequestId;
 use libp2p::swarm::ConnectionId;
 use model::ArtifactId;
 use std::collections::HashSet;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -31,7 +34,13 @@ pub(crate) struct Session {
     welcomed: bool,
     /// Whether this was told to the rest of the node.
     pub(crate) joined: bool,
-    connections: Vec<ConnectionId>,
+    /// With where each leads.
+    connections: Vec<(ConnectionId, Option<IpAddr>)>,
+    /// What we tell the peer of our bulk port, and what it told us of its own.
+    own_door: Door,
+    door: Option<Door>,
+    /// Bulk connections that we have dialled.
+    bulk_count: u64,
     since: Instant,
     hello: Option<OutboundRequestId>,
     hello_next: Instant,
@@ -56,13 +65,16 @@ pub(crate) enum Greeting {
 
 impl Session {
     /// A new connection. The dialler speaks first.
-    pub(crate) fn new(now: Instant, dialler: bool) -> Self {
+    pub(crate) fn new(now: Instant, dialler: bool, own_door: Door) -> Self {
         Self {
             certificate: None,
             process: None,
             welcomed: false,
             joined: false,
             connections: Vec::new(),
+            own_door,
+            door: None,
+            bulk_count: 0,
             since: now,
             hello: None,
             hello_next: if dialler { now } else { now + HELLO_TIMEOUT },
@@ -75,19 +87,42 @@ impl Session {
     }
 
     /// Notes a connection; libp2p limits how many there are.
-    pub(crate) fn opened(&mut self, connection: ConnectionId) {
-        self.connections.push(connection);
+    pub(crate) fn opened(&mut self, connection: ConnectionId, leads_to: Option<IpAddr>) {
+        self.connections.push((connection, leads_to));
     }
 
     pub(crate) fn closed(&mut self, connection: ConnectionId) {
-        self.connections.retain(|open| *open != connection);
+        self.connections.retain(|(open, _)| *open != connection);
+    }
+
+    /// What the peer is told of our bulk port.
+    pub(crate) fn own_door(&self) -> Door {
+        self.own_door
+    }
+
+    /// Tells the peer something else from the next hello on.
+    pub(crate) fn change_own_door(&mut self, door: Door) {
+        self.own_door = door;
+    }
+
+    /// Where the peer takes bulk connections, and the key to show there.
+    pub(crate) fn bulk_door(&self) -> Option<(SocketAddr, Key)> {
+        let door = self.door?;
+        let (_, leads_to) = self.connections.last()?;
+        Some((SocketAddr::new((*leads_to)?, door.port), door.key))
+    }
+
+    /// The number of the next bulk connection; each is greater than those before.
+    pub(crate) fn next_bulk_count(&mut self) -> u64 {
+        self.bulk_count += 1;
+        self.bulk_count
     }
 
     /// The connections but this one.
     pub(crate) fn others(&self, connection: ConnectionId) -> Vec<ConnectionId> {
         self.connections
             .iter()
-            .copied()
+            .map(|(open, _)| *open)
             .filter(|open| *open != connection)
             .collect()
     }
@@ -119,12 +154,13 @@ impl Session {
             .is_some_and(|certificate| clock > certificate.statement().not_after)
     }
 
-    /// Takes in a certificate that was verified. The answer says whether the peer has forgotten us.
-    pub(crate) fn greeted(&mut self, now: Instant, process: u64, certificate: Certificate) -> Greeting {
-        self.certificate = Some(certificate);
-        let greeting = match self.process.replace(process) {
+    /// Takes in a hello whose certificate was verified. The answer says whether the peer has forgotten us.
+    pub(crate) fn greeted(&mut self, now: Instant, hello: Hello) -> Greeting {
+        self.certificate = Some(hello.certificate);
+        self.door = Some(hello.bulk);
+        let greeting = match self.process.replace(hello.process) {
             None => Greeting::New,
-            Some(before) if before == process => Greeting::Known,
+            Some(before) if before == hello.process => Greeting::Known,
             Some(_) => Greeting::Restarted,
         };
         if greeting == Greeting::Restarted {

@@ -27,9 +27,14 @@ pub const TARGETS: &[Target] = &[
         examples: swarm::fuzzing::control_examples,
     },
     Target {
-        name: "piece-request",
-        read: swarm::fuzzing::piece_request,
-        examples: swarm::fuzzing::piece_request_examples,
+        name: "bulk-request",
+        read: swarm::fuzzing::bulk_request,
+        examples: swarm::fuzzing::bulk_request_examples,
+    },
+    Target {
+        name: "bulk-blocks",
+        read: swarm::fuzzing::bulk_blocks,
+        examples: swarm::fuzzing::bulk_blocks_examples,
     },
     Target {
         name: "piece-set",

@@ -373,6 +373,7 @@ fn swarm_settings(node: &NodeFiles, listen: String) -> SwarmSettings {
         certificate_file: node.certificate.clone(),
         authority: node.authority.to_string(),
         listen: vec![listen],
+        bulk_port: 0,
     }
 }
 

@@ -68,6 +68,9 @@ pub struct SwarmSettings {
     pub authority: String,
     /// Where to listen, as multiaddresses.
     pub listen: Vec<String>,
+    /// The TCP port for bytes of pieces, on the same addresses; 0, or left out, takes a free one.
+    #[serde(default)]
+    pub bulk_port: u16,
 }
 
 impl SwarmSettings {
@@ -92,6 +95,7 @@ impl SwarmSettings {
     pub fn config(&self, certificate: Certificate) -> anyhow::Result<swarm::Config> {
         let mut config = swarm::Config::new(self.identity()?, certificate, self.authority()?);
         config.listen.clone_from(&self.listen);
+        config.bulk_port = self.bulk_port;
         Ok(config)
     }
 }

@@ -1,26 +1,28 @@
 //! Connections: opened, looked after, closed.
 
 use super::Swarm;
+use super::listen::ip_of;
 use crate::session::Session;
 use crate::{InvalidCertificate, PeerId};
 use jiff::Timestamp;
 use libp2p::Multiaddr;
+use libp2p::core::ConnectedPoint;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, DialError};
 use tokio::time::Instant;
 
 impl Swarm {
-    pub(super) fn on_connected(&mut self, peer: PeerId, connection: ConnectionId, dialler: bool) {
+    pub(super) fn on_connected(&mut self, peer: PeerId, connection: ConnectionId, endpoint: &ConnectedPoint) {
         if self.banned.iter().any(|banned| banned.peer == peer) {
             tracing::debug!(%peer, "a banned peer came back");
             self.disconnect(peer);
             return;
         }
-        let session = self
-            .sessions
-            .entry(peer)
-            .or_insert_with(|| Session::new(Instant::now(), dialler));
-        session.opened(connection);
+        let session = self.sessions.entry(peer).or_insert_with(|| {
+            let door = self.bulk.begin(peer);
+            Session::new(Instant::now(), endpoint.is_dialer(), door)
+        });
+        session.opened(connection, ip_of(endpoint.get_remote_address()));
         self.greet(peer);
     }
 
@@ -41,6 +43,7 @@ impl Swarm {
             tracing::debug!(%peer, name = %certificate.statement().name, "a peer is gone");
         }
         self.part(peer);
+        self.bulk.end(peer);
         self.dialer.lost(Instant::now(), peer);
         self.fail_waiting_calls(
             peer,

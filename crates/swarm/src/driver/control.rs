@@ -70,8 +70,7 @@ impl Swarm {
         let messages = match control::decode(body) {
             Ok(messages) => messages,
             Err(error) => {
-                tracing::warn!(%peer, %error, "a peer is disconnected");
-                self.disconnect(peer);
+                self.offended(peer, &error.to_string());
                 return false;
             }
         };
@@ -97,7 +96,7 @@ impl Swarm {
             Control::Leave(artifact) => {
                 session.retract(&artifact);
                 if let Some(transfer) = self.shared(&artifact) {
-                    self.pieces.peer_left_transfer(transfer, handle);
+                    self.abandon_all(transfer, handle);
                     self.tell(Input::PeerLeft {
                         transfer,
                         peer: handle,

@@ -12,11 +12,14 @@ use crate::{Certificate, Error, InvalidCertificate, PeerId, Role, metrics};
 use libp2p::request_response::Message;
 use libp2p::swarm::ConnectionId;
 use std::collections::HashSet;
-use swarm_core::{BanReason, Input, Peer};
+use swarm_core::{Input, Peer};
 use tokio::time::Instant;
 
 /// Banned peers that are remembered; of more, the earliest is forgotten.
 const BANNED_MAX: usize = 1024;
+
+/// Malformed frames of one peer that may be an accident, of a wire or of a version.
+const OFFENCES_MAX: u32 = 3;
 
 impl Swarm {
     pub(super) fn on_hello(&mut self, event: Event) {
@@ -75,7 +78,7 @@ impl Swarm {
         };
         self.names.note(&hello.certificate);
         let name = hello.certificate.statement().name.clone();
-        let greeting = session.greeted(Instant::now(), hello.process, hello.certificate);
+        let greeting = session.greeted(Instant::now(), hello);
         match greeting {
             Greeting::Known => {}
             Greeting::New => tracing::debug!(%peer, %name, "a peer was accepted"),
@@ -85,6 +88,7 @@ impl Swarm {
                 for old in session.others(connection) {
                     self.network.close_connection(old);
                 }
+                session.change_own_door(self.bulk.begin(peer));
                 self.part(peer);
             }
         }
@@ -111,6 +115,7 @@ impl Swarm {
             let hello = Hello {
                 process: self.process,
                 certificate: self.config.certificate.clone(),
+                bulk: session.own_door(),
             };
             let hello = Request::new(hello.encode(), 0);
             let request = self.network.behaviour_mut().hello.send_request(&peer.0, hello);
@@ -208,7 +213,7 @@ impl Swarm {
     pub(super) fn part(&mut self, peer: PeerId) {
         self.talking.remove(&peer);
         let Some(handle) = self.names.of(peer) else { return };
-        self.pieces.peer_left(handle);
+        self.abandon_peer(handle);
         let shared: Vec<_> = self
             .transfers
             .values()
@@ -223,8 +228,19 @@ impl Swarm {
         }
     }
 
+    /// A peer said what no honest peer says. It is disconnected, and kept out if that was not the first
+    /// time.
+    pub(super) fn offended(&mut self, peer: PeerId, what: &str) {
+        tracing::warn!(%peer, what, "a peer is disconnected");
+        metrics::count(metrics::OFFENCES, 1);
+        match self.names.note_offence(peer) {
+            Some((handle, OFFENCES_MAX..)) => self.ban(handle, what),
+            _ => self.disconnect(peer),
+        }
+    }
+
     /// Keeps out a peer that broke the rules, and says who it is.
-    pub(super) fn ban(&mut self, handle: Peer, reason: &BanReason) {
+    pub(super) fn ban(&mut self, handle: Peer, reason: &str) {
         let Some(known) = self.names.known(handle) else {
             return;
         };
@@ -240,7 +256,7 @@ impl Swarm {
         self.banned.push_back(BannedPeer {
             peer,
             name,
-            reason: reason.to_string(),
+            reason: reason.to_owned(),
         });
         self.disconnect(peer);
     }

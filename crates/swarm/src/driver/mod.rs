@@ -9,6 +9,7 @@ mod calls;
 mod connections;
 mod control;
 mod greeting;
+mod listen;
 mod pieces;
 mod results;
 mod store;
@@ -16,10 +17,10 @@ mod store;
 pub(crate) use store::STORE;
 
 use crate::behaviour::{self, Behaviour, BehaviourEvent};
+use crate::bulk::Bulk;
 use crate::command::{COMMANDS_MAX, Command};
 use crate::dialer::Dialer;
 use crate::disk::files::Files;
-use crate::handle::parse_address;
 use crate::jobs::Jobs;
 use crate::names::Names;
 use crate::pacer::{Pacer, Pacers};
@@ -44,17 +45,13 @@ pub(crate) const TRANSFERS_MAX: usize = 256;
 /// Pieces in flight towards this node, so at most 64 MiB of them: 8 of 8 MiB. Should more artifacts
 /// than this be fetched at once, each has one piece in flight.
 const FETCHES_MAX: usize = 8;
-/// Pieces on their way to peers. From files each takes four chunks of 256 KiB, from a remote source a
-/// whole piece, so at most 32 MiB.
+/// Pieces on their way to peers. From files each takes three chunks of 1 MiB, from a remote source a whole
+/// piece, so at most 32 MiB.
 const UPLOADS_MAX: usize = 4;
 /// Calls from peers that wait to be taken.
 const INCOMING_MAX: usize = 64;
 /// How often connections are looked after.
 const TICK: Duration = Duration::from_millis(250);
-/// Addresses that a node listens on.
-const LISTENERS_MAX: usize = 8;
-/// How long an operating system may take to open a listening socket.
-const LISTEN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A node of a region's swarm. [`Swarm::start`] opens its sockets, [`Swarm::run`] makes it live.
 pub struct Swarm {
@@ -74,6 +71,7 @@ pub struct Swarm {
     transfers: HashMap<TransferId, Transfer>,
     artifacts: HashMap<ArtifactId, TransferId>,
     transfers_begun: u32,
+    bulk: Bulk,
     pieces: pieces::Pieces,
     calls: calls::Calls,
     hints: watch::Sender<u64>,
@@ -105,8 +103,10 @@ impl Swarm {
             .map_err(Failed::into_error)?;
         security.examine(config.identity.peer(), &config.certificate)?;
         let pacers = Pacers::default();
-        let mut network = behaviour::network(&config, &security, &pacers).map_err(Failed::into_error)?;
-        let addresses = listen(&mut network, &config.listen).await?;
+        let mut network = behaviour::network(&config, &security).map_err(Failed::into_error)?;
+        let addresses = listen::listen(&mut network, &config.listen).await?;
+        let (own, ips) = (config.identity.peer(), listen::ips(&config.listen));
+        let bulk = Bulk::start(&security, own, &ips, config.bulk_port, pacers.clone()).await?;
 
         let (command_sender, commands) = mpsc::channel(COMMANDS_MAX);
         let (incoming, incoming_receiver) = mpsc::channel(INCOMING_MAX);
@@ -133,6 +133,7 @@ impl Swarm {
             transfers: HashMap::new(),
             artifacts: HashMap::new(),
             transfers_begun: 0,
+            bulk,
             pieces: pieces::Pieces::default(),
             calls: calls::Calls::new(incoming),
             hints,
@@ -160,6 +161,7 @@ impl Swarm {
                 () = stop.cancelled() => break,
                 event = self.network.select_next_some() => self.on_event(event),
                 Some(command) = self.commands.recv() => self.on_command(command),
+                event = self.bulk.next() => self.on_bulk(event),
                 ended = self.jobs.next() => self.on_job(ended),
                 () = sleep_until(alarm) => self.tell(Input::Timeout),
                 _ = tick.tick() => self.on_tick(),
@@ -173,8 +175,8 @@ impl Swarm {
             transfer.cancel.cancel();
             transfer.ended(Err(Error::Stopped));
         }
-        // Jobs that wait for the network end once it is gone.
         drop(self.network);
+        self.bulk.stop().await;
         self.jobs.drain().await;
     }
 
@@ -182,7 +184,6 @@ impl Swarm {
         match event {
             SwarmEvent::Behaviour(BehaviourEvent::Hello(event)) => self.on_hello(event),
             SwarmEvent::Behaviour(BehaviourEvent::Control(event)) => self.on_control(event),
-            SwarmEvent::Behaviour(BehaviourEvent::Piece(event)) => self.on_piece(event),
             SwarmEvent::Behaviour(BehaviourEvent::Call(event)) => self.on_call(event),
             SwarmEvent::ConnectionEstablished {
                 peer_id,
@@ -190,7 +191,7 @@ impl Swarm {
                 endpoint,
                 ..
             } => {
-                self.on_connected(PeerId(peer_id), connection_id, endpoint.is_dialer());
+                self.on_connected(PeerId(peer_id), connection_id, &endpoint);
             }
             SwarmEvent::ConnectionClosed {
                 peer_id,
@@ -300,11 +301,11 @@ impl Swarm {
                     transfer,
                     peer,
                     piece,
-                } => self.pieces.abandon(transfer, peer, piece),
+                } => self.abandon(transfer, peer, piece),
                 Output::Serve { ticket } => self.upload(ticket),
                 Output::Refuse { ticket } => self.refuse(ticket),
                 Output::Completed { transfer } => self.seal(transfer),
-                Output::Banned { peer, reason, .. } => self.ban(peer, &reason),
+                Output::Banned { peer, reason, .. } => self.ban(peer, &reason.to_string()),
             }
         }
         self.send_frames();
@@ -316,37 +317,4 @@ async fn sleep_until(alarm: Option<Instant>) {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
     }
-}
-
-/// Opens the listening sockets; the addresses that they have.
-async fn listen(network: &mut libp2p::Swarm<Behaviour>, wanted: &[String]) -> Result<Vec<String>, Error> {
-    if wanted.len() > LISTENERS_MAX {
-        return Err(Error::TooMany {
-            what: "addresses to listen on",
-            max: LISTENERS_MAX,
-        });
-    }
-    let mut opening = HashMap::new();
-    for address in wanted {
-        let failed = |reason: String| Error::Listen {
-            address: address.clone(),
-            reason,
-        };
-        let listener = network
-            .listen_on(parse_address(address)?)
-            .map_err(|error| failed(error.to_string()))?;
-        opening.insert(listener, failed);
-    }
-    let deadline = Instant::now() + LISTEN_TIMEOUT;
-    while let Some(failed) = opening.values().next() {
-        let event = tokio::time::timeout_at(deadline, network.select_next_some());
-        match event.await.map_err(|_| failed("it took too long".to_owned()))? {
-            SwarmEvent::NewListenAddr { listener_id, .. } => {
-                opening.remove(&listener_id);
-            }
-            SwarmEvent::ListenerClosed { reason, .. } => return Err(failed(format!("{reason:?}"))),
-            _ => {}
-        }
-    }
-    Ok(network.listeners().map(ToString::to_string).collect())
 }

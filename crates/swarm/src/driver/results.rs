@@ -12,11 +12,6 @@ impl Swarm {
         let Some(transfer) = self.transfers.get_mut(&id) else {
             return;
         };
-        if let What::Sent(bytes) = what {
-            transfer.served(bytes);
-            metrics::count(metrics::SERVED_BYTES, bytes);
-            return;
-        }
         transfer.jobs = transfer.jobs.saturating_sub(1);
         if transfer.is_closing() {
             self.bury(id);
@@ -50,7 +45,7 @@ impl Swarm {
                 piece,
                 reason: Some(reason),
             } => self.not_pulled(id, piece, reason),
-            What::NotPulled { reason: None, .. } | What::Sent(_) => {}
+            What::NotPulled { reason: None, .. } => {}
         }
         self.seal_when_quiet(id);
     }

@@ -10,6 +10,8 @@
 //! Sessions are never resumed: a resumed session would skip the checks.
 
 mod counted;
+mod gate;
+mod gated;
 mod keys;
 pub(crate) mod tls;
 mod upgrade;
@@ -23,6 +25,8 @@ use rustls::sign::CertifiedKey;
 use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock};
 
+pub(crate) use gate::Gate;
+pub(crate) use gated::Gated;
 pub(crate) use tls::{Failed, Plane, Tls};
 pub(crate) use upgrade::Upgrade;
 pub(crate) use x509::peer_of;

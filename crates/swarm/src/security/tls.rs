@@ -16,12 +16,15 @@ use std::sync::Arc;
 pub(crate) enum Plane {
     /// Small messages, over libp2p.
     Control,
+    /// Bytes of pieces.
+    Bulk,
 }
 
 impl Plane {
     fn protocol(self) -> &'static [u8] {
         match self {
             Self::Control => b"starling-control/1",
+            Self::Bulk => b"starling-bulk/1",
         }
     }
 }

@@ -1,9 +1,11 @@
 //! Whole nodes with real connections on loopback, in one process.
 
+mod bulk;
 mod calls;
 mod exchange;
 mod faults;
 mod handshake;
+mod limits;
 mod raw;
 mod region;
 mod reuse;

@@ -3,10 +3,9 @@
 use super::region::{LIMIT, Member, Region};
 use super::sample::Sample;
 use crate::behaviour::{self, Behaviour, BehaviourEvent, Event};
-use crate::pacer::Pacers;
 use crate::security::Security;
 use crate::wire::codec::{Answer, Request};
-use crate::wire::hello::Hello;
+use crate::wire::hello::{Door, Hello};
 use crate::{Certificate, Config, Role, Source};
 use futures::StreamExt;
 use libp2p::request_response::Message;
@@ -24,20 +23,21 @@ pub struct Heard {
     /// Hellos and control frames; all are answered.
     pub requests: usize,
     pub closed: bool,
+    /// What the far end said of its bulk port.
+    pub door: Option<Door>,
 }
 
 #[derive(Debug, Clone, Copy)]
 pub enum Protocol {
     Hello,
     Control,
-    Piece,
     Call,
 }
 
 impl Raw {
     pub fn dial(config: &Config, to: &Member) -> Self {
         let security = Security::new(&config.identity, &config.certificate, &config.authority).unwrap();
-        let mut network = behaviour::network(config, &security, &Pacers::default()).unwrap();
+        let mut network = behaviour::network(config, &security).unwrap();
         let addresses = to
             .handle
             .addresses()
@@ -64,7 +64,6 @@ impl Raw {
         let behaviour = match protocol {
             Protocol::Hello => &mut behaviour.hello,
             Protocol::Control => &mut behaviour.control,
-            Protocol::Piece => &mut behaviour.piece,
             Protocol::Call => &mut behaviour.call,
         };
         behaviour.send_request(&to.peer().0, Request::new(body, 1 << 20));
@@ -76,10 +75,9 @@ impl Raw {
         let listen = async {
             while !enough(&heard) {
                 match self.0.select_next_some().await {
-                    SwarmEvent::Behaviour(BehaviourEvent::Hello(event)) => self.count(event, &mut heard),
                     SwarmEvent::Behaviour(
-                        BehaviourEvent::Control(event)
-                        | BehaviourEvent::Piece(event)
+                        BehaviourEvent::Hello(event)
+                        | BehaviourEvent::Control(event)
                         | BehaviourEvent::Call(event),
                     ) => self.count(event, &mut heard),
                     SwarmEvent::ConnectionClosed { .. } => heard.closed = true,
@@ -100,10 +98,13 @@ impl Raw {
                 ..
             } => heard.answers += 1,
             Event::Message {
-                message: Message::Request { channel, .. },
+                message: Message::Request { request, channel, .. },
                 ..
             } => {
                 heard.requests += 1;
+                heard.door = heard
+                    .door
+                    .or(Hello::decode(&request.body).ok().map(|hello| hello.bulk));
                 // Any of the protocols takes an answer for any channel.
                 let answer = Answer::Body(Vec::new());
                 drop(self.0.behaviour_mut().hello.send_response(channel, answer));
@@ -122,6 +123,10 @@ pub fn hello_of_process(process: u64, certificate: &Certificate) -> Vec<u8> {
     Hello {
         process,
         certificate: certificate.clone(),
+        bulk: Door {
+            port: 1,
+            key: [1; 32],
+        },
     }
     .encode()
 }

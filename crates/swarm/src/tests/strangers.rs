@@ -5,21 +5,11 @@ use super::raw::{Protocol, Raw, hello, hello_of_process, serving};
 use crate::Role;
 use crate::wire::control::CONTROL_LENGTH_MAX;
 use crate::wire::hello::HELLO_LENGTH_MAX;
-use crate::wire::piece::PieceRequest;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_speaks_before_a_hello_is_sent_away_without_an_answer() {
-    let (region, mut seed, sample) = serving().await;
-    let piece = PieceRequest {
-        artifact: sample.manifest.id(),
-        piece: 0,
-    }
-    .encode();
-    let said = [
-        (Protocol::Control, Vec::new()),
-        (Protocol::Piece, piece),
-        (Protocol::Call, vec![1, 2, 3]),
-    ];
+    let (region, mut seed, _) = serving().await;
+    let said = [(Protocol::Control, Vec::new()), (Protocol::Call, vec![1, 2, 3])];
     for (number, (protocol, body)) in said.into_iter().enumerate() {
         // Even one that could have shown a certificate.
         let config = region.config(&format!("hasty-{number}"), Role::Host);
@@ -68,7 +58,6 @@ async fn nonsense_of_a_certified_peer_ends_its_connection() {
     let (region, seed, _) = serving().await;
     let said = [
         (Protocol::Control, vec![0xFF; 100]),
-        (Protocol::Piece, vec![0; 3]),
         (Protocol::Hello, vec![0xFF; 100]),
     ];
     for (number, (protocol, body)) in said.into_iter().enumerate() {
@@ -113,26 +102,7 @@ async fn a_frame_beyond_its_limit_is_not_read() {
     raw.say(&seed, Protocol::Hello, hello(&config.certificate));
     raw.listen(|heard| heard.answers == 1).await;
     raw.say(&seed, Protocol::Control, vec![0; CONTROL_LENGTH_MAX + 1]);
-    raw.say(&seed, Protocol::Piece, vec![0; 100]);
     raw.say(&seed, Protocol::Call, vec![0; crate::CALL_REQUEST_LENGTH_MAX + 1]);
-    let heard = raw.listen(|heard| heard.failures == 3).await;
+    let heard = raw.listen(|heard| heard.failures == 2).await;
     assert_eq!(heard.answers, 0);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_piece_that_is_not_there_is_refused() {
-    let (region, seed, sample) = serving().await;
-    let config = region.config("host", Role::Host);
-    let mut raw = Raw::connect(&config, &seed).await;
-    raw.say(&seed, Protocol::Hello, hello(&config.certificate));
-    raw.listen(|heard| heard.answers == 1 && heard.requests >= 1)
-        .await;
-    for (artifact, piece) in [(sample.manifest.id(), u32::MAX), (model::ArtifactId([9; 32]), 0)] {
-        raw.say(&seed, Protocol::Piece, PieceRequest { artifact, piece }.encode());
-        // It is answered, with a refusal, and the connection stays.
-        let heard = raw.listen(|heard| heard.answers == 1).await;
-        assert!(!heard.closed);
-    }
-    let status = seed.handle.status().await.unwrap();
-    assert_eq!(status.artifacts[0].served_bytes, 0);
 }

@@ -1,25 +1,19 @@
 //! One codec for every protocol.
 
 use super::frame::{read_body, read_length, write_length};
-use crate::pacer::{Pacer, Pacers};
-use bytes::Bytes;
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use libp2p::StreamProtocol;
 use libp2p::request_response;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
 
 /// The first byte of an answer that has a body.
 const STATUS_BODY: u8 = 0;
 /// The first byte of an answer that says no, and why in one byte's worth of words: try elsewhere.
 const STATUS_REFUSED: u8 = 1;
-
-/// Chunks of an answer that wait for the network, so that a reader of a disk keeps ahead of it.
-pub(crate) const CHUNKS_WAITING_MAX: usize = 2;
 
 /// A request, on its way out or just come in.
 #[derive(Debug)]
@@ -28,8 +22,6 @@ pub(crate) struct Request {
     pub(crate) body: Vec<u8>,
     /// The longest answer that will be read, in bytes. Not sent.
     pub(crate) answer_length_max: usize,
-    /// Ends the reading of an answer that nobody needs any more. Not sent.
-    pub(crate) cancel: CancellationToken,
     /// The share of the budget for requests that came in. Not sent.
     pub(crate) permit: Option<OwnedSemaphorePermit>,
 }
@@ -39,7 +31,6 @@ impl Request {
         Self {
             body,
             answer_length_max,
-            cancel: CancellationToken::new(),
             permit: None,
         }
     }
@@ -54,11 +45,6 @@ pub(crate) enum Answer {
     Refused,
     /// The body is sent when it is there. A sender that is dropped breaks the stream.
     Later(oneshot::Receiver<Vec<u8>>),
-    /// The body is sent as its chunks come. A sender that is dropped early breaks the stream.
-    Chunks {
-        length: usize,
-        chunks: mpsc::Receiver<Bytes>,
-    },
 }
 
 /// Reads and writes frames within one protocol's limits.
@@ -70,10 +56,8 @@ pub(crate) struct Codec {
     budget: Arc<Semaphore>,
     /// How long a stream may stand still before it is given up.
     stall: Duration,
-    /// How fast bodies may come and go; not limited but for pieces.
-    pacers: Pacers,
     /// The request whose answer this copy of the codec is going to read.
-    asked: Option<(usize, CancellationToken)>,
+    answer_length_max: Option<usize>,
 }
 
 impl Codec {
@@ -84,16 +68,7 @@ impl Codec {
             request_length_max,
             budget,
             stall,
-            pacers: Pacers::default(),
-            asked: None,
-        }
-    }
-
-    /// Lets answers come and go no faster than these say.
-    pub(crate) fn paced(self, pacers: &Pacers) -> Self {
-        Self {
-            pacers: pacers.clone(),
-            ..self
+            answer_length_max: None,
         }
     }
 }
@@ -113,7 +88,7 @@ impl request_response::Codec for Codec {
             .acquire_many_owned(permits)
             .await
             .map_err(io::Error::other)?;
-        let body = read_body(io, length, self.stall, &Pacer::default()).await?;
+        let body = read_body(io, length, self.stall).await?;
         Ok(Request {
             permit: Some(permit),
             ..Request::new(body, 0)
@@ -125,24 +100,15 @@ impl request_response::Codec for Codec {
         T: AsyncRead + Unpin + Send,
     {
         // The handler writes a request and reads its answer with one copy of the codec, in turn.
-        let (length_max, cancel) = self.asked.take().ok_or(io::ErrorKind::InvalidInput)?;
-        let cancelled = || {
-            Err(io::Error::new(
-                io::ErrorKind::Interrupted,
-                "nobody needs the answer any more",
-            ))
-        };
-        cancel
-            .run_until_cancelled(read_answer(io, length_max, self.stall, &self.pacers.down))
-            .await
-            .unwrap_or_else(cancelled)
+        let length_max = self.answer_length_max.take().ok_or(io::ErrorKind::InvalidInput)?;
+        read_answer(io, length_max, self.stall).await
     }
 
     async fn write_request<T>(&mut self, _: &StreamProtocol, io: &mut T, request: Request) -> io::Result<()>
     where
         T: AsyncWrite + Unpin + Send,
     {
-        self.asked = Some((request.answer_length_max, request.cancel));
+        self.answer_length_max = Some(request.answer_length_max);
         write_length(io, request.body.len()).await?;
         io.write_all(&request.body).await
     }
@@ -158,9 +124,6 @@ impl request_response::Codec for Codec {
                 let body = body.await.map_err(|_| io::ErrorKind::ConnectionAborted)?;
                 write_body(io, &body).await
             }
-            Answer::Chunks { length, chunks } => {
-                write_chunks(io, length, chunks, self.stall, &self.pacers.up).await
-            }
         }
     }
 }
@@ -169,14 +132,13 @@ async fn read_answer<T: AsyncRead + Unpin + Send>(
     io: &mut T,
     length_max: usize,
     stall: Duration,
-    pacer: &Pacer,
 ) -> io::Result<Answer> {
     let mut status = [0];
     timeout(stall, io.read_exact(&mut status)).await??;
     match status[0] {
         STATUS_BODY => {
             let length = read_length(io, length_max).await?;
-            read_body(io, length, stall, pacer).await.map(Answer::Body)
+            read_body(io, length, stall).await.map(Answer::Body)
         }
         STATUS_REFUSED => Ok(Answer::Refused),
         other => {
@@ -190,34 +152,6 @@ async fn write_body<T: AsyncWrite + Unpin + Send>(io: &mut T, body: &[u8]) -> io
     io.write_all(&[STATUS_BODY]).await?;
     write_length(io, body.len()).await?;
     io.write_all(body).await
-}
-
-async fn write_chunks<T: AsyncWrite + Unpin + Send>(
-    io: &mut T,
-    length: usize,
-    mut chunks: mpsc::Receiver<Bytes>,
-    stall: Duration,
-    pacer: &Pacer,
-) -> io::Result<()> {
-    // Nothing is promised before the first chunk is there: a source that fails at once refuses.
-    let Some(first) = chunks.recv().await else {
-        return io.write_all(&[STATUS_REFUSED]).await;
-    };
-    io.write_all(&[STATUS_BODY]).await?;
-    write_length(io, length).await?;
-    let mut left = length;
-    let mut next = Some(first);
-    while let Some(chunk) = next {
-        left = left.checked_sub(chunk.len()).ok_or(io::ErrorKind::InvalidData)?;
-        pacer.pass(chunk.len()).await;
-        timeout(stall, io.write_all(&chunk)).await??;
-        next = chunks.recv().await;
-    }
-    if left == 0 {
-        Ok(())
-    } else {
-        Err(io::ErrorKind::ConnectionAborted.into())
-    }
 }
 
 #[cfg(test)]
@@ -243,17 +177,6 @@ mod tests {
         codec.read_response(&PROTOCOL, &mut &wire[..]).await
     }
 
-    fn chunks(length: usize, chunks: &[&'static [u8]]) -> Answer {
-        let (sender, receiver) = mpsc::channel(chunks.len().max(1));
-        for chunk in chunks {
-            sender.try_send(Bytes::from_static(chunk)).unwrap();
-        }
-        Answer::Chunks {
-            length,
-            chunks: receiver,
-        }
-    }
-
     #[tokio::test]
     async fn answers_of_every_kind_arrive() {
         let (sender, later) = oneshot::channel();
@@ -261,7 +184,6 @@ mod tests {
         for (answer, expected) in [
             (Answer::Body(b"now".to_vec()), &b"now"[..]),
             (Answer::Later(later), b"late"),
-            (chunks(6, &[b"abc", b"", b"def"]), b"abcdef"),
         ] {
             let arrived = carry(answer, 6).await.unwrap();
             assert!(
@@ -269,17 +191,13 @@ mod tests {
                 "{arrived:?}"
             );
         }
-        for refusal in [Answer::Refused, chunks(6, &[])] {
-            assert!(matches!(carry(refusal, 6).await, Ok(Answer::Refused)));
-        }
+        assert!(matches!(carry(Answer::Refused, 6).await, Ok(Answer::Refused)));
     }
 
     #[tokio::test]
     async fn an_answer_that_breaks_its_word_is_no_answer() {
-        // Longer than was asked for, shorter or longer than was said, never said.
+        // Longer than was asked for, shorter than was said, never said.
         assert!(carry(Answer::Body(vec![0; 7]), 6).await.is_err());
-        assert!(carry(chunks(6, &[b"abc"]), 6).await.is_err());
-        assert!(carry(chunks(2, &[b"abc"]), 6).await.is_err());
         let (sender, never) = oneshot::channel();
         drop(sender);
         assert!(carry(Answer::Later(never), 6).await.is_err());

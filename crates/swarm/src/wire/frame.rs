@@ -1,6 +1,5 @@
 //! Length-prefixed frames with a limit.
 
-use crate::pacer::Pacer;
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use std::io;
 use std::time::Duration;
@@ -25,17 +24,12 @@ pub(crate) async fn read_length<T: AsyncRead + Unpin>(io: &mut T, max: usize) ->
 /// The most memory that is taken ahead of the bytes that fill it.
 const AHEAD: usize = 64 << 10;
 
-/// Reads exactly `length` bytes, no faster than `pacer` lets them pass. Memory grows with what has come, not with what was announced.
+/// Reads exactly `length` bytes. Memory grows with what has come, not with what was announced.
 ///
 /// # Errors
 ///
 /// [`io::ErrorKind::TimedOut`] if no byte comes for as long as `stall`.
-pub(crate) async fn read_body<T>(
-    io: &mut T,
-    length: usize,
-    stall: Duration,
-    pacer: &Pacer,
-) -> io::Result<Vec<u8>>
+pub(crate) async fn read_body<T>(io: &mut T, length: usize, stall: Duration) -> io::Result<Vec<u8>>
 where
     T: AsyncRead + Unpin,
 {
@@ -52,7 +46,6 @@ where
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         body.truncate(start + read);
-        pacer.pass(read).await;
     }
     Ok(body)
 }
@@ -90,7 +83,7 @@ mod tests {
 
     #[test]
     fn a_frame_that_ends_early_is_refused() {
-        let error = block_on(read_body(&mut &b"abc"[..], 1 << 30, STALL, &Pacer::default())).unwrap_err();
+        let error = block_on(read_body(&mut &b"abc"[..], 1 << 30, STALL)).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
     }
 
@@ -103,7 +96,7 @@ mod tests {
                 wire.write_all(&body).await.unwrap();
                 let mut wire = &wire[..];
                 let length = read_length(&mut wire, body.len()).await.unwrap();
-                prop_assert_eq!(read_body(&mut wire, length, STALL, &Pacer::default()).await.unwrap(), body);
+                prop_assert_eq!(read_body(&mut wire, length, STALL).await.unwrap(), body);
                 prop_assert!(wire.is_empty());
                 Ok(())
             })?;

@@ -1,0 +1,274 @@
+//! What has come of the pieces that were asked for over one bulk connection.
+//!
+//! No I/O: bytes come in as the connection brings them, in any portions, and finished pieces go out.
+//! A piece's bytes are copied once, from the record that they were decrypted in to the piece's buffer.
+
+use crate::wire::bulk::{HEADER_LENGTH, Header, What};
+use std::collections::HashMap;
+
+/// How one request ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The whole piece is here; nobody has checked it yet.
+    Arrived { number: u32, bytes: Vec<u8> },
+    /// The far end said no.
+    Refused { number: u32 },
+    /// The far end gave up halfway, or we did.
+    Stopped { number: u32 },
+}
+
+/// A far end that keeps to no rules. Nothing more of it is believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Broken {
+    /// See [`Header::decode`].
+    #[error("it sent a malformed header")]
+    Malformed,
+    /// It speaks of a request that was never made, or is over.
+    #[error("it answered what was not asked")]
+    Unasked,
+    /// It sends more than the piece has.
+    #[error("it sent more bytes than the piece has")]
+    TooLong,
+}
+
+/// One piece on its way in.
+#[derive(Debug)]
+struct Expected {
+    length: usize,
+    /// What has come; nothing more is kept once nobody waits for it.
+    bytes: Vec<u8>,
+    come: usize,
+    wanted: bool,
+}
+
+#[derive(Debug)]
+enum Reading {
+    Header {
+        filled: usize,
+        bytes: [u8; HEADER_LENGTH],
+    },
+    Block {
+        number: u32,
+        left: usize,
+    },
+}
+
+impl Reading {
+    const fn next_header() -> Self {
+        Self::Header {
+            filled: 0,
+            bytes: [0; HEADER_LENGTH],
+        }
+    }
+}
+
+/// The pieces on their way in over one connection, and where in the stream of their blocks it is.
+#[derive(Debug)]
+pub(crate) struct Inflow {
+    expected: HashMap<u32, Expected>,
+    reading: Reading,
+}
+
+impl Inflow {
+    pub(crate) fn new() -> Self {
+        Self {
+            expected: HashMap::new(),
+            reading: Reading::next_header(),
+        }
+    }
+
+    /// Expects a piece of this length. Memory is taken when its first block comes.
+    pub(crate) fn expect(&mut self, number: u32, length: usize) {
+        let expected = Expected {
+            length,
+            bytes: Vec::new(),
+            come: 0,
+            wanted: true,
+        };
+        self.expected.insert(number, expected);
+    }
+
+    /// Keeps nothing of a piece any more, though its end still has to come. False if it is over.
+    pub(crate) fn give_up(&mut self, number: u32) -> bool {
+        let Some(expected) = self.expected.get_mut(&number) else {
+            return false;
+        };
+        expected.wanted = false;
+        expected.bytes = Vec::new();
+        true
+    }
+
+    /// Requests whose end has not come, those that were given up included.
+    pub(crate) fn open(&self) -> usize {
+        self.expected.len()
+    }
+
+    /// Takes in what the connection brought; what ended by it is added to `ends`, in order.
+    ///
+    /// # Errors
+    ///
+    /// If the far end breaks the rules. The connection is of no use any more then.
+    pub(crate) fn feed(&mut self, mut bytes: &[u8], ends: &mut Vec<End>) -> Result<(), Broken> {
+        while !bytes.is_empty() {
+            bytes = match &mut self.reading {
+                Reading::Header {
+                    filled,
+                    bytes: header,
+                } => {
+                    let (now, later) = bytes.split_at(bytes.len().min(HEADER_LENGTH - *filled));
+                    header[*filled..][..now.len()].copy_from_slice(now);
+                    *filled += now.len();
+                    if *filled == HEADER_LENGTH {
+                        let header = Header::decode(header).map_err(|_| Broken::Malformed)?;
+                        self.begin(header, ends)?;
+                    }
+                    later
+                }
+                Reading::Block { number, left } => {
+                    let (now, later) = bytes.split_at(bytes.len().min(*left));
+                    *left -= now.len();
+                    let (number, over) = (*number, *left == 0);
+                    self.keep(number, now);
+                    if over {
+                        self.end_block(number, ends);
+                    }
+                    later
+                }
+            };
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, Header { number, what }: Header, ends: &mut Vec<End>) -> Result<(), Broken> {
+        let expected = self.expected.get_mut(&number).ok_or(Broken::Unasked)?;
+        match what {
+            What::Block(length) => {
+                let left = length as usize;
+                if left > expected.length - expected.come {
+                    return Err(Broken::TooLong);
+                }
+                if expected.wanted && expected.bytes.capacity() == 0 {
+                    expected.bytes.reserve_exact(expected.length);
+                }
+                self.reading = Reading::Block { number, left };
+            }
+            What::Refused | What::Stopped => {
+                let wanted = expected.wanted;
+                self.expected.remove(&number);
+                self.reading = Reading::next_header();
+                if wanted {
+                    ends.push(match what {
+                        What::Refused => End::Refused { number },
+                        _ => End::Stopped { number },
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, number: u32, bytes: &[u8]) {
+        if let Some(expected) = self.expected.get_mut(&number) {
+            expected.come += bytes.len();
+            if expected.wanted {
+                expected.bytes.extend_from_slice(bytes);
+            }
+        }
+    }
+
+    fn end_block(&mut self, number: u32, ends: &mut Vec<End>) {
+        self.reading = Reading::next_header();
+        let whole = self
+            .expected
+            .get(&number)
+            .is_some_and(|expected| expected.come == expected.length);
+        if whole
+            && let Some(Expected {
+                bytes, wanted: true, ..
+            }) = self.expected.remove(&number)
+        {
+            ends.push(End::Arrived { number, bytes });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn block(number: u32, bytes: &[u8]) -> Vec<u8> {
+        let what = What::Block(bytes.len() as u32);
+        [&Header { number, what }.encode()[..], bytes].concat()
+    }
+
+    fn word(number: u32, what: What) -> Vec<u8> {
+        Header { number, what }.encode().to_vec()
+    }
+
+    proptest! {
+        #[test]
+        fn pieces_come_whole_in_whatever_portions_the_connection_brings_them(
+            pieces in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 1..40), 1..6),
+            block_length in 1..20_usize,
+            portion in 1..30_usize,
+        ) {
+            let mut inflow = Inflow::new();
+            let mut wire = Vec::new();
+            for (number, piece) in pieces.iter().enumerate() {
+                inflow.expect(number as u32, piece.len());
+                wire.extend(piece.chunks(block_length).flat_map(|bytes| block(number as u32, bytes)));
+            }
+            let mut ends = Vec::new();
+            for bytes in wire.chunks(portion) {
+                inflow.feed(bytes, &mut ends).unwrap();
+            }
+            let expected: Vec<_> = pieces
+                .into_iter()
+                .enumerate()
+                .map(|(number, bytes)| End::Arrived { number: number as u32, bytes })
+                .collect();
+            prop_assert_eq!(ends, expected);
+            prop_assert_eq!(inflow.open(), 0);
+        }
+
+        #[test]
+        fn any_bytes_are_blocks_or_break_the_rules(bytes: Vec<u8>) {
+            let mut inflow = Inflow::new();
+            inflow.expect(0, 300);
+            let mut ends = Vec::new();
+            // No panic, and never more memory than the piece has bytes.
+            let _ = inflow.feed(&bytes, &mut ends);
+            prop_assert!(ends.len() <= 1);
+        }
+    }
+
+    #[test]
+    fn what_was_given_up_is_read_and_not_kept() {
+        let mut inflow = Inflow::new();
+        let mut ends = Vec::new();
+        inflow.expect(1, 6);
+        inflow.expect(2, 3);
+        inflow.feed(&block(1, b"abc"), &mut ends).unwrap();
+        assert!(inflow.give_up(1));
+        let rest = [block(1, b"def"), word(2, What::Refused)].concat();
+        inflow.feed(&rest, &mut ends).unwrap();
+        assert_eq!(ends, [End::Refused { number: 2 }]);
+        assert!(!inflow.give_up(1), "its end has come");
+    }
+
+    #[test]
+    fn a_far_end_that_breaks_the_rules_is_found_out() {
+        let said = [
+            (word(9, What::Refused), Broken::Unasked),
+            (block(1, b"abcd"), Broken::TooLong),
+            ([block(1, b"abc"), block(1, b"d")].concat(), Broken::Unasked),
+            (vec![0xFF; HEADER_LENGTH], Broken::Malformed),
+        ];
+        for (wire, broken) in said {
+            let mut inflow = Inflow::new();
+            inflow.expect(1, 3);
+            assert_eq!(inflow.feed(&wire, &mut Vec::new()), Err(broken));
+        }
+    }
+}
