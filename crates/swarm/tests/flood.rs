@@ -1,5 +1,7 @@
 //! Ten thousand strangers at the doors of a node, in a process of its own, since its memory is measured.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 use artifact::{
     ArtifactPath, FileEntry, ManifestBuilder, Provenance, SigningKey, TrustedKeys, VerifiedManifest,
 };
@@ -75,7 +77,7 @@ const LATER: &str = "2100-01-01T00:00:00Z";
 
 /// One file of random-looking bytes in a folder.
 fn artifact(folder: &Path, length: usize) -> VerifiedManifest {
-    let content: Vec<u8> = (0..length).map(|index| (index * index >> 7) as u8).collect();
+    let content: Vec<u8> = (0..length).map(|index| ((index * index) >> 7) as u8).collect();
     std::fs::create_dir_all(folder).unwrap();
     std::fs::write(folder.join("file"), &content).unwrap();
     let entry = FileEntry {

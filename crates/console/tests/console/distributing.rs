@@ -49,7 +49,7 @@ fn a_distribution_under_way_is_listed_shown_and_part_of_its_deployment() {
         let list: DistributionList = console.get("/v1/distributions").await.json();
         let path = format!("/v1/distributions/{}", deployment.artifact);
         let one: Distribution = console.get(&path).await.json();
-        assert_eq!(list.distributions, [one.clone()]);
+        assert_eq!(list.distributions, std::slice::from_ref(&one));
         let detail: DeploymentDetail = console
             .get(&format!("/v1/deployments/{}", deployment.id))
             .await
