@@ -67,8 +67,13 @@ fn read(options: &Options) -> anyhow::Result<Case> {
     if let Some(case) = asked.to_str().and_then(simulator::named) {
         return Ok(case);
     }
-    toml::from_str(&fs_err::read_to_string(asked)?)
-        .with_context(|| format!("{} holds no case", asked.display()))
+    let text = fs_err::read_to_string(asked).with_context(|| {
+        format!(
+            "no file and no case of that name; there are {}",
+            Case::NAMES.join(", ")
+        )
+    })?;
+    toml::from_str(&text).with_context(|| format!("{} holds no case", asked.display()))
 }
 
 /// Regions share nothing, so one run after the other has a seed of its own.
