@@ -22,6 +22,15 @@ fn announcements_that_come_close_together_share_a_message() {
 }
 
 #[test]
+fn a_handful_of_small_pieces_is_announced_without_waiting() {
+    let mut host = Driven::host(10);
+    host.join(1, 10, &[0, 1, 2, 3, 4, 5]);
+    assert_eq!(gained(&host.stored(0, 1)), [(1, vec![0])]);
+    let more: Vec<_> = (1..=4).flat_map(|piece| gained(&host.stored(piece, 1))).collect();
+    assert_eq!(more, [(1, vec![1, 2, 3, 4])]);
+}
+
+#[test]
 fn the_rarest_piece_is_asked_for_first() {
     let mut host = Driven::host(11);
     let common: Vec<u32> = (0..10).collect();
