@@ -1,6 +1,7 @@
 //! What the fuzz targets see of this crate: each decoder of a peer's bytes, as a function that takes any bytes and
 //! panics when a promise is broken, beside bytes that it accepts. Nothing else uses it.
 
+use crate::buffers::Buffers;
 use crate::bulk::inflow::{End, Inflow};
 use crate::certificate::{Authority, Certificate, Statement};
 use crate::security::x509;
@@ -142,7 +143,7 @@ pub fn bulk_blocks(bytes: &[u8]) {
     let Some((&portion, bytes)) = bytes.split_first() else {
         return;
     };
-    let mut inflow = Inflow::new();
+    let mut inflow = Inflow::new(Buffers::default());
     for (number, length) in EXPECTED {
         inflow.expect(number, length);
     }

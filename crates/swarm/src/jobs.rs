@@ -1,5 +1,6 @@
 //! Work that would hold up the event loop: hashing, files, and the region's store.
 
+use crate::buffers::Buffer;
 use crate::disk::Folder;
 use crate::disk::layout::{Before, lay_out};
 use crate::disk::reuse::reuse;
@@ -96,7 +97,7 @@ impl Jobs {
         folder: Folder,
         piece: u32,
         peer: Peer,
-        bytes: Vec<u8>,
+        bytes: Buffer,
     ) {
         let work = write(folder, piece, peer, bytes);
         self.0.spawn(async move {

@@ -35,6 +35,7 @@
 //! address or a name that a certificate doesn't hold, and never decides which piece to ask for.
 
 mod behaviour;
+mod buffers;
 mod bulk;
 mod certificate;
 mod command;

@@ -78,7 +78,7 @@ pub(super) fn spawn(shared: &Arc<Shared>, target: Target) -> mpsc::Sender<Order>
     let link = Downlink {
         shared: Arc::clone(shared),
         peer: target.peer,
-        inflow: Inflow::new(),
+        inflow: Inflow::new(shared.buffers.clone()),
         asked: HashMap::new(),
         moved_at: Instant::now(),
     };

@@ -3,6 +3,7 @@
 //! No I/O: bytes come in as the connection brings them, in any portions, and finished pieces go out.
 //! A piece's bytes are copied once, from the record that they were decrypted in to the piece's buffer.
 
+use crate::buffers::{Buffer, Buffers};
 use crate::wire::bulk::{HEADER_LENGTH, Header, What};
 use std::collections::HashMap;
 
@@ -10,7 +11,7 @@ use std::collections::HashMap;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum End {
     /// The whole piece is here; nobody has checked it yet.
-    Arrived { number: u32, bytes: Vec<u8> },
+    Arrived { number: u32, bytes: Buffer },
     /// The far end said no.
     Refused { number: u32 },
     /// The far end gave up halfway, or we did.
@@ -31,14 +32,22 @@ pub(crate) enum Broken {
     TooLong,
 }
 
+/// What has come of a piece.
+#[derive(Debug)]
+enum Kept {
+    /// Nothing, and no memory is taken.
+    Nothing,
+    Bytes(Buffer),
+    /// Whatever came was thrown away: nobody waits for it any more.
+    Unwanted,
+}
+
 /// One piece on its way in.
 #[derive(Debug)]
 struct Expected {
     length: usize,
-    /// What has come; nothing more is kept once nobody waits for it.
-    bytes: Vec<u8>,
     come: usize,
-    wanted: bool,
+    kept: Kept,
 }
 
 #[derive(Debug)]
@@ -65,13 +74,15 @@ impl Reading {
 /// The pieces on their way in over one connection, and where in the stream of their blocks it is.
 #[derive(Debug)]
 pub(crate) struct Inflow {
+    buffers: Buffers,
     expected: HashMap<u32, Expected>,
     reading: Reading,
 }
 
 impl Inflow {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(buffers: Buffers) -> Self {
         Self {
+            buffers,
             expected: HashMap::new(),
             reading: Reading::next_header(),
         }
@@ -81,9 +92,8 @@ impl Inflow {
     pub(crate) fn expect(&mut self, number: u32, length: usize) {
         let expected = Expected {
             length,
-            bytes: Vec::new(),
             come: 0,
-            wanted: true,
+            kept: Kept::Nothing,
         };
         self.expected.insert(number, expected);
     }
@@ -93,8 +103,7 @@ impl Inflow {
         let Some(expected) = self.expected.get_mut(&number) else {
             return false;
         };
-        expected.wanted = false;
-        expected.bytes = Vec::new();
+        expected.kept = Kept::Unwanted;
         true
     }
 
@@ -147,13 +156,13 @@ impl Inflow {
                 if left > expected.length - expected.come {
                     return Err(Broken::TooLong);
                 }
-                if expected.wanted && expected.bytes.capacity() == 0 {
-                    expected.bytes.reserve_exact(expected.length);
+                if matches!(expected.kept, Kept::Nothing) {
+                    expected.kept = Kept::Bytes(self.buffers.take(expected.length));
                 }
                 self.reading = Reading::Block { number, left };
             }
             What::Refused | What::Stopped => {
-                let wanted = expected.wanted;
+                let wanted = !matches!(expected.kept, Kept::Unwanted);
                 self.expected.remove(&number);
                 self.reading = Reading::next_header();
                 if wanted {
@@ -170,8 +179,8 @@ impl Inflow {
     fn keep(&mut self, number: u32, bytes: &[u8]) {
         if let Some(expected) = self.expected.get_mut(&number) {
             expected.come += bytes.len();
-            if expected.wanted {
-                expected.bytes.extend_from_slice(bytes);
+            if let Kept::Bytes(kept) = &mut expected.kept {
+                kept.extend_from_slice(bytes);
             }
         }
     }
@@ -184,7 +193,8 @@ impl Inflow {
             .is_some_and(|expected| expected.come == expected.length);
         if whole
             && let Some(Expected {
-                bytes, wanted: true, ..
+                kept: Kept::Bytes(bytes),
+                ..
             }) = self.expected.remove(&number)
         {
             ends.push(End::Arrived { number, bytes });
@@ -213,7 +223,7 @@ mod tests {
             block_length in 1..20_usize,
             portion in 1..30_usize,
         ) {
-            let mut inflow = Inflow::new();
+            let mut inflow = Inflow::new(Buffers::default());
             let mut wire = Vec::new();
             for (number, piece) in pieces.iter().enumerate() {
                 inflow.expect(number as u32, piece.len());
@@ -226,7 +236,11 @@ mod tests {
             let expected: Vec<_> = pieces
                 .into_iter()
                 .enumerate()
-                .map(|(number, bytes)| End::Arrived { number: number as u32, bytes })
+                .map(|(number, piece)| {
+                    let mut bytes = Buffers::default().take(piece.len());
+                    bytes.extend_from_slice(&piece);
+                    End::Arrived { number: number as u32, bytes }
+                })
                 .collect();
             prop_assert_eq!(ends, expected);
             prop_assert_eq!(inflow.open(), 0);
@@ -234,7 +248,7 @@ mod tests {
 
         #[test]
         fn any_bytes_are_blocks_or_break_the_rules(bytes: Vec<u8>) {
-            let mut inflow = Inflow::new();
+            let mut inflow = Inflow::new(Buffers::default());
             inflow.expect(0, 300);
             let mut ends = Vec::new();
             // No panic, and never more memory than the piece has bytes.
@@ -245,7 +259,7 @@ mod tests {
 
     #[test]
     fn what_was_given_up_is_read_and_not_kept() {
-        let mut inflow = Inflow::new();
+        let mut inflow = Inflow::new(Buffers::default());
         let mut ends = Vec::new();
         inflow.expect(1, 6);
         inflow.expect(2, 3);
@@ -266,7 +280,7 @@ mod tests {
             (vec![0xFF; HEADER_LENGTH], Broken::Malformed),
         ];
         for (wire, broken) in said {
-            let mut inflow = Inflow::new();
+            let mut inflow = Inflow::new(Buffers::default());
             inflow.expect(1, 3);
             assert_eq!(inflow.feed(&wire, &mut Vec::new()), Err(broken));
         }

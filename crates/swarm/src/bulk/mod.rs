@@ -23,6 +23,7 @@ pub(crate) mod supply;
 pub(crate) mod token;
 mod uplink;
 
+use crate::buffers::{Buffer, Buffers};
 use crate::pacer::Pacers;
 use crate::security::{Failed, Plane, Security, Tls};
 use crate::wire::hello::Door;
@@ -55,7 +56,7 @@ const IDLE: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(crate) enum Event {
     /// A piece came whole; nobody has checked it yet.
-    Arrived { number: u32, bytes: Vec<u8> },
+    Arrived { number: u32, bytes: Buffer },
     /// A piece will not come.
     Missed { number: u32, reason: Miss },
     /// A peer asks for a piece. The answer goes back through `to`, with its `number`.
@@ -120,6 +121,7 @@ struct Shared {
     tls: Tls,
     parents: Parents,
     pacers: Pacers,
+    buffers: Buffers,
     events: mpsc::Sender<Event>,
     tickets: AtomicU64,
     tasks: TaskTracker,
@@ -158,6 +160,7 @@ impl Bulk {
         addresses: &[IpAddr],
         port: u16,
         pacers: Pacers,
+        buffers: Buffers,
     ) -> Result<Self, Error> {
         let (port, listeners) = listener::bind(addresses, port).await?;
         let (events, receiver) = mpsc::channel(EVENTS_MAX);
@@ -166,6 +169,7 @@ impl Bulk {
             tls: Tls::new(security, Plane::Bulk).map_err(Failed::into_error)?,
             parents: Parents::default(),
             pacers,
+            buffers,
             events,
             tickets: AtomicU64::new(0),
             tasks: TaskTracker::new(),

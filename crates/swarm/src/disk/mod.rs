@@ -18,6 +18,7 @@ pub(crate) mod verify;
 pub(crate) mod write;
 
 use crate::Error;
+use crate::buffers::{Buffer, Buffers};
 use artifact::VerifiedManifest;
 use files::{Access, Files, Name};
 use fs_err as fs;
@@ -26,27 +27,33 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// What all folders of a node share. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Resources {
+    pub(crate) files: Files,
+    pub(crate) buffers: Buffers,
+}
+
 /// An artifact's place on a disk. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Folder {
     root: Arc<Path>,
     manifest: VerifiedManifest,
-    files: Files,
+    shared: Resources,
 }
 
 impl Folder {
-    /// `files` are the node's, which all of its folders share.
-    pub(crate) fn new(root: PathBuf, manifest: VerifiedManifest, files: Files) -> Self {
+    pub(crate) fn new(root: PathBuf, manifest: VerifiedManifest, shared: Resources) -> Self {
         Self {
             root: root.into(),
             manifest,
-            files,
+            shared,
         }
     }
 
     /// Lets go of its files. Whoever uses the folder again only opens them anew.
     pub(crate) fn close(&self) {
-        self.files.close(&self.root);
+        self.shared.files.close(&self.root);
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -55,6 +62,13 @@ impl Folder {
 
     pub(crate) fn manifest(&self) -> &VerifiedManifest {
         &self.manifest
+    }
+
+    /// An empty buffer for any of its pieces.
+    fn piece_buffer(&self) -> Buffer {
+        // None is longer than the first.
+        let range = self.manifest.piece_range(0);
+        self.shared.buffers.take((range.end - range.start) as usize)
     }
 
     /// Where a file of the manifest lies.
@@ -70,7 +84,7 @@ impl Folder {
     }
 
     fn open(&self, file: usize, access: Access) -> io::Result<Arc<fs::File>> {
-        self.files.open(&self.name(file), &self.path(file), access)
+        self.shared.files.open(&self.name(file), &self.path(file), access)
     }
 
     fn failed(&self, path: &Path, error: io::Error) -> Error {

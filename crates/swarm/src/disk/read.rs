@@ -2,6 +2,7 @@
 
 use super::Folder;
 use super::files::Access;
+use crate::buffers::Buffer;
 use artifact::Segment;
 use bytes::Bytes;
 use std::io;
@@ -17,7 +18,7 @@ const CHUNK: u64 = 1 << 20;
 /// # Errors
 ///
 /// Whatever the system says; [`io::ErrorKind::UnexpectedEof`] where a file is too short.
-pub(crate) fn read_piece(folder: &Folder, piece: u32, buffer: &mut Vec<u8>) -> io::Result<()> {
+pub(crate) fn read_piece(folder: &Folder, piece: u32, buffer: &mut Buffer) -> io::Result<()> {
     let manifest = folder.manifest();
     read_segments(folder, manifest.segments(manifest.piece_range(piece)), buffer)
 }
@@ -31,16 +32,16 @@ pub(crate) fn read_piece(folder: &Folder, piece: u32, buffer: &mut Vec<u8>) -> i
 pub(crate) fn read_segments(
     folder: &Folder,
     segments: impl IntoIterator<Item = Segment>,
-    buffer: &mut Vec<u8>,
+    buffer: &mut Buffer,
 ) -> io::Result<()> {
     buffer.clear();
     for segment in segments {
         let file = folder.open(segment.file, Access::Read)?;
-        let start = buffer.len();
         // A segment lies within a piece, of at most 8 MiB.
-        buffer.resize(start + segment.length as usize, 0);
-        file.file().read_exact_at(&mut buffer[start..], segment.offset)?;
+        let place = buffer.lengthen(segment.length as usize);
+        file.file().read_exact_at(place, segment.offset)?;
         folder
+            .shared
             .files
             .read(&folder.name(segment.file), &file, segment.offset, segment.length);
     }
@@ -58,9 +59,9 @@ pub(crate) fn send_piece(folder: &Folder, piece: u32, chunks: &mpsc::Sender<Byte
     let mut start = range.start;
     while start < range.end {
         let end = range.end.min(start + CHUNK);
-        let mut chunk = Vec::new();
+        let mut chunk = folder.shared.buffers.take((end - start) as usize);
         read_segments(folder, folder.manifest().segments(start..end), &mut chunk)?;
-        if chunks.blocking_send(chunk.into()).is_err() {
+        if chunks.blocking_send(Bytes::from_owner(chunk)).is_err() {
             break;
         }
         start = end;

@@ -23,7 +23,7 @@ pub(crate) fn reuse(
     have: &mut PieceSet,
     cancel: &CancellationToken,
 ) -> Result<(), Error> {
-    let mut buffer = Vec::new();
+    let mut buffer = folder.piece_buffer();
     for donor in donors {
         for candidate in reusable(folder.manifest(), donor.manifest()) {
             if cancel.is_cancelled() {

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) fn verify(folder: &Folder, cancel: &CancellationToken) -> Result<PieceSet, Error> {
     let manifest = folder.manifest();
     let mut have = PieceSet::empty(manifest.piece_count());
-    let mut buffer = Vec::new();
+    let mut buffer = folder.piece_buffer();
     for piece in 0..manifest.piece_count() {
         if cancel.is_cancelled() {
             return Err(Error::Forgotten);

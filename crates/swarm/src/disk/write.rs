@@ -45,6 +45,7 @@ fn write_segment(folder: &Folder, segment: Segment, bytes: &[u8]) -> io::Result<
     let file = folder.open(segment.file, Access::Write)?;
     file.file().write_all_at(bytes, segment.offset)?;
     folder
+        .shared
         .files
         .written(&folder.name(segment.file), &file, segment.offset, segment.length);
     Ok(())
@@ -57,7 +58,7 @@ fn write_segment(folder: &Folder, segment: Segment, bytes: &[u8]) -> io::Result<
 ///
 /// [`Error::DiskFull`] or [`Error::Disk`].
 pub(crate) fn seal(folder: &Folder) -> Result<(), Error> {
-    folder.files.close_writers(&folder.root);
+    folder.shared.files.close_writers(&folder.root);
     let mut folders = BTreeSet::from([folder.root().to_owned()]);
     for (index, entry) in folder.manifest().files().iter().enumerate() {
         let path = folder.path(index);

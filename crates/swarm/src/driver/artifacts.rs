@@ -28,10 +28,10 @@ impl Swarm {
                 }),
             };
         }
-        let folder = Folder::new(folder, manifest.clone(), self.files.clone());
+        let folder = Folder::new(folder, manifest.clone(), self.disk.clone());
         let donors = donors
             .into_iter()
-            .map(|donor| Folder::new(donor.folder, donor.manifest, self.files.clone()))
+            .map(|donor| Folder::new(donor.folder, donor.manifest, self.disk.clone()))
             .collect();
         let id = self.begin(manifest, Place::Folder(folder.clone()), Phase::Resuming)?;
         let Some(transfer) = self.transfers.get_mut(&id) else {
@@ -51,9 +51,7 @@ impl Swarm {
         reply: oneshot::Sender<Result<(), Error>>,
     ) {
         let place = match source {
-            Source::Folder(folder) => {
-                Place::Folder(Folder::new(folder, manifest.clone(), self.files.clone()))
-            }
+            Source::Folder(folder) => Place::Folder(Folder::new(folder, manifest.clone(), self.disk.clone())),
             Source::Remote(source) => Place::Remote(source),
         };
         let answer = match self.known_mut(&manifest.id()) {

@@ -17,9 +17,11 @@ mod store;
 pub(crate) use store::STORE;
 
 use crate::behaviour::{self, Behaviour, BehaviourEvent};
+use crate::buffers::Buffers;
 use crate::bulk::Bulk;
 use crate::command::{COMMANDS_MAX, Command};
 use crate::dialer::Dialer;
+use crate::disk::Resources;
 use crate::disk::files::Files;
 use crate::jobs::Jobs;
 use crate::names::Names;
@@ -77,7 +79,7 @@ pub struct Swarm {
     hints: watch::Sender<u64>,
     /// What comes from the store passes here, as what comes from peers does at their connections.
     down: Pacer,
-    files: Files,
+    disk: Resources,
     commands: mpsc::Receiver<Command>,
     jobs: Jobs,
 }
@@ -103,10 +105,19 @@ impl Swarm {
             .map_err(Failed::into_error)?;
         security.examine(config.identity.peer(), &config.certificate)?;
         let pacers = Pacers::default();
+        let buffers = Buffers::default();
         let mut network = behaviour::network(&config, &security).map_err(Failed::into_error)?;
         let addresses = listen::listen(&mut network, &config.listen).await?;
         let (own, ips) = (config.identity.peer(), listen::ips(&config.listen));
-        let bulk = Bulk::start(&security, own, &ips, config.bulk_port, pacers.clone()).await?;
+        let bulk = Bulk::start(
+            &security,
+            own,
+            &ips,
+            config.bulk_port,
+            pacers.clone(),
+            buffers.clone(),
+        )
+        .await?;
 
         let (command_sender, commands) = mpsc::channel(COMMANDS_MAX);
         let (incoming, incoming_receiver) = mpsc::channel(INCOMING_MAX);
@@ -138,7 +149,10 @@ impl Swarm {
             calls: calls::Calls::new(incoming),
             hints,
             down,
-            files: Files::default(),
+            disk: Resources {
+                files: Files::default(),
+                buffers,
+            },
             commands,
             jobs: Jobs::default(),
             config,
@@ -259,6 +273,7 @@ impl Swarm {
         self.dial_neighbours();
         self.look_after_sessions();
         self.calls.prune();
+        self.disk.buffers.tidy();
     }
 
     /// Tells the rules something that happened now.

@@ -2,6 +2,7 @@
 
 use super::Swarm;
 use crate::PeerId;
+use crate::buffers::Buffer;
 use crate::bulk::supply::Supply;
 use crate::bulk::{Answer, Event, Granted, Target, Wish, token};
 use crate::metrics;
@@ -159,7 +160,7 @@ impl Swarm {
         }
     }
 
-    fn arrived(&mut self, number: u32, bytes: Vec<u8>) {
+    fn arrived(&mut self, number: u32, bytes: Buffer) {
         let Some(Asked {
             transfer,
             peer,

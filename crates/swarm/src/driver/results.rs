@@ -1,6 +1,7 @@
 //! What jobs found out, and what follows from it.
 
 use super::{STORE, Swarm};
+use crate::buffers::Buffer;
 use crate::disk::write::Written;
 use crate::jobs::{Ended, What};
 use crate::transfer::{Origin, Phase, Place};
@@ -125,7 +126,7 @@ impl Swarm {
     }
 
     /// A piece has come; whether it is the right one is seen when it is written.
-    pub(super) fn take_piece(&mut self, id: TransferId, piece: u32, peer: Peer, bytes: Vec<u8>) {
+    pub(super) fn take_piece(&mut self, id: TransferId, piece: u32, peer: Peer, bytes: Buffer) {
         let Some(transfer) = self.transfers.get_mut(&id) else {
             return;
         };
