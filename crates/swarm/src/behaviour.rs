@@ -1,10 +1,10 @@
 //! The protocols and limits of a connection, as libp2p wants them put together.
 
 use crate::config::Config;
+use crate::control;
 use crate::handle::CALL_REQUEST_LENGTH_MAX;
 use crate::security::{self, Gate, Gated, Plane, Security, Tls, Upgrade};
 use crate::wire::codec::{Answer, Codec, Request};
-use crate::wire::control::CONTROL_LENGTH_MAX;
 use crate::wire::hello::HELLO_LENGTH_MAX;
 use libp2p::connection_limits::{self, ConnectionLimits};
 use libp2p::core::upgrade::Version;
@@ -28,7 +28,7 @@ const CONNECTIONS_PER_PEER_MAX: u32 = 4;
 /// A connection without any stream for this long is closed. Hellos, sent more often than this over
 /// connections that somebody wants, keep those open.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
-/// How long a hello or a control message may take.
+/// How long a hello may take.
 const SMALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Streams of all protocols on one connection.
 const STREAMS_MAX: usize = 64;
@@ -39,14 +39,14 @@ const CALL_BUDGET: usize = 16 << 20;
 
 type Protocol = request_response::Behaviour<Codec>;
 
-/// What happens in any of the protocols.
+/// What happens in any of the protocols of requests and answers.
 pub(crate) type Event = request_response::Event<Request, Answer>;
 
 #[derive(NetworkBehaviour)]
 pub(crate) struct Behaviour {
     limits: connection_limits::Behaviour,
     pub(crate) hello: Protocol,
-    pub(crate) control: Protocol,
+    pub(crate) control: control::Behaviour,
     pub(crate) call: Protocol,
 }
 
@@ -58,12 +58,11 @@ impl Behaviour {
             .with_max_established(Some(config.connections_max))
             .with_max_established_per_peer(Some(CONNECTIONS_PER_PEER_MAX));
         let hello = Codec::new(HELLO_LENGTH_MAX, SMALL_BUDGET, SMALL_TIMEOUT);
-        let control = Codec::new(CONTROL_LENGTH_MAX, SMALL_BUDGET, SMALL_TIMEOUT);
         let call = Codec::new(CALL_REQUEST_LENGTH_MAX, CALL_BUDGET, config.call_timeout);
         Self {
             limits: connection_limits::Behaviour::new(limits),
             hello: protocol("/starling/hello/2", hello, SMALL_TIMEOUT, 4),
-            control: protocol("/starling/control/1", control, SMALL_TIMEOUT, 4),
+            control: control::Behaviour::new(),
             call: protocol("/starling/call/1", call, config.call_timeout, 16),
         }
     }

@@ -40,6 +40,7 @@ mod bulk;
 mod certificate;
 mod command;
 mod config;
+mod control;
 mod dialer;
 mod disk;
 mod driver;

@@ -47,7 +47,9 @@ pub(crate) struct Session {
     hello_failures: u32,
     /// Whether the peer has not heard our newest hello.
     news: bool,
-    control: Option<OutboundRequestId>,
+    /// The connection whose control stream we speak on, and whether a frame is not on its way yet.
+    speaks_on: Option<ConnectionId>,
+    speaking: bool,
     outbox: Outbox,
     announced: HashSet<ArtifactId>,
 }
@@ -80,7 +82,8 @@ impl Session {
             hello_next: if dialler { now } else { now + HELLO_TIMEOUT },
             hello_failures: 0,
             news: false,
-            control: None,
+            speaks_on: None,
+            speaking: false,
             outbox: Outbox::default(),
             announced: HashSet::new(),
         }
@@ -91,8 +94,15 @@ impl Session {
         self.connections.push((connection, leads_to));
     }
 
-    pub(crate) fn closed(&mut self, connection: ConnectionId) {
+    /// False if the peer may have missed something that was said on it.
+    pub(crate) fn closed(&mut self, connection: ConnectionId) -> bool {
         self.connections.retain(|(open, _)| *open != connection);
+        self.speaks_on != Some(connection)
+    }
+
+    /// Whether this is one of the peer's connections.
+    pub(crate) fn has(&self, connection: ConnectionId) -> bool {
+        self.connections.iter().any(|(open, _)| *open == connection)
     }
 
     /// What the peer is told of our bulk port.
@@ -167,7 +177,8 @@ impl Session {
             self.welcomed = false;
             self.joined = false;
             self.hello = None;
-            self.control = None;
+            self.speaks_on = None;
+            self.speaking = false;
             self.outbox = Outbox::default();
             self.announced.clear();
         }
@@ -237,20 +248,20 @@ impl Session {
         self.outbox.push(message)
     }
 
-    /// The next control frame to send, if the one before was dealt with.
-    pub(crate) fn next_frame(&mut self) -> Option<Vec<u8>> {
-        if self.control.is_some() || !self.is_ready() {
+    /// The next control frame to send, and on which connection, if the one before is on its way.
+    pub(crate) fn next_frame(&mut self) -> Option<(ConnectionId, Vec<u8>)> {
+        if self.speaking || !self.is_ready() {
             return None;
         }
-        self.outbox.next_frame()
+        let (newest, _) = self.connections.last()?;
+        let frame = self.outbox.next_frame()?;
+        self.speaking = true;
+        // Always the same, or frames could overtake each other.
+        Some((*self.speaks_on.get_or_insert(*newest), frame))
     }
 
-    pub(crate) fn frame_sent(&mut self, request: OutboundRequestId) {
-        self.control = Some(request);
-    }
-
-    /// Whether this was the frame in flight; it no longer is.
-    pub(crate) fn frame_ended(&mut self, request: OutboundRequestId) -> bool {
-        self.control.take_if(|sent| *sent == request).is_some()
+    /// The frame that was sent last on this connection is on its way. False if it was not ours.
+    pub(crate) fn frame_ended(&mut self, connection: ConnectionId) -> bool {
+        self.speaks_on == Some(connection) && std::mem::take(&mut self.speaking)
     }
 }

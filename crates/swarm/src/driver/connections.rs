@@ -30,8 +30,10 @@ impl Swarm {
     pub(super) fn on_closed(&mut self, peer: PeerId, connection: ConnectionId, left: u32) {
         if left == 0 {
             self.on_disconnected(peer);
-        } else if let Some(session) = self.sessions.get_mut(&peer) {
-            session.closed(connection);
+        } else if let Some(session) = self.sessions.get_mut(&peer)
+            && !session.closed(connection)
+        {
+            self.disconnect(peer);
         }
     }
 

@@ -1,83 +1,52 @@
 //! What peers tell each other about artifacts, and hints.
 
 use super::Swarm;
-use crate::behaviour::Event;
-use crate::wire::codec::{Answer, Request};
+use crate::control::{Event, What};
 use crate::wire::control::{self, Control};
 use crate::{InvalidCertificate, PeerId, Role};
-use libp2p::request_response::Message;
 use swarm_core::{Input, Peer, TransferId};
 
 impl Swarm {
-    pub(super) fn on_control(&mut self, event: Event) {
-        match event {
-            Event::Message {
-                peer,
-                message: Message::Request { request, channel, .. },
-                ..
-            } => {
-                if self.hear_frame(PeerId(peer), &request.body) {
-                    // A speaker that went away needs no answer.
-                    drop(
-                        self.network
-                            .behaviour_mut()
-                            .control
-                            .send_response(channel, Answer::Body(Vec::new())),
-                    );
-                }
-            }
-            Event::Message {
-                peer,
-                message: Message::Response { request_id, .. },
-                ..
-            } => {
-                let peer = PeerId(peer);
-                if self
-                    .sessions
-                    .get_mut(&peer)
-                    .is_some_and(|session| session.frame_ended(request_id))
-                {
+    pub(super) fn on_control(
+        &mut self,
+        Event {
+            peer,
+            connection,
+            what,
+        }: Event,
+    ) {
+        // Of a connection that is given up, nothing counts any more.
+        let session = self.sessions.get_mut(&peer);
+        let Some(session) = session.filter(|session| session.has(connection)) else {
+            return;
+        };
+        match what {
+            What::Heard(frame) => self.hear_frame(peer, &frame.body),
+            What::Said => {
+                if session.frame_ended(connection) {
                     self.talking.insert(peer);
                 }
             }
-            Event::OutboundFailure {
-                peer,
-                request_id,
-                error,
-                ..
-            } => {
-                let peer = PeerId(peer);
-                if self
-                    .sessions
-                    .get_mut(&peer)
-                    .is_some_and(|session| session.frame_ended(request_id))
-                {
-                    // What was said may be lost. Everything is said anew when the two meet again.
-                    tracing::debug!(%peer, %error, "a control frame was lost");
-                    self.disconnect(peer);
-                }
+            What::Broken(reason) => {
+                // What was said may be lost. Everything is said anew when the two meet again.
+                tracing::debug!(%peer, %reason, "a control stream broke");
+                self.disconnect(peer);
             }
-            Event::InboundFailure { .. } | Event::ResponseSent { .. } => {}
         }
     }
 
-    /// Takes in a frame. False if the peer is sent away instead.
-    fn hear_frame(&mut self, peer: PeerId, body: &[u8]) -> bool {
+    /// Takes in a frame, or sends the peer away.
+    fn hear_frame(&mut self, peer: PeerId, body: &[u8]) {
         let Some(role) = self.sessions.get(&peer).and_then(|session| session.role()) else {
-            self.refuse_stranger(peer, &InvalidCertificate::Missing);
-            return false;
+            return self.refuse_stranger(peer, &InvalidCertificate::Missing);
         };
         let messages = match control::decode(body) {
             Ok(messages) => messages,
-            Err(error) => {
-                self.offended(peer, &error.to_string());
-                return false;
-            }
+            Err(error) => return self.offended(peer, &error.to_string()),
         };
         for message in messages {
             self.hear(peer, role, message);
         }
-        true
     }
 
     fn hear(&mut self, peer: PeerId, role: Role, message: Control) {
@@ -168,16 +137,14 @@ impl Swarm {
         }
     }
 
-    /// Sends the next frame to every peer that has dealt with the one before.
+    /// Sends the next frame to every peer to which the one before is on its way.
     pub(super) fn send_frames(&mut self) {
         for peer in std::mem::take(&mut self.talking) {
             let Some(session) = self.sessions.get_mut(&peer) else {
                 continue;
             };
-            if let Some(frame) = session.next_frame() {
-                let frame = Request::new(frame, 0);
-                let request = self.network.behaviour_mut().control.send_request(&peer.0, frame);
-                session.frame_sent(request);
+            if let Some((connection, frame)) = session.next_frame() {
+                self.network.behaviour_mut().control.say(peer, connection, frame);
             }
         }
     }

@@ -86,6 +86,7 @@ impl Swarm {
                 tracing::debug!(%peer, %name, "a peer was restarted");
                 // Nobody listens at the far end of its old connections.
                 for old in session.others(connection) {
+                    session.closed(old);
                     self.network.close_connection(old);
                 }
                 session.change_own_door(self.bulk.begin(peer));

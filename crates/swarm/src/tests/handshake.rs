@@ -3,7 +3,6 @@
 use super::raw::{Raw, serving};
 use super::region::{LIMIT, Member, Region, connect};
 use crate::{Authority, Config, Error, Identity, Role, Statement};
-use futures::StreamExt;
 use libp2p::swarm::SwarmEvent;
 
 /// The same key with a certificate for another region, by the same authority.
@@ -29,7 +28,7 @@ async fn is_refused(config: &Config, by: &Member) {
     let mut raw = Raw::dial(config, by);
     let refused = async {
         loop {
-            match raw.0.select_next_some().await {
+            match raw.next().await {
                 SwarmEvent::OutgoingConnectionError { .. } | SwarmEvent::ConnectionClosed { .. } => return,
                 _ => {}
             }

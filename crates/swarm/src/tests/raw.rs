@@ -3,25 +3,30 @@
 use super::region::{LIMIT, Member, Region};
 use super::sample::Sample;
 use crate::behaviour::{self, Behaviour, BehaviourEvent, Event};
+use crate::control::What;
 use crate::security::Security;
 use crate::wire::codec::{Answer, Request};
 use crate::wire::hello::{Door, Hello};
 use crate::{Certificate, Config, Role, Source};
 use futures::StreamExt;
 use libp2p::request_response::Message;
-use libp2p::swarm::SwarmEvent;
 use libp2p::swarm::dial_opts::DialOpts;
+use libp2p::swarm::{ConnectionId, SwarmEvent};
 
 /// A node that speaks the protocols and keeps to no rules.
-pub struct Raw(pub libp2p::Swarm<Behaviour>);
+pub struct Raw {
+    network: libp2p::Swarm<Behaviour>,
+    connection: Option<ConnectionId>,
+}
 
 /// What came of what a raw node said.
 #[derive(Debug, Default)]
 pub struct Heard {
     pub answers: usize,
     pub failures: usize,
-    /// Hellos and control frames; all are answered.
+    /// Hellos and calls; all are answered.
     pub requests: usize,
+    pub control_frames: usize,
     pub closed: bool,
     /// What the far end said of its bulk port.
     pub door: Option<Door>,
@@ -47,26 +52,38 @@ impl Raw {
         network
             .dial(DialOpts::peer_id(to.peer().0).addresses(addresses).build())
             .unwrap();
-        Self(network)
+        Self {
+            network,
+            connection: None,
+        }
     }
 
     pub async fn connect(config: &Config, to: &Member) -> Self {
         let mut raw = Self::dial(config, to);
         loop {
-            if let SwarmEvent::ConnectionEstablished { .. } = raw.0.select_next_some().await {
+            if let SwarmEvent::ConnectionEstablished { connection_id, .. } = raw.next().await {
+                raw.connection = Some(connection_id);
                 return raw;
             }
         }
     }
 
+    /// What happens next.
+    pub async fn next(&mut self) -> SwarmEvent<BehaviourEvent> {
+        self.network.select_next_some().await
+    }
+
     pub fn say(&mut self, to: &Member, protocol: Protocol, body: Vec<u8>) {
-        let behaviour = self.0.behaviour_mut();
-        let behaviour = match protocol {
+        let behaviour = self.network.behaviour_mut();
+        let protocol = match protocol {
             Protocol::Hello => &mut behaviour.hello,
-            Protocol::Control => &mut behaviour.control,
             Protocol::Call => &mut behaviour.call,
+            Protocol::Control => {
+                let connection = self.connection.expect("it is connected");
+                return behaviour.control.say(to.peer(), connection, body);
+            }
         };
-        behaviour.send_request(&to.peer().0, Request::new(body, 1 << 20));
+        protocol.send_request(&to.peer().0, Request::new(body, 1 << 20));
     }
 
     /// Listens until enough has happened.
@@ -74,12 +91,13 @@ impl Raw {
         let mut heard = Heard::default();
         let listen = async {
             while !enough(&heard) {
-                match self.0.select_next_some().await {
-                    SwarmEvent::Behaviour(
-                        BehaviourEvent::Hello(event)
-                        | BehaviourEvent::Control(event)
-                        | BehaviourEvent::Call(event),
-                    ) => self.count(event, &mut heard),
+                match self.next().await {
+                    SwarmEvent::Behaviour(BehaviourEvent::Hello(event) | BehaviourEvent::Call(event)) => {
+                        self.count(event, &mut heard);
+                    }
+                    SwarmEvent::Behaviour(BehaviourEvent::Control(event)) => {
+                        heard.control_frames += usize::from(matches!(event.what, What::Heard(_)));
+                    }
                     SwarmEvent::ConnectionClosed { .. } => heard.closed = true,
                     _ => {}
                 }
@@ -107,7 +125,7 @@ impl Raw {
                     .or(Hello::decode(&request.body).ok().map(|hello| hello.bulk));
                 // Any of the protocols takes an answer for any channel.
                 let answer = Answer::Body(Vec::new());
-                drop(self.0.behaviour_mut().hello.send_response(channel, answer));
+                drop(self.network.behaviour_mut().hello.send_response(channel, answer));
             }
             Event::OutboundFailure { .. } => heard.failures += 1,
             Event::InboundFailure { .. } | Event::ResponseSent { .. } => {}

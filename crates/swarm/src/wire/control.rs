@@ -1,9 +1,8 @@
-//! `/starling/control/1`: who takes part in which artifact, what the rules of the swarm say to each
+//! `/starling/control/2`: who takes part in which artifact, what the rules of the swarm say to each
 //! other, and hints.
 //!
-//! Messages of one peer must arrive in order, and streams of one connection do not. So a peer has one
-//! request in flight at a time, which carries everything that came up since the last; the empty
-//! answer says that it was dealt with.
+//! Messages of one peer must arrive in order, so they all travel on one stream. A frame carries everything
+//! that came up while the one before was being sent.
 
 use model::ArtifactId;
 use serde::{Deserialize, Serialize};
