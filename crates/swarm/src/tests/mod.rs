@@ -5,6 +5,7 @@ mod calls;
 mod exchange;
 mod faults;
 mod handshake;
+mod liar;
 mod limits;
 mod raw;
 mod region;

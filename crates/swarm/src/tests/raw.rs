@@ -138,13 +138,23 @@ pub fn hello(certificate: &Certificate) -> Vec<u8> {
 }
 
 pub fn hello_of_process(process: u64, certificate: &Certificate) -> Vec<u8> {
+    let nowhere = Door {
+        port: 1,
+        key: [1; 32],
+    };
+    say_hello(process, certificate, nowhere)
+}
+
+pub fn hello_with_door(certificate: &Certificate, bulk: Door) -> Vec<u8> {
+    say_hello(1, certificate, bulk)
+}
+
+fn say_hello(process: u64, certificate: &Certificate, bulk: Door) -> Vec<u8> {
+    let certificate = certificate.clone();
     Hello {
         process,
-        certificate: certificate.clone(),
-        bulk: Door {
-            port: 1,
-            key: [1; 32],
-        },
+        certificate,
+        bulk,
     }
     .encode()
 }
