@@ -45,17 +45,36 @@ fn refusal(reason: InvalidCertificate) -> rustls::Error {
     CertificateError::Other(OtherError(Arc::new(reason))).into()
 }
 
+/// The methods that rustls asks of both kinds of verifier.
+macro_rules! same_on_both_ends {
+    () => {
+        fn verify_tls12_signature(
+            &self,
+            _: &[u8],
+            _: &CertificateDer<'_>,
+            _: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, rustls::Error> {
+            Err(PeerIncompatible::ServerDoesNotSupportTls12Or13.into())
+        }
+
+        fn verify_tls13_signature(
+            &self,
+            message: &[u8],
+            shown: &CertificateDer<'_>,
+            signature: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, rustls::Error> {
+            self.signed(message, shown, signature)
+        }
+
+        /// What [`x509::OwnKey`] signs with; nobody here has another kind of key.
+        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+            vec![SignatureScheme::ECDSA_NISTP256_SHA256]
+        }
+    };
+}
+
 fn algorithms() -> WebPkiSupportedAlgorithms {
     aws_lc_rs::default_provider().signature_verification_algorithms
-}
-
-/// What [`x509::OwnKey`] signs with; nobody here has another kind of key.
-fn schemes() -> Vec<SignatureScheme> {
-    vec![SignatureScheme::ECDSA_NISTP256_SHA256]
-}
-
-fn no_older_version() -> Result<HandshakeSignatureValid, rustls::Error> {
-    Err(PeerIncompatible::ServerDoesNotSupportTls12Or13.into())
 }
 
 impl ServerCertVerifier for Verifier {
@@ -70,27 +89,7 @@ impl ServerCertVerifier for Verifier {
         self.admit(shown, more).map(|()| ServerCertVerified::assertion())
     }
 
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        no_older_version()
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        shown: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.signed(message, shown, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        schemes()
-    }
+    same_on_both_ends!();
 }
 
 impl ClientCertVerifier for Verifier {
@@ -107,25 +106,5 @@ impl ClientCertVerifier for Verifier {
         self.admit(shown, more).map(|()| ClientCertVerified::assertion())
     }
 
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        no_older_version()
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        shown: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.signed(message, shown, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        schemes()
-    }
+    same_on_both_ends!();
 }
