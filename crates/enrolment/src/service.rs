@@ -7,7 +7,7 @@ use crate::{Config, Error, metrics};
 use backon::{ExponentialBuilder, Retryable as _};
 use jiff::Timestamp;
 use std::time::Duration;
-use swarm::{Certificate, EnrolmentRequest, Handle, RenewalRequest};
+use swarm::{Certificate, EnrolmentRequest, Handle, InvalidCertificate, RenewalRequest};
 use tokio_util::sync::CancellationToken;
 
 /// The wait before a failed attempt is repeated, at first and at most.
@@ -26,7 +26,8 @@ pub struct Service {
 
 impl Service {
     /// Finds the node's certificate on the disk, or gets one from the API for a join token, waiting for the API
-    /// for as long as it is away.
+    /// for as long as it is away. One that has only expired will do: what the node runs must not go unwatched
+    /// until an operator comes with another token, and [`Service::run`] looks for that.
     ///
     /// # Errors
     ///
@@ -154,10 +155,16 @@ async fn first(config: &Config, api: &Api) -> Result<Kept, Error> {
 /// Whether a certificate that was found is this node's, as it is configured now.
 fn is_of_use(config: &Config, certificate: &Certificate) -> bool {
     let said = certificate.statement();
-    if let Err(error) = check(config, certificate) {
-        let error = &error as &dyn std::error::Error;
-        tracing::warn!(error, "the certificate that this node has is of no use any more");
-        return false;
+    match check(config, certificate) {
+        Ok(()) => {}
+        Err(Error::Useless(error @ InvalidCertificate::Expired(_))) => {
+            tracing::warn!(%error, "this node's certificate is to be renewed with another join token");
+        }
+        Err(error) => {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "the certificate that this node has is of no use any more");
+            return false;
+        }
     }
     let same = said.name == config.name && said.role == config.role;
     if !same {

@@ -30,7 +30,7 @@ use crate::security::{Failed, Security};
 use crate::session::Session;
 use crate::status::BannedPeer;
 use crate::transfer::Transfer;
-use crate::{Config, Error, Handle, IncomingCall, PeerId, metrics};
+use crate::{Config, Error, Handle, IncomingCall, InvalidCertificate, PeerId, metrics};
 use futures::StreamExt;
 use libp2p::swarm::SwarmEvent;
 use model::ArtifactId;
@@ -98,12 +98,18 @@ impl Swarm {
     ///
     /// # Errors
     ///
-    /// If peers would refuse the certificate, or an address is wrong or cannot be listened on.
+    /// If peers would never accept the certificate, or an address is wrong or cannot be listened on. One that
+    /// has only expired can be renewed while the node runs.
     pub async fn start(config: Config) -> Result<(Handle, mpsc::Receiver<IncomingCall>, Self), Error> {
         metrics::describe();
         let security = Security::new(&config.identity, &config.certificate, &config.authority)
             .map_err(Failed::into_error)?;
-        security.examine(config.identity.peer(), &config.certificate)?;
+        match security.examine(config.identity.peer(), &config.certificate) {
+            Err(error @ InvalidCertificate::Expired(_)) => {
+                tracing::warn!(%error, "no peer will listen to this node before its certificate is renewed");
+            }
+            other => other?,
+        }
         let pacers = Pacers::default();
         let buffers = Buffers::default();
         let mut network = behaviour::network(&config, &security).map_err(Failed::into_error)?;
