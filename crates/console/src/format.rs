@@ -60,6 +60,11 @@ pub(crate) fn moment(at: &Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
+/// A date and a time of day, in two parts that may stand one above the other.
+pub(crate) fn day_and_time(at: &Timestamp) -> [String; 2] {
+    ["%Y-%m-%d", "%H:%M UTC"].map(|format| at.strftime(format).to_string())
+}
+
 /// The end of a peer id, which tells two apart where the beginning is the same for all.
 pub(crate) fn peer(peer: &PeerName) -> String {
     let text = peer.as_str();
