@@ -18,7 +18,7 @@ pub enum Event {
     Served { host: u32, life: u32, fetch: FetchId },
     /// A message for one neighbour arrives.
     Letter(Id),
-    /// What a host told all of its neighbours arrives at those of them that are this far away.
+    /// What a host told several neighbours arrives at those of them that are this far away.
     Announced {
         /// Which of the announcements that are on their way.
         notice: Id,

@@ -49,25 +49,6 @@ impl Kind {
     }
 }
 
-/// A neighbour as a host's driver knows it.
-#[derive(Debug, Clone, Copy)]
-pub struct Contact {
-    pub peer: u32,
-    /// Pieces that our node had announced when they met: those the greeting told of.
-    pub greeted_at: u32,
-}
-
-/// A neighbour's announcement that has arrived and that the node has not read yet.
-#[derive(Debug, Clone, Copy)]
-pub struct Note {
-    pub at: Time,
-    pub from: u32,
-    /// Where in the sender's `announced` its pieces stand.
-    pub begin: u32,
-    pub end: u32,
-    pub waiting: u8,
-}
-
 #[derive(Debug)]
 pub struct Host {
     pub fate: Fate,
@@ -75,17 +56,15 @@ pub struct Host {
     pub up: Line,
     pub down: Line,
     /// None while it is dead, or not there yet.
-    pub node: Option<Box<Node>>,
+    pub node: Option<Node>,
     /// How often it died: what was meant for an earlier life is lost.
     pub life: u32,
     /// What is truly on its disk. Outlives a death.
     pub disk: PieceSet,
-    /// Pieces that it has announced to all neighbours, in that order, over all lives.
-    pub announced: Vec<u32>,
-    pub inbox: Vec<Note>,
-    pub contacts: Vec<Contact>,
+    /// Its neighbours, as its driver knows them.
+    pub contacts: Vec<u32>,
     /// Its fetches that are not over.
-    pub fetching: Vec<FetchId>,
+    pub fetching: Vec<Fetching>,
     /// The requests that it has not ended.
     pub serving: Vec<FetchId>,
     pub wake_at: Option<Time>,
@@ -108,8 +87,6 @@ impl Host {
             node: None,
             life: 0,
             disk,
-            announced: Vec::new(),
-            inbox: Vec::new(),
             contacts: Vec::new(),
             fetching: Vec::new(),
             serving: Vec::new(),
@@ -124,14 +101,22 @@ impl Host {
     }
 
     pub fn knows(&self, peer: u32) -> bool {
-        self.contacts.iter().any(|contact| contact.peer == peer)
+        self.contacts.contains(&peer)
     }
 
     /// Forgets a neighbour. False if it was none.
     pub fn forget(&mut self, peer: u32) -> bool {
-        let place = self.contacts.iter().position(|contact| contact.peer == peer);
+        let place = self.contacts.iter().position(|contact| *contact == peer);
         place.map(|place| self.contacts.remove(place)).is_some()
     }
+}
+
+/// A fetch as the host that waits for it knows it.
+#[derive(Debug, Clone, Copy)]
+pub struct Fetching {
+    pub id: FetchId,
+    pub piece: u32,
+    pub of: u32,
 }
 
 /// One piece on its way from one host to another.

@@ -1,7 +1,6 @@
 //! What must hold after every event.
 
-use crate::event::FetchId;
-use crate::host::{Fetch, Host};
+use crate::host::{Fetch, Fetching, Host};
 use crate::slab::Slab;
 use swarm_core::{Config, Load, Message, PieceSet, Time};
 
@@ -117,9 +116,8 @@ pub fn fetch_makes_sense(
     host: &Host,
     (of, is_store): (u32, bool),
     piece: u32,
-    fetches: &Slab<Fetch>,
 ) -> Result<(), Violation> {
-    let same = |id: &&FetchId| fetches.get(**id).is_some_and(|fetch| fetch.piece == piece);
+    let same = |other: &&Fetching| other.piece == piece;
     let why = if host.disk.contains(piece) {
         "it has that piece"
     } else if !is_store && !host.knows(of) {

@@ -23,8 +23,11 @@ impl Line {
 
     /// How long `bytes` take, in microseconds.
     fn takes_us(&self, bytes: u64) -> u64 {
-        let us = u128::from(bytes) * 1_000_000 / u128::from(self.bytes_per_s);
-        u64::try_from(us).unwrap_or(u64::MAX)
+        match bytes.checked_mul(1_000_000) {
+            Some(scaled) => scaled / self.bytes_per_s,
+            // More than 18 TB, which no piece has: the part below a second doesn't matter.
+            None => (bytes / self.bytes_per_s).saturating_mul(1_000_000),
+        }
     }
 }
 

@@ -58,15 +58,30 @@ impl<T> Slab<T> {
         slot.as_mut().filter(|_| *generation == id.generation)
     }
 
+    /// Takes a record out for a while; its place is kept for it.
+    pub fn take(&mut self, id: Id) -> Option<T> {
+        let (generation, slot) = self.records.get_mut(id.place as usize)?;
+        slot.take_if(|_| *generation == id.generation)
+    }
+
+    /// Puts back what was taken out.
+    pub fn put_back(&mut self, id: Id, record: T) {
+        let place = self.records.get_mut(id.place as usize);
+        if let Some((_, slot)) = place.filter(|(generation, _)| *generation == id.generation) {
+            *slot = Some(record);
+        }
+    }
+
+    /// Gives up the place of a record that was taken out, or of one that is there.
     pub fn remove(&mut self, id: Id) -> Option<T> {
         let (generation, slot) = self.records.get_mut(id.place as usize)?;
         if *generation != id.generation {
             return None;
         }
-        let record = slot.take()?;
+        let record = slot.take();
         *generation = generation.wrapping_add(1);
         self.free.push(id.place);
-        Some(record)
+        record
     }
 }
 

@@ -1,9 +1,9 @@
 //! Whom to ask for which piece, now; and what happens when that takes too long.
 
-use crate::neighbour::Neighbour;
 use crate::requests::Overdue;
 use crate::transfer::{Context, Transfer};
 use crate::{Output, Piece, Role, Time, end_game};
+use rand::Rng;
 
 impl Transfer {
     /// Asks for one piece. False if there is nothing to ask for, or nobody to ask it of.
@@ -28,40 +28,40 @@ impl Transfer {
     /// two choices in randomized load balancing" (2001). The busiest queues stay short with two draws,
     /// and, unlike with the least busy of all, not everybody runs to the same one before word gets round.
     fn next_source(&self, cx: &mut Context<'_>) -> Option<usize> {
-        let key = |neighbour: &Neighbour| (neighbour.role != Role::Seed, neighbour.in_flight);
         let mut best = None;
-        // The first and the second of the equals, in random order.
-        let mut equals = 0;
-        let mut drawn: [Option<usize>; 2] = [None; 2];
-        for (index, neighbour) in self.neighbours.iter().enumerate() {
+        // The places of those who are equally good, a bit each.
+        let mut equals = 0_u64;
+        for (place, neighbour) in self.neighbours.iter().enumerate() {
             if !neighbour.is_ready(cx.now, cx.config) {
                 continue;
             }
-            let key = key(neighbour);
+            let key = (neighbour.role != Role::Seed, neighbour.in_flight);
             if best.is_none_or(|best| key < best) {
-                (best, equals, drawn) = (Some(key), 0, [None; 2]);
+                (best, equals) = (Some(key), 0);
             }
             if best == Some(key) {
-                equals += 1;
-                let place = rand::RngExt::random_range(cx.rng, 0..equals);
-                if equals <= 2 {
-                    drawn[equals - 1] = Some(index);
-                } else if place < 2 {
-                    drawn[place] = Some(index);
-                }
+                equals |= 1 << place;
             }
         }
-        let waiting = |index: &usize| self.neighbours[*index].waiting;
-        drawn.into_iter().flatten().min_by_key(waiting)
+        let mut draw = || {
+            let place = nth_one(equals, random_below(cx.rng, equals.count_ones()))?;
+            equals &= !(1 << place);
+            Some(place)
+        };
+        let drawn = [draw(), draw()];
+        drawn
+            .into_iter()
+            .flatten()
+            .min_by_key(|&place| self.neighbours[place].waiting)
     }
 
     fn choose(&self, index: usize, cx: &mut Context<'_>) -> Option<Piece> {
-        let neighbour = &self.neighbours[index];
+        let peer = self.neighbours[index].peer;
         if self.picker.open_count() == 0 {
-            return end_game::choose(&self.requests, neighbour, cx.now);
+            return end_game::choose(&self.requests, &self.picker, (index, peer), cx.now);
         }
-        let may = |piece| !self.requests.contains(piece, neighbour.peer);
-        self.picker.pick(cx.rng, &neighbour.holds, may)
+        let may = |piece| !self.requests.contains(piece, peer);
+        self.picker.pick(cx.rng, index, may)
     }
 
     fn fetch(&mut self, index: usize, piece: Piece, cx: &mut Context<'_>) {
@@ -92,10 +92,7 @@ impl Transfer {
                 .for_each(|neighbour| neighbour.dry = false);
         }
         self.wake_for_requests(cx.now);
-        let resting = self
-            .neighbours
-            .iter()
-            .filter_map(|neighbour| neighbour.resting_until);
+        let resting = self.neighbours.iter().map(|neighbour| neighbour.resting_until);
         if let Some(until) = resting
             .filter(|&until| until > cx.now)
             .min()
@@ -142,11 +139,9 @@ impl Transfer {
     }
 
     fn has_other_source(&self, piece: Piece, peer: crate::Peer) -> bool {
-        let holds_too = u8::from(
-            self.index_of(peer)
-                .is_some_and(|i| self.neighbours[i].holds.contains(piece)),
-        );
-        self.picker.copies(piece) > holds_too
+        let holders = self.picker.holders(piece);
+        let own = self.index_of(peer).map_or(0, |place| 1 << place);
+        holders & !own != 0
     }
 
     pub fn wake_for_requests(&mut self, now: Time) {
@@ -159,4 +154,18 @@ impl Transfer {
             self.wake_at(at, "a request takes too long");
         }
     }
+}
+
+/// A number below `count`, nearly evenly; 0 if there is none. One word of chance: Lemire, "Fast random integer
+/// generation in an interval" (2019), whose bias for a count below 64 is less than one in 60 million.
+fn random_below(rng: &mut impl Rng, count: u32) -> u32 {
+    ((u64::from(rng.next_u32()) * u64::from(count)) >> 32) as u32
+}
+
+/// The place of the `n`th bit that is 1, counted from 0.
+fn nth_one(mut bits: u64, n: u32) -> Option<usize> {
+    for _ in 0..n {
+        bits &= bits.wrapping_sub(1);
+    }
+    (bits != 0).then(|| bits.trailing_zeros() as usize)
 }

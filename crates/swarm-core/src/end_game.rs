@@ -12,15 +12,21 @@
 //!
 //! The copy that arrives first ends the other with `Abandon`.
 
-use crate::neighbour::Neighbour;
+use crate::picker::Picker;
 use crate::requests::{COPIES_MAX, Requests};
-use crate::{Piece, Time};
+use crate::{Peer, Piece, Time};
 
 /// Of 1,200 pieces this is a third of a percent: the most that one end game can waste at once.
 const DUPLICATES_MAX: usize = 4;
 
-/// The piece in flight that `neighbour` should be asked for too: the one that is waited for longest.
-pub(crate) fn choose(requests: &Requests, neighbour: &Neighbour, now: Time) -> Option<Piece> {
+/// The piece in flight that the neighbour `peer` at `place` should be asked for too: the one that is waited
+/// for longest.
+pub(crate) fn choose(
+    requests: &Requests,
+    picker: &Picker,
+    (place, peer): (usize, Peer),
+    now: Time,
+) -> Option<Piece> {
     let duplicates = requests
         .iter()
         .filter(|request| requests.of(request.piece).count() > 1)
@@ -31,9 +37,9 @@ pub(crate) fn choose(requests: &Requests, neighbour: &Neighbour, now: Time) -> O
     }
     let second_copy_helps = requests.iter().filter(|request| {
         now.since(request.asked_at) >= requests.median()
-            && neighbour.holds.contains(request.piece)
+            && picker.holds(place, request.piece)
             && requests.of(request.piece).count() < COPIES_MAX
-            && request.peer != neighbour.peer
+            && request.peer != peer
     });
     second_copy_helps
         .min_by_key(|request| request.asked_at)

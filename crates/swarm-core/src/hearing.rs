@@ -1,7 +1,7 @@
 //! What is told to neighbours, and what is believed of what they say.
 
 use crate::transfer::{Context, Transfer};
-use crate::{BanReason, GAINED_MAX, Message, Output, Peer, Piece, PieceSet, Time};
+use crate::{BanReason, GAINED_MAX, Message, News, Output, Peer, Piece, PieceSet, Time};
 use std::time::Duration;
 
 /// Announcements that come closer together than this travel as one. Small beside the time of a piece
@@ -41,7 +41,7 @@ impl Transfer {
         });
     }
 
-    /// Tells all neighbours what we gained, now or when enough time has passed since the last time.
+    /// Tells what we gained, now or when enough time has passed since the last time.
     pub fn announce_soon(&mut self, cx: &mut Context<'_>) {
         if self.announcements.pieces.is_empty() {
             return;
@@ -53,21 +53,39 @@ impl Transfer {
         }
     }
 
-    /// Tells all neighbours what we gained.
+    /// Tells what we gained to those who lack some of it, and now and then to the others. A neighbour that has it all
+    /// will never ask us for it, and by and large half of all news would be such news; libtorrent sends none
+    /// either unless told to (`send_redundant_have`).
     pub fn announce(&mut self, cx: &mut Context<'_>) {
         let pieces = std::mem::take(&mut self.announcements.pieces);
         for pieces in pieces.chunks(GAINED_MAX) {
             self.announcements.last_at = Some(cx.now);
-            if !self.neighbours.is_empty() {
-                let message = Message::Gained {
-                    pieces: pieces.to_vec(),
-                    waiting: cx.waiting,
-                };
+            let peers = self.who_is_told_of(pieces);
+            if !peers.is_empty() {
+                let message = self.gained(pieces.to_vec(), cx);
                 cx.outputs.push_back(Output::Announce {
                     transfer: self.id,
+                    peers,
                     message,
                 });
             }
+        }
+    }
+
+    fn who_is_told_of(&mut self, pieces: &[Piece]) -> Vec<Peer> {
+        let holders = pieces.iter().map(|&piece| self.picker.holders(piece));
+        let hold_all = holders.fold(u64::MAX, |all, holders| all & holders);
+        let neighbours = self.neighbours.iter_mut().enumerate();
+        let told =
+            neighbours.filter_map(|(place, it)| it.is_told(hold_all >> place & 1 == 0).then_some(it.peer));
+        told.collect()
+    }
+
+    fn gained(&self, pieces: Vec<Piece>, cx: &Context<'_>) -> Message {
+        Message::Gained {
+            pieces,
+            held: self.held.held(),
+            waiting: cx.waiting,
         }
     }
 
@@ -81,14 +99,44 @@ impl Transfer {
         };
         match message {
             Message::Have { pieces } => self.hear_have(index, pieces)?,
-            Message::Gained { pieces, waiting } => {
-                self.neighbours[index].waiting = waiting;
-                self.hear_gained(index, &pieces)?;
+            Message::Gained {
+                pieces,
+                held,
+                waiting,
+            } => {
+                let news = News {
+                    peer,
+                    pieces: &pieces,
+                    held,
+                    waiting,
+                };
+                return self.hear_news(&news, cx);
             }
         }
+        self.go_on_with_first_pass(peer, cx);
+        Ok(())
+    }
+
+    /// Takes in what a neighbour gained.
+    ///
+    /// # Errors
+    /// As [`Transfer::hear`].
+    pub fn hear_news(&mut self, news: &News<'_>, cx: &mut Context<'_>) -> Result<(), BanReason> {
+        let Some(index) = self.index_of(news.peer) else {
+            return Ok(());
+        };
+        let neighbour = &mut self.neighbours[index];
+        (neighbour.held, neighbour.waiting) = (news.held, news.waiting);
+        self.hear_gained(index, news.pieces)?;
+        if self.first_pass.is_some() {
+            self.go_on_with_first_pass(news.peer, cx);
+        }
+        Ok(())
+    }
+
+    fn go_on_with_first_pass(&mut self, peer: Peer, cx: &mut Context<'_>) {
         self.offer_to(peer, cx);
         self.end_first_pass(cx);
-        Ok(())
     }
 
     /// A whole state replaces what we knew, also where it is less: the copies are counted anew.
@@ -104,14 +152,14 @@ impl Transfer {
         }
         neighbour.met = true;
         neighbour.dry = false;
-        neighbour.holds.iter().for_each(|piece| self.picker.lost(piece));
+        neighbour.held = pieces.held();
+        self.picker.lost_all(index);
         for piece in pieces.iter() {
-            self.picker.gained(piece);
+            self.picker.gained(index, piece);
             if let Some(pass) = &mut self.first_pass {
                 pass.given(piece);
             }
         }
-        neighbour.holds = pieces;
         Ok(())
     }
 
@@ -127,8 +175,7 @@ impl Transfer {
             if piece >= self.held.pieces() {
                 return Err(BanReason::OutOfRange { piece });
             }
-            if neighbour.holds.insert(piece) {
-                self.picker.gained(piece);
+            if self.picker.gained(index, piece) {
                 // In the end game every piece that it gains may be one that we wait for.
                 neighbour.dry &= !(self.picker.is_open(piece) || self.picker.open_count() == 0);
             } else if !neighbour.endure(1) {
@@ -150,10 +197,7 @@ impl Transfer {
         let pieces = pass.offer(peer, cx.now);
         let neglect = pass.next_neglect(cx.now);
         if !pieces.is_empty() {
-            let message = Message::Gained {
-                pieces,
-                waiting: cx.waiting,
-            };
+            let message = self.gained(pieces, cx);
             cx.outputs.push_back(Output::Send {
                 transfer: self.id,
                 peer,

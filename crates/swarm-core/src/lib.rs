@@ -62,7 +62,7 @@ mod transfer;
 pub use config::Config;
 pub use input::{Input, Miss};
 pub use load::{Load, Progress};
-pub use message::{GAINED_MAX, Message};
+pub use message::{GAINED_MAX, Message, News};
 pub use node::Node;
 pub use output::{BanReason, Output};
 pub use piece_set::{InvalidPieceSet, PIECES_MAX, Piece, PieceSet};

@@ -1,6 +1,6 @@
 //! One neighbour in one transfer: what it can give, and whether to ask it now.
 
-use crate::{Config, Peer, PieceSet, Role, Time};
+use crate::{Config, Peer, Role, Time};
 use rand::{Rng, RngExt};
 use std::time::Duration;
 
@@ -15,48 +15,58 @@ const REST_MIN: Duration = Duration::from_millis(50);
 const REST_MAX: Duration = Duration::from_secs(4);
 /// How much a neighbour may say or ask without a use before it is banned. An honest one does so only
 /// when messages cross, a handful of times.
-const NOISE_MAX: u32 = 1024;
+const NOISE_MAX: u16 = 1024;
+/// Announcements in a row that a neighbour has no use for and is not told of. It is told of the next one all the same, for
+/// that also says how much we have and how busy we are. In the simulator the last host ends 0.2% later than if everybody
+/// were told everything; without a limit 1.7% later, since towards the end nearly everybody has nearly all.
+const UNTOLD_MAX: u8 = 2;
 
-/// One neighbour in one transfer.
+/// One neighbour in one transfer. Small, since all of them are looked at for every request.
 #[derive(Debug)]
 pub(crate) struct Neighbour {
     pub peer: Peer,
+    /// How many pieces it has, as it last said. Which, the picker knows.
+    pub held: u32,
     pub role: Role,
-    /// What it said that it can give.
-    pub holds: PieceSet,
     /// Whether it has said what it holds.
     pub met: bool,
     /// Whether it holds nothing that we should ask for. Saves the search until that changes.
     pub dry: bool,
-    /// Requests to it that are not answered.
-    pub in_flight: usize,
-    /// Those of them that take too long.
-    pub late: usize,
     /// How many requests wait at its end, as it last said.
     pub waiting: u8,
+    /// Requests to it that are not answered.
+    pub in_flight: u16,
+    /// Those of them that take too long.
+    pub late: u16,
+    /// How many requests it should have from us: one, or as many as fill [`WORK_AHEAD`].
+    window: u16,
+    noise: u16,
+    failures: u8,
+    /// Announcements in a row that it was not told of.
+    untold: u8,
     /// Left alone until then.
-    pub resting_until: Option<Time>,
+    pub resting_until: Time,
     /// What a piece takes from it, waiting in its queue included. None before the first.
     pace: Option<Duration>,
-    failures: u32,
-    noise: u32,
 }
 
 impl Neighbour {
-    pub fn new(peer: Peer, role: Role, pieces: u32) -> Self {
+    pub fn new(peer: Peer, role: Role) -> Self {
         Self {
             peer,
+            held: 0,
             role,
-            holds: PieceSet::empty(pieces),
             met: false,
             dry: true,
+            waiting: 0,
             in_flight: 0,
             late: 0,
-            waiting: 0,
-            resting_until: None,
-            pace: None,
-            failures: 0,
+            window: 1,
             noise: 0,
+            failures: 0,
+            untold: 0,
+            resting_until: Time::default(),
+            pace: None,
         }
     }
 
@@ -64,24 +74,20 @@ impl Neighbour {
     pub fn is_ready(&self, now: Time, config: &Config) -> bool {
         !self.dry
             && self.late == 0
-            && self.in_flight < self.window(config)
-            && self.resting_until.is_none_or(|until| until <= now)
-    }
-
-    /// How many requests it should have from us: one, or as many as fill [`WORK_AHEAD`].
-    fn window(&self, config: &Config) -> usize {
-        let pace_us = self.pace.map_or(u128::MAX, |pace| pace.as_micros().max(1));
-        let ahead = usize::try_from(WORK_AHEAD.as_micros() / pace_us).unwrap_or(usize::MAX);
-        (1 + ahead).min(config.fetches_per_peer_max)
+            && usize::from(self.in_flight) < usize::from(self.window).min(config.fetches_per_peer_max)
+            && self.resting_until <= now
     }
 
     /// It gave us a piece, which took so long. Half of what counts is the latest.
     pub fn succeeded(&mut self, took: Option<Duration>) {
         if let Some(took) = took {
-            self.pace = Some(self.pace.map_or(took, |pace| (pace + took) / 2));
+            let pace = self.pace.map_or(took, |pace| (pace + took) / 2);
+            self.pace = Some(pace);
+            let ahead = WORK_AHEAD.as_micros() / pace.as_micros().max(1);
+            self.window = u16::try_from(1 + ahead).unwrap_or(u16::MAX);
         }
         self.failures = 0;
-        self.resting_until = None;
+        self.resting_until = Time::default();
     }
 
     /// It did not give us a piece: it rests, twice as long each time in a row, and not in step with
@@ -89,11 +95,19 @@ impl Neighbour {
     pub fn failed(&mut self, now: Time, rng: &mut impl Rng) {
         let rest = (REST_MIN * (1 << self.failures.min(8))).min(REST_MAX);
         self.failures = self.failures.saturating_add(1);
-        self.resting_until = Some(now.after(rest.mul_f64(rng.random_range(0.5..1.0))));
+        self.resting_until = now.after(rest.mul_f64(rng.random_range(0.5..1.0)));
+    }
+
+    /// Whether to tell it of pieces that we gained, of which it lacks some or none. A seed in its first pass waits for
+    /// the news, as proof of what it gave.
+    pub fn is_told(&mut self, lacks_some: bool) -> bool {
+        let tell = lacks_some || self.role == Role::Seed || self.untold >= UNTOLD_MAX;
+        self.untold = if tell { 0 } else { self.untold + 1 };
+        tell
     }
 
     /// It said or asked something without a use. False once that was too often.
-    pub fn endure(&mut self, noise: u32) -> bool {
+    pub fn endure(&mut self, noise: u16) -> bool {
         self.noise = self.noise.saturating_add(noise);
         self.noise <= NOISE_MAX
     }

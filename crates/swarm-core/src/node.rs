@@ -1,14 +1,15 @@
 //! The node: every input comes in here, every output goes out here.
 
-use crate::load::{Load, Progress};
 use crate::sharing;
 use crate::slots::{Asked, PROGRESS_STEP, Slots};
 use crate::time::Clock;
 use crate::transfer::{Context, Transfer};
-use crate::{BanReason, Config, Input, Output, PIECES_MAX, Peer, Piece, PieceSet, Role, Time, TransferId};
+use crate::{
+    BanReason, Config, Input, News, Output, PIECES_MAX, Peer, Piece, PieceSet, Role, Time, TransferId,
+};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 /// How many banned peers are remembered; of more, the earliest is forgotten. Each is an identity that
 /// the region certified, so there are never many.
@@ -17,11 +18,12 @@ const BANNED_MAX: usize = 1024;
 /// One host's part in all of its transfers. See the crate's documentation for how to drive it.
 #[derive(Debug)]
 pub struct Node {
-    config: Config,
+    pub(crate) config: Config,
     rng: ChaCha8Rng,
     clock: Clock,
-    transfers: BTreeMap<TransferId, Transfer>,
-    slots: Slots,
+    /// In the order in which they began; at most `Config::transfers_max`, so looking through them is quick.
+    pub(crate) transfers: Vec<Transfer>,
+    pub(crate) slots: Slots,
     banned: VecDeque<Peer>,
     outputs: VecDeque<Output>,
 }
@@ -35,7 +37,7 @@ impl Node {
             config,
             rng: ChaCha8Rng::seed_from_u64(seed),
             clock: Clock::default(),
-            transfers: BTreeMap::new(),
+            transfers: Vec::new(),
             slots: Slots::default(),
             banned: VecDeque::new(),
             outputs: VecDeque::new(),
@@ -46,6 +48,25 @@ impl Node {
     pub fn handle(&mut self, now: Time, input: Input) {
         let now = self.clock.read(now);
         self.take_in(now, input);
+        self.fill_slots();
+        self.ask(now);
+    }
+
+    /// Takes in what several neighbours gained, in the order in which it arrived, until `now`. It comes to
+    /// the same as an [`Input::Message`] for each, and costs a fraction.
+    pub fn hear_all<'a>(
+        &mut self,
+        now: Time,
+        transfer: TransferId,
+        news: impl IntoIterator<Item = News<'a>>,
+    ) {
+        let now = self.clock.read(now);
+        for news in news {
+            let heard = self.with(now, transfer, |it, cx| it.hear_news(&news, cx));
+            if let Some(Err(reason)) = heard {
+                self.ban(now, news.peer, reason);
+            }
+        }
         self.fill_slots();
         self.ask(now);
     }
@@ -131,72 +152,25 @@ impl Node {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Time, &'static str)> {
         self.transfers
-            .values()
+            .iter()
             .filter_map(|transfer| transfer.alarm)
             .min()
             .map(|(at, why)| (self.clock.tell(at), why))
     }
 
-    /// A transfer's neighbours: those who joined, save what the limits kept out.
-    pub fn neighbours(&self, transfer: TransferId) -> impl Iterator<Item = Peer> + '_ {
-        let transfer = self.transfers.get(&transfer);
-        let neighbours = transfer.into_iter().flat_map(|it| &it.neighbours);
-        neighbours.map(|neighbour| neighbour.peer)
+    pub(crate) fn transfer(&self, id: TransferId) -> Option<&Transfer> {
+        self.transfers.iter().find(|transfer| transfer.id == id)
     }
 
-    /// How many of a transfer's pieces have 0, 1, 2 … copies among its neighbours, if the node knows
-    /// it. What this host and the store hold doesn't count.
-    #[must_use]
-    pub fn rarity(&self, transfer: TransferId) -> Option<Vec<u32>> {
+    pub(crate) fn in_flight(&self) -> usize {
         self.transfers
-            .get(&transfer)
-            .map(|transfer| transfer.picker.rarity())
-    }
-
-    /// Whether a message could make the node do something at once: a host with room for another
-    /// fetch, or a seed in its first pass. Otherwise a driver may hand messages over later, in order
-    /// and with the time at which they came, and nothing changes.
-    #[must_use]
-    pub fn acts_on_news(&self) -> bool {
-        let in_flight: usize = self.transfers.values().map(|it| it.requests.len()).sum();
-        let has_room = in_flight < self.config.fetches_max;
-        let mut transfers = self.transfers.values();
-        transfers.any(|it| it.first_pass.is_some() || (has_room && it.wants_pieces()))
-    }
-
-    /// How far a transfer has come, if the node knows it.
-    #[must_use]
-    pub fn progress(&self, transfer: TransferId) -> Option<Progress> {
-        self.transfers.get(&transfer).map(|transfer| Progress {
-            pieces: transfer.held.pieces(),
-            held: transfer.held.held(),
-            in_flight: transfer.requests.len(),
-            neighbours: transfer.neighbours.len(),
-        })
-    }
-
-    /// What the node holds at this moment.
-    #[must_use]
-    pub fn load(&self) -> Load {
-        Load {
-            transfers: self.transfers.len(),
-            neighbours: self
-                .transfers
-                .values()
-                .map(|transfer| transfer.neighbours.len())
-                .sum(),
-            in_flight: self
-                .transfers
-                .values()
-                .map(|transfer| transfer.requests.len())
-                .sum(),
-            uploading: self.slots.uploading(),
-            waiting: self.slots.waiting(),
-        }
+            .iter()
+            .map(|transfer| transfer.requests.len())
+            .sum()
     }
 
     fn start(&mut self, now: Time, id: TransferId, pieces: u32, have: PieceSet, role: Role) {
-        let room = self.transfers.len() < self.config.transfers_max && !self.transfers.contains_key(&id);
+        let room = self.transfers.len() < self.config.transfers_max && self.transfer(id).is_none();
         if !room || pieces > PIECES_MAX {
             return;
         }
@@ -213,7 +187,7 @@ impl Node {
             outputs: &mut self.outputs,
         };
         let transfer = Transfer::start(id, held, role, &mut cx);
-        self.transfers.insert(id, transfer);
+        self.transfers.push(transfer);
     }
 
     fn joined(&mut self, now: Time, id: TransferId, peer: Peer, role: Role) {
@@ -241,9 +215,10 @@ impl Node {
     }
 
     fn end(&mut self, id: TransferId) {
-        let Some(transfer) = self.transfers.remove(&id) else {
+        let Some(index) = self.transfers.iter().position(|transfer| transfer.id == id) else {
             return;
         };
+        let transfer = self.transfers.remove(index);
         for request in transfer.requests.iter() {
             let (peer, piece) = (request.peer, request.piece);
             self.outputs.push_back(Output::Abandon {
@@ -262,7 +237,7 @@ impl Node {
         id: TransferId,
         act: impl FnOnce(&mut Transfer, &mut Context<'_>) -> T,
     ) -> Option<T> {
-        let transfer = self.transfers.get_mut(&id)?;
+        let transfer = self.transfers.iter_mut().find(|transfer| transfer.id == id)?;
         let mut cx = Context {
             now,
             config: &self.config,
@@ -275,7 +250,10 @@ impl Node {
 
     /// Asks for pieces until as many are in flight as may be, or nobody can be asked for anything.
     fn ask(&mut self, now: Time) {
-        for transfer in self.transfers.values_mut() {
+        if self.in_flight() >= self.config.fetches_max {
+            return;
+        }
+        for transfer in &mut self.transfers {
             transfer.claim.begin_round();
         }
         let mut cx = Context {
@@ -285,9 +263,8 @@ impl Node {
             rng: &mut self.rng,
             outputs: &mut self.outputs,
         };
-        while let Some((id, others)) = sharing::next(&self.transfers, self.config.fetches_max)
-            && let Some(transfer) = self.transfers.get_mut(&id)
-        {
+        while let Some((index, others)) = sharing::next(&self.transfers, self.config.fetches_max) {
+            let transfer = &mut self.transfers[index];
             if transfer.ask(&mut cx) {
                 transfer.claim.advance(others);
             } else {
@@ -316,7 +293,7 @@ impl Node {
                 self.outputs.push_back(Output::Refuse { ticket });
                 let endured = self.with(now, transfer, |it, _| {
                     // Nobody was told of the pause, so asking meanwhile is no offence.
-                    let noise = u32::from(!it.paused);
+                    let noise = u16::from(!it.paused);
                     it.neighbour(peer).map(|it| it.endure(noise))
                 });
                 if endured.flatten() == Some(false) {
@@ -329,7 +306,7 @@ impl Node {
     fn wake(&mut self, now: Time) {
         let due = self
             .transfers
-            .values()
+            .iter()
             .filter(|it| it.alarm.is_some_and(|(at, _)| at <= now));
         let due: Vec<TransferId> = due.map(|transfer| transfer.id).collect();
         for id in due {
@@ -346,7 +323,7 @@ impl Node {
             self.banned.pop_front();
         }
         self.banned.push_back(peer);
-        let transfers: Vec<TransferId> = self.transfers.keys().copied().collect();
+        let transfers: Vec<TransferId> = self.transfers.iter().map(|transfer| transfer.id).collect();
         for transfer in transfers {
             self.with(now, transfer, |it, cx| {
                 if it.is_store(peer) {
@@ -385,9 +362,9 @@ impl Node {
             ..
         } = self;
         let progress = |transfer: TransferId, peer: Peer| {
-            let transfer = transfers.get(&transfer);
+            let transfer = transfers.iter().find(|it| it.id == transfer);
             transfer
-                .and_then(|it| Some(it.neighbours[it.index_of(peer)?].holds.held() / PROGRESS_STEP))
+                .and_then(|it| Some(it.neighbours[it.index_of(peer)?].held / PROGRESS_STEP))
                 .unwrap_or(0)
         };
         while let Some(ticket) = slots.admit(config, progress) {

@@ -14,10 +14,12 @@ pub enum Output {
         /// What.
         message: Message,
     },
-    /// Tell the same to each of a transfer's neighbours, which are [`Node::neighbours`](crate::Node::neighbours).
+    /// Tell the same to several neighbours.
     Announce {
         /// About which transfer.
         transfer: TransferId,
+        /// Whom.
+        peers: Vec<Peer>,
         /// What.
         message: Message,
     },

@@ -7,26 +7,32 @@
 //! BitTorrent takes its first pieces purely at random, so that a newcomer soon has something to
 //! trade. Nobody trades here, so we never do.
 //!
-//! A piece is *open* while somebody should be asked for it. To pick, we go through the pieces that are
-//! open and that the neighbour holds, from a random place on, and take the first of those with the
-//! fewest copies. That is a walk through two bit sets and a row of small counters, which lie in a
-//! kilobyte or two. What happens twenty times as often, a neighbour gaining a piece, costs one
-//! addition. A structure that keeps the pieces sorted by copies makes picking cheaper and gaining
-//! dearer: the simulator ran at half the speed with one.
+//! A piece is *open* while somebody should be asked for it. To pick, we go through the open pieces from
+//! a random place on, and take the first of those with the fewest copies that the neighbour holds. Who
+//! holds a piece is one word, a bit a neighbour: so what happens twenty times as often as a pick, a
+//! neighbour gaining a piece, touches one place in memory, and how many copies there are is a count of
+//! bits. A set of pieces for each neighbour, beside a row of counters, makes picking a little cheaper
+//! and gaining dearer, and so does a structure that keeps the pieces sorted by copies.
 
 use crate::{Piece, PieceSet};
 use rand::Rng;
 
-/// Candidates that one pick looks at. An artifact has about a thousand pieces, up to 8,192 where it
-/// has 64 GB; of the rarest among so many at a random place nobody can tell that it isn't the rarest.
-const LOOKED_AT_MAX: usize = 4096;
+/// Open pieces that one pick looks at, or more until it finds one that the neighbour holds. The rarest of all are found all the
+/// same: every host picks a thousand times, each time from another place on, and towards the end, when it counts most, no more
+/// are open. In the simulator 32 and 4,096 end the last host at the same time, within what the seed of chance makes.
+const LOOKED_AT_MAX: usize = 64;
+/// More copies than there can be.
+const LACKED: u32 = 1 << 16;
+/// Neighbours that a picker tells apart: the bits of a word.
+pub const PLACES_MAX: usize = u64::BITS as usize;
 
-/// The pieces of one transfer by how rare they are among our neighbours.
+/// The pieces of one transfer, and who of our neighbours can give them. A neighbour is named by its
+/// place, below [`PLACES_MAX`].
 #[derive(Debug)]
 pub struct Picker {
     open: PieceSet,
-    /// For every piece, open or not, how many neighbours can give it; 255 stands for more too.
-    copies: Vec<u8>,
+    /// For every piece, open or not, the places of those who can give it, a bit each.
+    holders: Vec<u64>,
 }
 
 impl Picker {
@@ -35,24 +41,29 @@ impl Picker {
     pub fn new(pieces: u32) -> Self {
         let open = PieceSet::empty(pieces);
         Self {
-            copies: vec![0; open.pieces() as usize],
+            holders: vec![0; open.pieces() as usize],
             open,
         }
     }
 
-    /// The rarest open piece of those that a neighbour `holds` and for which `may` holds too, ties at
-    /// random.
-    pub fn pick(&self, rng: &mut impl Rng, holds: &PieceSet, may: impl Fn(Piece) -> bool) -> Option<Piece> {
+    /// The rarest open piece of those that the neighbour at `place` holds and for which `may` holds too,
+    /// ties at random.
+    pub fn pick(&self, rng: &mut impl Rng, place: usize, may: impl Fn(Piece) -> bool) -> Option<Piece> {
         let mut rarest = None;
-        let mut fewest = u8::MAX;
-        let candidates = self.open.common_from(holds, rng.next_u32());
-        for piece in candidates.take(LOOKED_AT_MAX) {
-            let copies = self.copies[piece as usize];
-            if (copies < fewest || rarest.is_none()) && may(piece) {
+        let mut fewest = u32::MAX;
+        for (looked_at, piece) in self.open.iter_from(rng.next_u32()).enumerate() {
+            let holders = self.holders[piece as usize];
+            // No branch on who holds the piece: of those in doubt half do, which no processor foresees.
+            let lacks = 1 - (holders >> place & 1) as u32;
+            let copies = holders.count_ones() + lacks * LACKED;
+            if copies < fewest && lacks == 0 && may(piece) {
                 (rarest, fewest) = (Some(piece), copies);
-                if copies <= 1 {
+                if copies == 1 {
                     break; // the neighbour's own is the only one
                 }
+            }
+            if looked_at >= LOOKED_AT_MAX && rarest.is_some() {
+                break;
             }
         }
         rarest
@@ -60,8 +71,8 @@ impl Picker {
 
     /// An open piece that no neighbour can give, at random.
     pub fn pick_unannounced(&self, rng: &mut impl Rng) -> Option<Piece> {
-        let mut open = self.open.common_from(&self.open, rng.next_u32());
-        open.find(|&piece| self.copies[piece as usize] == 0)
+        let mut open = self.open.iter_from(rng.next_u32());
+        open.find(|&piece| self.holders(piece) == 0)
     }
 
     /// An open piece, whoever has it.
@@ -73,11 +84,9 @@ impl Picker {
     /// How many pieces, open or not, have 0, 1, 2 … copies among the neighbours.
     #[must_use]
     pub fn rarity(&self) -> Vec<u32> {
-        let most = self.copies.iter().copied().max().unwrap_or(0);
-        let mut rarity = vec![0; usize::from(most) + 1];
-        for &copies in &self.copies {
-            rarity[usize::from(copies)] += 1;
-        }
+        let copies = || self.holders.iter().map(|holders| holders.count_ones() as usize);
+        let mut rarity = vec![0; copies().max().unwrap_or(0) + 1];
+        copies().for_each(|copies| rarity[copies] += 1);
         rarity
     }
 
@@ -93,23 +102,43 @@ impl Picker {
         self.open.held() as usize
     }
 
-    /// How many neighbours can give `piece`.
+    /// The places of those who can give `piece`, a bit each.
     #[must_use]
-    pub fn copies(&self, piece: Piece) -> u8 {
-        self.copies.get(piece as usize).copied().unwrap_or(0)
+    pub fn holders(&self, piece: Piece) -> u64 {
+        self.holders.get(piece as usize).copied().unwrap_or(0)
     }
 
-    /// One more neighbour can give `piece`. There are never more than 255 neighbours.
-    pub fn gained(&mut self, piece: Piece) {
-        if let Some(copies) = self.copies.get_mut(piece as usize) {
-            *copies = copies.saturating_add(1);
-        }
+    /// Whether the neighbour at `place` can give `piece`.
+    #[must_use]
+    pub fn holds(&self, place: usize, piece: Piece) -> bool {
+        self.holders(piece) >> place & 1 == 1
     }
 
-    /// One neighbour less can give `piece`.
-    pub fn lost(&mut self, piece: Piece) {
-        if let Some(copies) = self.copies.get_mut(piece as usize) {
-            *copies = copies.saturating_sub(1);
+    /// The neighbour at `place` can give `piece`. False if that was known, or there is no such piece.
+    pub fn gained(&mut self, place: usize, piece: Piece) -> bool {
+        let Some(holders) = self.holders.get_mut(piece as usize) else {
+            return false;
+        };
+        let before = *holders;
+        *holders |= 1 << place;
+        *holders != before
+    }
+
+    /// The neighbour at `place` can give nothing any more.
+    pub fn lost_all(&mut self, place: usize) {
+        self.holders
+            .iter_mut()
+            .for_each(|holders| *holders &= !(1 << place));
+    }
+
+    /// The neighbour at `place` is gone, and the one at the place `last` takes it over.
+    pub fn left(&mut self, place: usize, last: usize) {
+        for holders in &mut self.holders {
+            let moved = *holders >> last & 1;
+            *holders &= !(1 << place | 1 << last);
+            if place != last {
+                *holders |= moved << place;
+            }
         }
     }
 

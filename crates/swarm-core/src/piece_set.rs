@@ -108,19 +108,22 @@ impl PieceSet {
         there
     }
 
-    /// The pieces that are in both sets, each once, from a place on that `start` names.
-    pub(crate) fn common_from<'a>(&'a self, other: &'a Self, start: u32) -> impl Iterator<Item = Piece> + 'a {
-        let count = self.words.len().min(other.words.len());
-        let first = start as usize % count.max(1);
+    /// The pieces in the set, each once, from a place on that `start` names.
+    pub(crate) fn iter_from(&self, start: u32) -> impl Iterator<Item = Piece> + '_ {
+        let count = self.words.len();
+        let mut index = start as usize % count.max(1);
         // Within a word too, the walk begins at a random bit.
         let turn = start.rotate_left(6) % 64;
-        (first..count).chain(0..first).flat_map(move |index| {
-            let mut word = (self.words[index] & other.words[index]).rotate_right(turn);
-            std::iter::from_fn(move || {
-                let bit = (word != 0).then(|| word.trailing_zeros())?;
-                word &= word - 1;
-                Some(index as u32 * 64 + (bit + turn) % 64)
-            })
+        let (mut word, mut words_left) = (0u64, count);
+        std::iter::from_fn(move || {
+            while word == 0 {
+                words_left = words_left.checked_sub(1)?;
+                index = if index + 1 < count { index + 1 } else { 0 };
+                word = self.words[index].rotate_right(turn);
+            }
+            let bit = word.trailing_zeros();
+            word &= word - 1;
+            Some(index as u32 * 64 + (bit + turn) % 64)
         })
     }
 

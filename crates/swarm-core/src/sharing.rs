@@ -8,9 +8,7 @@
 //! A fetch that never ends would hold its place for ever, so while several transfers want pieces
 //! each also has at most its share of the places, rounded up.
 
-use crate::TransferId;
 use crate::transfer::Transfer;
-use std::collections::BTreeMap;
 
 /// The stride of a transfer with priority 1; divisible by every small priority.
 const STRIDE: u64 = 5040;
@@ -61,23 +59,20 @@ impl Claim {
     }
 }
 
-/// The transfer that may ask for the next piece, if any may, and the smallest pass of the others.
-pub(crate) fn next(
-    transfers: &BTreeMap<TransferId, Transfer>,
-    fetches_max: usize,
-) -> Option<(TransferId, u64)> {
-    let wanting = || transfers.values().filter(|it| it.wants_pieces());
-    let in_flight: usize = wanting().map(|it| it.requests.len()).sum();
+/// Which of the transfers may ask for the next piece, if any may, and the smallest pass of the others.
+pub(crate) fn next(transfers: &[Transfer], fetches_max: usize) -> Option<(usize, u64)> {
+    let wanting = || transfers.iter().enumerate().filter(|(_, it)| it.wants_pieces());
+    let in_flight: usize = wanting().map(|(_, it)| it.requests.len()).sum();
     if in_flight >= fetches_max {
         return None;
     }
-    let active = || wanting().filter(|it| !it.claim.passed_over || !it.requests.is_empty());
-    let weights: usize = active().map(|it| usize::from(it.claim.weight)).sum();
-    let may_ask = |it: &&Transfer| {
+    let active = || wanting().filter(|(_, it)| !it.claim.passed_over || !it.requests.is_empty());
+    let weights: usize = active().map(|(_, it)| usize::from(it.claim.weight)).sum();
+    let may_ask = |(_, it): &(usize, &Transfer)| {
         let share = (fetches_max * usize::from(it.claim.weight)).div_ceil(weights);
         !it.claim.passed_over && it.requests.len() < share
     };
-    let next = active().filter(may_ask).min_by_key(|it| it.claim.pass)?;
-    let others = active().filter(|it| it.id != next.id && !it.claim.idle);
-    Some((next.id, others.map(|it| it.claim.pass).min().unwrap_or(0)))
+    let (next, _) = active().filter(may_ask).min_by_key(|(_, it)| it.claim.pass)?;
+    let others = active().filter(|(index, it)| *index != next && !it.claim.idle);
+    Some((next, others.map(|(_, it)| it.claim.pass).min().unwrap_or(0)))
 }

@@ -5,7 +5,7 @@
 use crate::first_pass::FirstPass;
 use crate::hearing::Announcements;
 use crate::neighbour::Neighbour;
-use crate::picker::Picker;
+use crate::picker::{PLACES_MAX, Picker};
 use crate::requests::{COPIES_MAX, Requests};
 use crate::sharing::Claim;
 use crate::store::Store;
@@ -30,7 +30,8 @@ pub(crate) struct Transfer {
     pub role: Role,
     /// Verified and on disk.
     pub held: PieceSet,
-    /// Sorted by peer; at most `Config::peers_max`, and never more than the picker can count.
+    /// Each at the place by which the picker knows it; at most `Config::peers_max`, and never more than the
+    /// picker can tell apart.
     pub neighbours: Vec<Neighbour>,
     /// Who they are, in the same order: close together, since it is searched all the time.
     peers: Vec<Peer>,
@@ -104,7 +105,7 @@ impl Transfer {
     }
 
     pub fn index_of(&self, peer: Peer) -> Option<usize> {
-        self.peers.binary_search(&peer).ok()
+        self.peers.iter().position(|&other| other == peer)
     }
 
     pub fn neighbour(&mut self, peer: Peer) -> Option<&mut Neighbour> {
@@ -114,17 +115,13 @@ impl Transfer {
 
     /// A neighbour is there. One beyond the limit, or one that is there already, changes nothing.
     pub fn join(&mut self, peer: Peer, role: Role, cx: &mut Context<'_>) {
-        let Err(index) = self.peers.binary_search(&peer) else {
-            return;
-        };
-        let peers_max = cx.config.peers_max.min(usize::from(u8::MAX));
-        if self.neighbours.len() >= peers_max || role == Role::Store || self.is_store(peer) {
+        let has_room = self.neighbours.len() < cx.config.peers_max.min(PLACES_MAX);
+        if !has_room || self.index_of(peer).is_some() || role == Role::Store || self.is_store(peer) {
             return;
         }
         self.announce(cx); // so that nothing that the greeting says is said again
-        self.neighbours
-            .insert(index, Neighbour::new(peer, role, self.held.pieces()));
-        self.peers.insert(index, peer);
+        self.neighbours.push(Neighbour::new(peer, role));
+        self.peers.push(peer);
         self.greet(peer, cx);
     }
 
@@ -135,9 +132,9 @@ impl Transfer {
             return Some(self.lose_store());
         }
         let index = self.index_of(peer)?;
-        let neighbour = self.neighbours.remove(index);
-        self.peers.remove(index);
-        neighbour.holds.iter().for_each(|piece| self.picker.lost(piece));
+        self.neighbours.swap_remove(index);
+        self.peers.swap_remove(index);
+        self.picker.left(index, self.neighbours.len());
         let in_flight = self.drop_requests_to(peer);
         if let Some(pass) = &mut self.first_pass {
             pass.left(peer);
@@ -213,9 +210,8 @@ impl Transfer {
             // A source that breaks off or falls silent is no better than one that refused twice.
             neighbour.failed(now, cx.rng);
         }
-        if let Some(until) = neighbour.resting_until {
-            self.wake_at(until, "a neighbour may be asked again");
-        }
+        let until = neighbour.resting_until;
+        self.wake_at(until, "a neighbour may be asked again");
     }
 
     /// A piece was wrong. The store is left alone for a while; says whether it was the store.
@@ -232,7 +228,7 @@ impl Transfer {
         let request = self.requests.remove(piece, peer)?;
         if let Some(neighbour) = self.neighbour(peer) {
             neighbour.in_flight -= 1;
-            neighbour.late -= usize::from(request.late);
+            neighbour.late -= u16::from(request.late);
         }
         Some(request)
     }
@@ -248,11 +244,9 @@ impl Transfer {
         let was_open = self.picker.is_open(piece);
         self.picker.set_open(piece, open);
         if open && !was_open {
-            let holders = self
-                .neighbours
-                .iter_mut()
-                .filter(|neighbour| neighbour.holds.contains(piece));
-            holders.for_each(|neighbour| neighbour.dry = false);
+            let holders = self.picker.holders(piece);
+            let neighbours = self.neighbours.iter_mut().enumerate();
+            neighbours.for_each(|(place, neighbour)| neighbour.dry &= holders >> place & 1 == 0);
         }
     }
 

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use swarm_core::{
-    Config, Input, Message, Miss, Node, Output, Peer, PieceSet, Role, Ticket, Time, TransferId,
+    Config, Input, Message, Miss, News, Node, Output, Peer, PieceSet, Role, Ticket, Time, TransferId,
 };
 
 const TRANSFERS: u32 = 3;
@@ -36,8 +36,8 @@ fn messages() -> impl Strategy<Value = Message> {
     let pieces = prop_oneof![30 => 0..PIECES, 1 => any::<u32>()];
     prop_oneof![
         1 => sets().prop_map(|pieces| Message::Have { pieces }),
-        4 => (proptest::collection::vec(pieces, 0..8), any::<u8>())
-            .prop_map(|(pieces, waiting)| Message::Gained { pieces, waiting }),
+        4 => (proptest::collection::vec(pieces, 0..8), any::<u32>(), any::<u8>())
+            .prop_map(|(pieces, held, waiting)| Message::Gained { pieces, held, waiting }),
     ]
 }
 
@@ -144,6 +144,7 @@ impl Witness {
             | Output::Announce {
                 transfer,
                 message: Message::Have { pieces },
+                ..
             } => {
                 assert!(
                     pieces.iter().all(|piece| holds(transfer, piece)),
@@ -158,6 +159,7 @@ impl Witness {
             | Output::Announce {
                 transfer,
                 message: Message::Gained { pieces, .. },
+                ..
             } => {
                 assert!(
                     pieces.iter().all(|&piece| holds(transfer, piece)),
@@ -210,6 +212,75 @@ fn play(seed: u64, inputs: &[(u64, Input)]) -> Vec<Output> {
     all
 }
 
+fn outputs_of(node: &mut Node) -> Vec<Output> {
+    std::iter::from_fn(|| node.poll_output()).collect()
+}
+
+/// Plays inputs to a node that is told everything at once, and to one that hears news as late as a driver may tell it.
+fn play_late_news(seed: u64, inputs: &[(u64, Input)]) {
+    let (mut prompt, mut late) = (Node::new(config(), seed), Node::new(config(), seed));
+    let mut unread = Vec::new();
+    let (mut now, mut tickets) = (Time(0), 0);
+    for (after_us, input) in inputs {
+        now.0 += after_us;
+        let mut input = input.clone();
+        if let Input::Requested { ticket, .. } = &mut input {
+            tickets += 1;
+            *ticket = Ticket(tickets);
+        }
+        let tell = |node: &mut Node, input: Input| {
+            node.handle(now, input);
+            outputs_of(node)
+        };
+        let said = tell(&mut prompt, input.clone());
+        match input {
+            Input::Message {
+                transfer,
+                peer,
+                message:
+                    Message::Gained {
+                        pieces,
+                        held,
+                        waiting,
+                    },
+            } if !late.acts_on_news() => {
+                assert_eq!(said, [], "it could not act on news");
+                unread.push((transfer, peer, pieces, held, waiting));
+                continue;
+            }
+            Input::Requested { .. } => {}
+            _ => {
+                for (transfer, peer, pieces, held, waiting) in unread.drain(..) {
+                    let (pieces, held, waiting) = (&*pieces, held, waiting);
+                    let news = News {
+                        peer,
+                        pieces,
+                        held,
+                        waiting,
+                    };
+                    late.hear_all(now, transfer, [news]);
+                    assert_eq!(outputs_of(&mut late), []);
+                }
+            }
+        }
+        assert_eq!(tell(&mut late, input), said);
+        if unread.is_empty() {
+            assert_eq!(late.poll_timeout(), prompt.poll_timeout());
+        }
+    }
+}
+
+/// Whether a node endures it from anybody.
+fn is_honest(input: &Input) -> bool {
+    match input {
+        Input::Message {
+            message: Message::Gained { pieces, .. },
+            ..
+        } => !pieces.is_empty() && pieces.iter().all(|&piece| piece < PIECES),
+        _ => true,
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
@@ -227,5 +298,13 @@ proptest! {
         inputs in proptest::collection::vec((0..800_000u64, inputs()), 1..60),
     ) {
         prop_assert_eq!(play(seed, &inputs), play(seed, &inputs));
+    }
+
+    #[test]
+    fn news_that_a_node_cannot_act_on_may_be_told_later(
+        seed in any::<u64>(),
+        inputs in proptest::collection::vec((0..800_000u64, inputs().prop_filter("honest", is_honest)), 1..120),
+    ) {
+        play_late_news(seed, &inputs);
     }
 }

@@ -30,31 +30,42 @@ proptest! {
 
     #[test]
     fn the_picker_always_picks_a_rarest_open_piece(
-        steps in proptest::collection::vec((0..4u8, 0..12u32), 1..300),
+        steps in proptest::collection::vec((0..8u8, 0..12u32, 0..5usize), 1..300),
         seed in any::<u64>(),
-        can_give in proptest::collection::btree_set(0..12u32, 0..12),
+        wanted in proptest::collection::btree_set(0..12u32, 0..12),
     ) {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut picker = Picker::new(12);
-        let (mut copies, mut open) = ([0u8; 12], BTreeSet::new());
-        for (step, piece) in steps {
-            let count = &mut copies[piece as usize];
+        // What each of five neighbours holds.
+        let mut held = vec![BTreeSet::new(); 5];
+        let mut open = BTreeSet::new();
+        for (step, piece, place) in steps {
             match step {
-                0 => { picker.gained(piece); *count += 1; }
-                1 => { picker.lost(piece); *count = count.saturating_sub(1); }
-                2 => { picker.set_open(piece, true); open.insert(piece); }
+                0..=3 => prop_assert_eq!(picker.gained(place, piece), held[place].insert(piece)),
+                4 => { picker.lost_all(place); held[place].clear(); }
+                5 => {
+                    picker.left(place, 4);
+                    held.swap_remove(place);
+                    held.push(BTreeSet::new()); // somebody new
+                }
+                6 => { picker.set_open(piece, true); open.insert(piece); }
                 _ => { picker.set_open(piece, false); open.remove(&piece); }
             }
+            let copies = |piece: u32| held.iter().filter(|held| held.contains(&piece)).count();
+            let may = |piece: &u32| held[place].contains(piece) && wanted.contains(piece);
+            let rarest = open.iter().copied().filter(may).map(copies).min();
+            let picked = picker.pick(&mut rng, place, |piece| wanted.contains(&piece));
+            prop_assert_eq!(picked.map(copies), rarest);
+            prop_assert!(picked.is_none_or(|piece| open.contains(&piece) && may(&piece)));
             prop_assert_eq!(picker.open_count(), open.len());
-            let may = |piece: &u32| copies[*piece as usize] > 0 && can_give.contains(piece);
-            let rarest = open.iter().copied().filter(may).map(|piece| copies[piece as usize]).min();
-            let mut holds = PieceSet::empty(12);
-            (0..12).filter(|&piece| copies[piece as usize] > 0).for_each(|piece| {
-                holds.insert(piece);
-            });
-            let picked = picker.pick(&mut rng, &holds, |piece| can_give.contains(&piece));
-            prop_assert_eq!(picked.map(|piece| copies[piece as usize]), rarest);
-            prop_assert!(picked.is_none_or(|piece| open.contains(&piece) && can_give.contains(&piece)));
+            prop_assert_eq!(picker.holds(place, piece), held[place].contains(&piece));
+            let unannounced = picker.pick_unannounced(&mut rng);
+            prop_assert_eq!(unannounced.map(copies), open.iter().any(|&piece| copies(piece) == 0).then_some(0));
+            let mut rarity = [0; 12];
+            (0..12).for_each(|piece| rarity[copies(piece)] += 1);
+            let counted = picker.rarity();
+            prop_assert_eq!(&rarity[..counted.len()], &counted);
+            prop_assert_eq!(counted.iter().sum::<u32>(), 12);
         }
     }
 }

@@ -104,6 +104,7 @@ pub fn control_examples() -> Vec<Vec<u8>> {
             artifact,
             Message::Gained {
                 pieces: vec![1, 300, 70_000],
+                held: 5,
                 waiting: 2,
             },
         ),

@@ -1,8 +1,9 @@
 //! How hosts come, meet, part and go.
 
+use super::mail::Inbox;
 use super::{NOTICE_US, World};
 use crate::event::{Event, FetchId};
-use crate::host::{Contact, Kind, TRANSFER};
+use crate::host::{Kind, TRANSFER};
 use crate::invariants::Violation;
 use rand::RngExt;
 use swarm_core::{Config, Input, Node, Peer, Time};
@@ -17,7 +18,7 @@ impl World<'_> {
         let returns = self.hosts[id as usize].life > 0;
         let starts_late = self.hosts[id as usize].fate.starts_at > Time(0);
         let host = &mut self.hosts[id as usize];
-        host.node = Some(Box::new(Node::new(Config::default(), seed)));
+        host.node = Some(Node::new(Config::default(), seed));
         let (have, kind) = (host.disk.clone(), host.fate.kind);
         self.tell(
             id,
@@ -58,11 +59,7 @@ impl World<'_> {
                     role,
                 },
             )?;
-            let host = &mut self.hosts[id as usize];
-            host.contacts.push(Contact {
-                peer,
-                greeted_at: host.announced.len() as u32,
-            });
+            self.hosts[id as usize].contacts.push(peer);
         }
         Ok(())
     }
@@ -71,10 +68,8 @@ impl World<'_> {
         if !self.hosts[id as usize].lives() || !self.hosts[id as usize].forget(peer) {
             return Ok(());
         }
-        let fetches = &self.fetches;
-        self.hosts[id as usize]
-            .fetching
-            .retain(|fetch| fetches.get(*fetch).is_none_or(|fetch| fetch.of != peer));
+        let fetching = &mut self.hosts[id as usize].fetching;
+        fetching.retain(|fetching| fetching.of != peer);
         self.end_uploads(id, peer);
         self.replace_neighbour(id);
         self.tell(
@@ -114,11 +109,11 @@ impl World<'_> {
         host.node = None;
         host.life += 1;
         host.wake_at = None;
-        host.inbox.clear();
         host.fetching.clear();
         host.serving.clear();
-        for contact in std::mem::take(&mut host.contacts) {
-            let (host, peer) = (contact.peer, id);
+        self.inboxes[id as usize] = Inbox::new();
+        for host in std::mem::take(&mut host.contacts) {
+            let peer = id;
             self.schedule
                 .add(self.in_us(NOTICE_US), Event::Part { host, peer });
         }
@@ -131,7 +126,7 @@ impl World<'_> {
             let across: Vec<u32> = self.hosts[id as usize]
                 .contacts
                 .iter()
-                .map(|contact| contact.peer)
+                .copied()
                 .filter(|&peer| !self.reachable(id, peer))
                 .collect();
             for peer in across {

@@ -2,12 +2,14 @@
 
 use super::World;
 use crate::event::Event;
-use crate::host::{Note, TRANSFER};
+use crate::host::TRANSFER;
 use crate::invariants::{self, Violation};
-use swarm_core::{Input, Message, Peer};
+use swarm_core::{Input, Message, News, Peer, Piece};
 
-/// So many announcements wait in an inbox at most.
+/// So many notes wait in an inbox at most.
 const INBOX_MAX: usize = 64;
+/// So many pieces fit a note, as many as small pieces are announced at once; a longer announcement makes several notes.
+const NOTE_PIECES: usize = 4;
 
 /// A message for one neighbour.
 #[derive(Debug)]
@@ -18,17 +20,46 @@ pub(super) struct Letter {
     message: Message,
 }
 
-/// An announcement to all neighbours: one record, whatever their number.
-#[derive(Debug, Clone, Copy)]
+/// An announcement, on its way to its readers, the near and the far.
+#[derive(Debug)]
 pub(super) struct Notice {
     from: u32,
     from_life: u32,
-    /// Where its pieces stand in the sender's `announced`.
-    begin: u32,
-    end: u32,
+    readers: Vec<Peer>,
+    pieces: Vec<Piece>,
+    held: u32,
     waiting: u8,
-    /// How many of its two arrivals, near and far, are still to come.
-    arrivals: u8,
+    /// Whether it has arrived at the near ones, or at the far.
+    arrived: bool,
+}
+
+/// An announcement, or a part of one, that a host's node has not read yet. Small, and without a pointer to
+/// elsewhere: most of the time of a large run goes into these.
+#[derive(Debug, Clone, Copy)]
+struct Note {
+    from: u32,
+    held: u32,
+    waiting: u8,
+    /// How many of `pieces` count.
+    count: u8,
+    pieces: [Piece; NOTE_PIECES],
+}
+
+/// What has arrived at a host and is not read yet.
+#[derive(Debug)]
+pub(super) struct Inbox {
+    /// Whether the node might act on news: see [`swarm_core::Node::acts_on_news`].
+    pub read_at_once: bool,
+    notes: Vec<Note>,
+}
+
+impl Inbox {
+    pub fn new() -> Self {
+        Self {
+            read_at_once: true,
+            notes: Vec::new(),
+        }
+    }
 }
 
 impl World<'_> {
@@ -50,23 +81,32 @@ impl World<'_> {
         Ok(())
     }
 
-    pub(super) fn announce(&mut self, from: u32, message: Message) -> Result<(), Violation> {
-        let host = &mut self.hosts[from as usize];
+    pub(super) fn announce(
+        &mut self,
+        from: u32,
+        readers: Vec<Peer>,
+        message: Message,
+    ) -> Result<(), Violation> {
+        let host = &self.hosts[from as usize];
         if host.fate.kind.is_honest() {
             invariants::message_is_true(from, &message, &host.disk)?;
         }
-        let Message::Gained { pieces, waiting } = message else {
+        let Message::Gained {
+            pieces,
+            held,
+            waiting,
+        } = message
+        else {
             return Ok(());
         };
-        let begin = host.announced.len() as u32;
-        host.announced.extend(&pieces);
         let notice = self.notices.add(Notice {
             from,
             from_life: host.life,
-            begin,
-            end: begin + pieces.len() as u32,
+            readers,
+            pieces,
+            held,
             waiting,
-            arrivals: 2,
+            arrived: false,
         });
         for (across, latency) in [
             (false, self.case.latency_in_zone_us),
@@ -106,84 +146,70 @@ impl World<'_> {
 
     /// An announcement arrives at the near or the far neighbours.
     pub(super) fn notice_arrives(&mut self, id: crate::slab::Id, across: bool) -> Result<(), Violation> {
-        let Some(notice) = self.notices.get_mut(id) else {
+        // It is not there while it is read, which may make more of them.
+        let Some(mut notice) = self.notices.take(id) else {
             return Ok(());
         };
-        notice.arrivals -= 1;
-        let Notice {
-            from,
-            from_life,
-            begin,
-            end,
-            waiting,
-            arrivals,
-        } = *notice;
-        if arrivals == 0 {
-            self.notices.remove(id);
-        }
-        let sender = &self.hosts[from as usize];
-        if sender.life != from_life {
-            return Ok(());
-        }
-        let zone = sender.zone;
-        for place in 0..sender.contacts.len() {
-            // Reading may make a host ban the sender, which shortens the list.
-            let Some(&contact) = self.hosts[from as usize].contacts.get(place) else {
-                break;
-            };
-            let begin = begin.max(contact.greeted_at);
-            let far = self.hosts[contact.peer as usize].zone != zone;
-            if far != across || begin >= end || !self.reachable(from, contact.peer) {
-                continue;
+        if self.hosts[notice.from as usize].life == notice.from_life {
+            let zone = self.hosts[notice.from as usize].zone;
+            for &Peer(reader) in &notice.readers {
+                let far = reader % self.case.zones != zone;
+                if far == across && (self.zone_cut.is_none() || self.reachable(notice.from, reader)) {
+                    self.post(&notice, reader)?;
+                }
             }
-            self.tally.messages += 1;
-            let note = Note {
-                at: self.now,
-                from,
-                begin,
-                end,
-                waiting,
-            };
-            self.deliver_note(contact.peer, note)?;
+        }
+        if std::mem::replace(&mut notice.arrived, true) {
+            self.notices.remove(id);
+        } else {
+            self.notices.put_back(id, notice);
         }
         Ok(())
     }
 
-    /// A node that can't act on news reads them before whatever happens to it next.
-    fn deliver_note(&mut self, to: u32, note: Note) -> Result<(), Violation> {
-        let host = &mut self.hosts[to as usize];
-        let Some(node) = &host.node else { return Ok(()) };
-        let acts = node.acts_on_news();
-        host.inbox.push(note);
-        if acts || host.inbox.len() >= INBOX_MAX {
-            self.read_inbox(to)?;
+    fn post(&mut self, notice: &Notice, reader: u32) -> Result<(), Violation> {
+        self.tally.messages += 1;
+        let inbox = &mut self.inboxes[reader as usize];
+        for part in notice.pieces.chunks(NOTE_PIECES) {
+            let mut pieces = [0; NOTE_PIECES];
+            pieces[..part.len()].copy_from_slice(part);
+            inbox.notes.push(Note {
+                from: notice.from,
+                held: notice.held,
+                waiting: notice.waiting,
+                count: part.len() as u8,
+                pieces,
+            });
+        }
+        // A node that can't act on news reads them before whatever happens to it next.
+        if inbox.read_at_once || inbox.notes.len() >= INBOX_MAX {
+            self.read_inbox(reader)?;
         }
         Ok(())
     }
 
     pub(super) fn read_inbox(&mut self, id: u32) -> Result<(), Violation> {
-        if self.hosts[id as usize].inbox.is_empty() {
-            return Ok(());
-        }
-        let mut inbox = std::mem::take(&mut self.hosts[id as usize].inbox);
-        for note in &inbox {
-            let news = &self.hosts[note.from as usize].announced[note.begin as usize..note.end as usize];
-            let message = Message::Gained {
-                pieces: news.to_vec(),
-                waiting: note.waiting,
-            };
-            let input = Input::Message {
-                transfer: TRANSFER,
-                peer: Peer(note.from),
-                message,
-            };
-            let clock = self.clock(id, note.at);
-            if let Some(node) = self.hosts[id as usize].node.as_mut() {
-                node.handle(clock, input);
-            }
-        }
-        inbox.clear();
-        self.hosts[id as usize].inbox = inbox; // keeps its memory
+        self.take_in_notes(id);
         self.perform_all(id)
+    }
+
+    /// Hands a node what has arrived. What it says to that, if
+    /// anything, is still to be done.
+    pub(super) fn take_in_notes(&mut self, id: u32) {
+        if self.inboxes[id as usize].notes.is_empty() {
+            return;
+        }
+        let clock = self.clock(id, self.now);
+        let notes = &mut self.inboxes[id as usize].notes;
+        if let Some(node) = &mut self.hosts[id as usize].node {
+            let news = notes.iter().map(|note| News {
+                peer: Peer(note.from),
+                pieces: &note.pieces[..usize::from(note.count)],
+                held: note.held,
+                waiting: note.waiting,
+            });
+            node.hear_all(clock, TRANSFER, news);
+        }
+        notes.clear();
     }
 }

@@ -2,7 +2,7 @@
 
 use super::World;
 use crate::event::{Event, FetchId};
-use crate::host::{Fetch, Kind, TRANSFER};
+use crate::host::{Fetch, Fetching, Kind, TRANSFER};
 use crate::invariants::{self, Violation};
 use crate::line::{self, Line};
 use rand::RngExt;
@@ -14,7 +14,7 @@ const SILENCE_US: u64 = 10_000_000;
 impl World<'_> {
     pub(super) fn fetch(&mut self, by: u32, of: u32, piece: Piece) -> Result<(), Violation> {
         let is_store = of == self.store_id();
-        invariants::fetch_makes_sense(by, &self.hosts[by as usize], (of, is_store), piece, &self.fetches)?;
+        invariants::fetch_makes_sense(by, &self.hosts[by as usize], (of, is_store), piece)?;
         let fetch = Fetch {
             piece,
             by,
@@ -24,7 +24,7 @@ impl World<'_> {
             answered: false,
         };
         let id = self.fetches.add(fetch);
-        self.hosts[by as usize].fetching.push(id);
+        self.hosts[by as usize].fetching.push(Fetching { id, piece, of });
         if is_store {
             self.fetch_of_store(id, fetch);
             return Ok(());
@@ -65,14 +65,9 @@ impl World<'_> {
 
     pub(super) fn abandon(&mut self, by: u32, of: u32, piece: Piece) {
         let fetching = &mut self.hosts[by as usize].fetching;
-        let fetches = &self.fetches;
-        let is_meant = |id: &FetchId| {
-            fetches
-                .get(*id)
-                .is_some_and(|it| it.of == of && it.piece == piece)
-        };
+        let is_meant = |it: &Fetching| it.of == of && it.piece == piece;
         if let Some(index) = fetching.iter().position(is_meant) {
-            let id = fetching.swap_remove(index);
+            let id = fetching.swap_remove(index).id;
             let at = self.in_us(self.latency_us(by, of));
             self.schedule.add(at, Event::Cancel(id));
         }
@@ -144,7 +139,7 @@ impl World<'_> {
     fn end_fetching(&mut self, id: FetchId) -> Option<Fetch> {
         let fetch = self.fetches.remove(id)?;
         let host = &mut self.hosts[fetch.by as usize];
-        let place = host.fetching.iter().position(|fetching| *fetching == id)?;
+        let place = host.fetching.iter().position(|fetching| fetching.id == id)?;
         host.fetching.swap_remove(place);
         (host.life == fetch.by_life).then_some(fetch)
     }

@@ -11,7 +11,7 @@ impl World<'_> {
     pub(super) fn perform(&mut self, id: u32, output: Output) -> Result<(), Violation> {
         match output {
             Output::Send { peer, message, .. } => self.send(id, peer.0, message),
-            Output::Announce { message, .. } => self.announce(id, message),
+            Output::Announce { peers, message, .. } => self.announce(id, peers, message),
             Output::Fetch { peer, piece, .. } => self.fetch(id, peer.0, piece),
             Output::Abandon { peer, piece, .. } => {
                 self.abandon(id, peer.0, piece);

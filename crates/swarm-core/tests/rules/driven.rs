@@ -43,9 +43,13 @@ impl Driven {
         let mut outputs = Vec::new();
         while let Some(output) = self.node.poll_output() {
             match output {
-                // What all are told, each is told.
-                Output::Announce { transfer, message } => {
-                    outputs.extend(self.node.neighbours(transfer).map(|peer| Output::Send {
+                // What several are told, each is told.
+                Output::Announce {
+                    transfer,
+                    peers,
+                    message,
+                } => {
+                    outputs.extend(peers.into_iter().map(|peer| Output::Send {
                         transfer,
                         peer,
                         message: message.clone(),

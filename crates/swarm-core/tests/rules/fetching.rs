@@ -8,26 +8,50 @@ use swarm_core::{Config, Input, Node, Output, PieceSet, Role, Time};
 fn a_piece_is_announced_only_once_it_is_on_disk() {
     let mut host = Driven::host(2);
     assert!(gained(&host.join(1, 2, &[0])).is_empty());
-    assert_eq!(gained(&host.stored(0, 1)), [(1, vec![0])]);
+    assert!(gained(&host.join(2, 2, &[])).is_empty());
+    assert_eq!(gained(&host.stored(0, 1)), [(2, vec![0])]);
+}
+
+#[test]
+fn who_has_a_piece_is_told_of_it_now_and_then_only() {
+    let pieces = 30;
+    let mut host = Driven::host(pieces);
+    host.join(1, pieces, &(0..pieces).collect::<Vec<_>>());
+    host.join(2, pieces, &[]);
+    let mut told = [0, 0];
+    for piece in 0..pieces {
+        host.wait(1);
+        for (peer, news) in gained(&host.stored(piece, 1)) {
+            assert_eq!(news, [piece]);
+            told[peer as usize - 1] += 1;
+        }
+    }
+    assert_eq!(
+        told,
+        [pieces / 3, pieces],
+        "two of three are of no use to who has them all"
+    );
 }
 
 #[test]
 fn announcements_that_come_close_together_share_a_message() {
     let mut host = Driven::host(4);
     host.join(1, 4, &[0, 1, 2]);
-    assert_eq!(gained(&host.stored(0, 1)), [(1, vec![0])]);
+    host.join(2, 4, &[]);
+    assert_eq!(gained(&host.stored(0, 1)), [(2, vec![0])]);
     assert!(gained(&host.stored(1, 1)).is_empty());
     assert!(gained(&host.stored(2, 1)).is_empty());
-    assert_eq!(gained(&host.wait(1)), [(1, vec![1, 2])]);
+    assert_eq!(gained(&host.wait(1)), [(2, vec![1, 2])]);
 }
 
 #[test]
 fn a_handful_of_small_pieces_is_announced_without_waiting() {
     let mut host = Driven::host(10);
     host.join(1, 10, &[0, 1, 2, 3, 4, 5]);
-    assert_eq!(gained(&host.stored(0, 1)), [(1, vec![0])]);
+    host.join(2, 10, &[]);
+    assert_eq!(gained(&host.stored(0, 1)), [(2, vec![0])]);
     let more: Vec<_> = (1..=4).flat_map(|piece| gained(&host.stored(piece, 1))).collect();
-    assert_eq!(more, [(1, vec![1, 2, 3, 4])]);
+    assert_eq!(more, [(2, vec![1, 2, 3, 4])]);
 }
 
 #[test]

@@ -70,6 +70,7 @@ fn a_seed_offers_every_piece_once_before_any_twice() {
                 peer,
                 Message::Gained {
                     pieces: vec![piece],
+                    held: 1,
                     waiting: 0,
                 },
             )));

@@ -34,6 +34,7 @@ fn a_peer_that_speaks_of_another_artifact_is_banned() {
         (
             Message::Gained {
                 pieces: vec![3, 10],
+                held: 2,
                 waiting: 0,
             },
             BanReason::OutOfRange { piece: 10 },
@@ -41,6 +42,7 @@ fn a_peer_that_speaks_of_another_artifact_is_banned() {
         (
             Message::Gained {
                 pieces: vec![1; 4000],
+                held: 1,
                 waiting: 0,
             },
             BanReason::Flood,
@@ -48,6 +50,7 @@ fn a_peer_that_speaks_of_another_artifact_is_banned() {
         (
             Message::Gained {
                 pieces: vec![1; 5000],
+                held: 1,
                 waiting: 0,
             },
             BanReason::Flood,

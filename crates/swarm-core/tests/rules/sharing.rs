@@ -144,6 +144,7 @@ fn rarity_counts_the_copies_among_the_neighbours() {
 fn a_clock_that_jumps_stops_nothing() {
     let mut host = Driven::host(4);
     host.join(1, 4, &[0, 1, 2, 3]);
+    host.join(2, 4, &[]);
     host.now.0 += 3_600_000_000;
     host.stored(0, 1);
     host.now.0 = 5;

@@ -297,9 +297,12 @@ impl Swarm {
                     peer,
                     message,
                 } => self.send_about(transfer, peer, message),
-                Output::Announce { transfer, message } => {
-                    let neighbours: Vec<_> = self.rules.neighbours(transfer).collect();
-                    for peer in neighbours {
+                Output::Announce {
+                    transfer,
+                    peers,
+                    message,
+                } => {
+                    for peer in peers {
                         self.send_about(transfer, peer, message.clone());
                     }
                 }

@@ -100,6 +100,7 @@ mod tests {
             },
             Message::Gained {
                 pieces: vec![PIECES_MAX; GAINED_MAX],
+                held: PIECES_MAX,
                 waiting: u8::MAX,
             },
         ];
@@ -117,6 +118,7 @@ mod tests {
                     ARTIFACT,
                     Message::Gained {
                         pieces: vec![n; GAINED_MAX],
+                        held: n,
                         waiting: u8::MAX,
                     },
                 )
