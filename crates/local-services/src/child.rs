@@ -98,6 +98,26 @@ impl Child {
         self.process.wait().await
     }
 
+    /// An error that quotes its log once the child has ended, however it did.
+    pub fn still_runs(&mut self) -> Result<(), Error> {
+        match self.process.try_wait()? {
+            None => Ok(()),
+            Some(status) => Err(Error::Ended {
+                program: self.program.clone(),
+                status: status.to_string(),
+                log: self.log.clone(),
+                tail: self.tail(),
+            }),
+        }
+    }
+
+    /// The last lines of what it said.
+    pub fn tail(&self) -> String {
+        let text = fs_err::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n")
+    }
+
     /// Asks `ready` every few milliseconds until it says yes; an error when the child ends first or
     /// `limit` passes.
     pub async fn wait_until<F, R>(&mut self, limit: Duration, mut ready: F) -> Result<(), Error>
@@ -107,14 +127,7 @@ impl Child {
     {
         let deadline = tokio::time::Instant::now() + limit;
         loop {
-            if let Some(status) = self.process.try_wait()? {
-                return Err(Error::Ended {
-                    program: self.program.clone(),
-                    status: status.to_string(),
-                    log: self.log.clone(),
-                    tail: tail_of(&self.log),
-                });
-            }
+            self.still_runs()?;
             if ready().await {
                 return Ok(());
             }
@@ -123,6 +136,7 @@ impl Child {
                     program: self.program.clone(),
                     seconds: limit.as_secs(),
                     log: self.log.clone(),
+                    tail: self.tail(),
                 });
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -139,19 +153,18 @@ impl Child {
         }
     }
 
+    /// Kills the child and waits until it is gone.
+    pub async fn kill(mut self) -> Result<(), Error> {
+        Ok(self.process.kill().await?)
+    }
+
     /// Asks the child to end with `signal`, waits at most `grace`, then kills it.
     pub async fn stop(mut self, signal: Signal, grace: Duration) -> Result<(), Error> {
         self.signal(signal);
         if tokio::time::timeout(grace, self.process.wait()).await.is_err() {
             tracing::warn!(program = self.program, "did not stop in time and is killed");
-            self.process.kill().await?;
+            return self.kill().await;
         }
         Ok(())
     }
-}
-
-fn tail_of(log: &Path) -> String {
-    let text = fs_err::read_to_string(log).unwrap_or_default();
-    let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n")
 }

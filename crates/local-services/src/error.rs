@@ -22,8 +22,8 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
-    /// The program ended before it was ready.
-    #[error("{program} ended before it was ready ({status}); the end of {log} says:\n{tail}")]
+    /// The program ended while it was needed.
+    #[error("{program} ended by itself ({status}); the end of {log} says:\n{tail}")]
     Ended {
         /// Which program.
         program: String,
@@ -35,7 +35,7 @@ pub enum Error {
         tail: String,
     },
     /// The program did not become ready in time.
-    #[error("{program} was not ready after {seconds} s; see {log}")]
+    #[error("{program} was not ready after {seconds} s; the end of {log} says:\n{tail}")]
     NotReady {
         /// Which program.
         program: String,
@@ -43,6 +43,8 @@ pub enum Error {
         seconds: u64,
         /// Its log file.
         log: PathBuf,
+        /// The log's last lines.
+        tail: String,
     },
     /// A file or folder could not be read or written.
     #[error("failed to prepare a local server's folder")]
