@@ -17,19 +17,23 @@ pub(crate) fn program() -> Option<PathBuf> {
 }
 
 fn arguments(node: &Node, torrent: &Path, folder: &Path) -> anyhow::Result<Vec<OsString>> {
-    let port = free_port()?.to_string();
-    let api = format!("{}:{}", node.address, free_port()?);
+    let (address, port) = (node.address.to_string(), free_port()?.to_string());
+    // Without a port to announce, rqbit tells trackers of port 4240 if it listens on loopback only.
     let fixed = [
         "--disable-dht",
         "--disable-lsd",
         "--disable-upnp-port-forward",
-        "--http-api-listen-addr",
-        &api,
+        "--ipv4-only",
+        "--listen-ip",
+        &address,
         "--listen-port",
+        &port,
+        "--announce-port",
         &port,
         "--tracker-refresh-interval",
         "1s",
         "download",
+        "--disable-http-api",
         "--overwrite",
         "--output-folder",
     ];
