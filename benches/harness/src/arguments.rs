@@ -1,17 +1,7 @@
-//! How every bench is started: `bench-NAME [--quick] [--runs N] [CASE…]`.
+//! What a bench is asked for: `bench-NAME [--quick] [--runs N] [CASE…]`.
 
 use anyhow::bail;
 use clap::Parser;
-use std::process::ExitCode;
-
-/// One case of a bench.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Case<'a> {
-    /// What it is called on the command line and in the output.
-    pub name: &'a str,
-    /// What it measures, for `--list`.
-    pub about: &'a str,
-}
 
 /// What a bench was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +10,8 @@ pub struct Plan {
     pub bench: &'static str,
     /// The cases to run, in the order of the bench's list.
     pub cases: Vec<&'static str>,
+    /// Whether the command line names cases; else they are all that there are.
+    pub named: bool,
     /// Whether the smaller form is asked for, which ends within a minute.
     pub quick: bool,
     /// How often each side of a comparison runs, where the command line says so.
@@ -34,7 +26,7 @@ impl Plan {
 }
 
 #[derive(Debug, Parser)]
-struct Arguments {
+pub(crate) struct Arguments {
     /// The cases to run; all of them when none is named.
     cases: Vec<String>,
     /// Runs a smaller form that ends within a minute.
@@ -45,42 +37,17 @@ struct Arguments {
     runs: Option<u16>,
 }
 
-/// The whole `main` of a bench: reads the arguments, says on which machine it runs, and measures. `cases` is the text
-/// of the bench's file of that name.
-pub fn run(
-    bench: &'static str,
-    cases: &'static str,
-    measure: impl FnOnce(&Plan) -> anyhow::Result<()>,
-) -> ExitCode {
-    let plan = match plan(bench, cases, Arguments::parse()) {
-        Ok(plan) => plan,
-        Err(error) => {
-            eprintln!("error: {error}");
-            return ExitCode::from(2);
-        }
-    };
-    eprintln!("{bench} on {}", crate::machine());
-    match measure(&plan) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+/// The names in a file of cases: `NAME  what it measures`, one a line.
+fn listed(cases: &'static str) -> impl Iterator<Item = &'static str> {
+    cases.lines().filter_map(|line| line.split_whitespace().next())
 }
 
-/// Reads a file of cases: `NAME  what it measures`, one a line.
-fn listed(cases: &'static str) -> impl Iterator<Item = Case<'static>> {
-    let lines = cases.lines().filter(|line| !line.trim().is_empty());
-    lines.map(|line| {
-        let (name, about) = line.split_once(' ').unwrap_or((line, ""));
-        let about = about.trim();
-        Case { name, about }
-    })
-}
-
-fn plan(bench: &'static str, cases: &'static str, arguments: Arguments) -> anyhow::Result<Plan> {
-    let names: Vec<&str> = listed(cases).map(|case| case.name).collect();
+/// What the arguments ask of a bench; `cases` is the text of its file of that name.
+///
+/// # Errors
+/// When it has no such case.
+pub(crate) fn plan(bench: &'static str, cases: &'static str, arguments: Arguments) -> anyhow::Result<Plan> {
+    let names: Vec<&str> = listed(cases).collect();
     if let Some(unknown) = arguments
         .cases
         .iter()
@@ -95,6 +62,7 @@ fn plan(bench: &'static str, cases: &'static str, arguments: Arguments) -> anyho
     Ok(Plan {
         bench,
         cases: names.into_iter().filter(asked).collect(),
+        named: !arguments.cases.is_empty(),
         quick: arguments.quick,
         runs: arguments.runs.map(usize::from),
     })

@@ -4,14 +4,14 @@ use std::fs;
 
 /// The machine's processor time at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Busy {
+pub(crate) struct Busy {
     idle: u64,
     all: u64,
 }
 
 impl Busy {
     /// Now; all zero where `/proc/stat` can't be read.
-    pub fn now() -> Self {
+    pub(crate) fn now() -> Self {
         let text = fs::read_to_string("/proc/stat").unwrap_or_default();
         Self::read(text.lines().next().unwrap_or_default())
     }
@@ -31,7 +31,7 @@ impl Busy {
     }
 
     /// The part of all processors' time since `earlier` in which they worked, 0 to 1.
-    pub fn since(self, earlier: Self) -> f64 {
+    pub(crate) fn since(self, earlier: Self) -> f64 {
         let all = self.all.saturating_sub(earlier.all).max(1) as f64;
         let idle = self.idle.saturating_sub(earlier.idle) as f64;
         (1.0 - idle / all).clamp(0.0, 1.0)

@@ -26,6 +26,9 @@ pub struct Line {
     ratio: Option<f64>,
     runs: usize,
     note: String,
+    /// Why there is no figure, or no more runs; then `metric` is `error`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
 }
 
 impl Line {
@@ -42,6 +45,16 @@ impl Line {
             ratio: None,
             runs,
             note: crate::machine(),
+            error: None,
+        }
+    }
+
+    /// That a side, or without one the whole case, could not be measured, and why. Its value is null.
+    pub fn failed(bench: &str, case: &str, side: Option<&str>, error: &str) -> Self {
+        Self {
+            baseline: side.map(str::to_owned),
+            error: Some(error.to_owned()),
+            ..Self::new(bench, case, "error", (f64::NAN, ""), 0)
         }
     }
 
@@ -92,6 +105,10 @@ impl std::fmt::Display for Line {
             value,
             ..
         } = self;
+        if let Some(error) = &self.error {
+            let side = self.baseline.as_deref().unwrap_or("all");
+            return write!(formatter, "  {case:<14} {side} could not be measured: {error}");
+        }
         write!(formatter, "  {case:<14} {metric:<22} {value:>10.3} {unit:<8}")?;
         if let (Some(baseline), Some(baseline_value), Some(ratio)) =
             (&self.baseline, self.baseline_value, self.ratio)
@@ -137,5 +154,13 @@ mod tests {
         ];
         assert_eq!(fields, promised);
         assert!(object["note"].as_str().unwrap().ends_with("; a note"));
+    }
+
+    #[test]
+    fn a_failure_is_an_object_of_its_own_without_a_value() {
+        let object = serde_json::to_value(Line::failed("b", "c", Some("other"), "too slow")).unwrap();
+        assert_eq!(object["error"], "too slow");
+        assert_eq!(object["baseline"], "other");
+        assert!(object["value"].is_null() && object["ratio"].is_null());
     }
 }

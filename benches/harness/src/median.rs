@@ -1,4 +1,4 @@
-//! Figures of several runs, and runs of several sides.
+//! Figures of several runs.
 
 /// The median; the mean of the middle two where their number is even. Not a number when there is none.
 pub fn median(values: &[f64]) -> f64 {
@@ -29,25 +29,6 @@ fn sorted(values: &[f64]) -> Vec<f64> {
     sorted
 }
 
-/// Runs every side once, then every side again, `runs` times in all, so that whatever the machine does meanwhile meets
-/// all sides alike. The results are by side, in the order of the runs.
-///
-/// # Errors
-/// The first error of a side.
-pub fn in_turn<S, T>(
-    sides: &[S],
-    runs: usize,
-    mut measure: impl FnMut(&S) -> anyhow::Result<T>,
-) -> anyhow::Result<Vec<Vec<T>>> {
-    let mut results: Vec<Vec<T>> = sides.iter().map(|_| Vec::with_capacity(runs)).collect();
-    for _ in 0..runs {
-        for (side, of_side) in sides.iter().zip(&mut results) {
-            of_side.push(measure(side)?);
-        }
-    }
-    Ok(results)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,16 +43,5 @@ mod tests {
             assert_eq!(percentile(&values, part), expected);
         }
         assert!(percentile(&[], 0.5).is_nan());
-    }
-
-    #[test]
-    fn sides_run_in_turn_and_results_stay_with_their_side() {
-        let mut order = Vec::new();
-        let results = in_turn(&["a", "b"], 2, |side| {
-            order.push(*side);
-            Ok(order.len())
-        });
-        assert_eq!(results.unwrap(), [[1, 3], [2, 4]]);
-        assert_eq!(order, ["a", "b", "a", "b"]);
     }
 }

@@ -1,6 +1,6 @@
 //! aria2.
 
-use crate::session::{Start, Whole, ready};
+use crate::session::{Start, Whole};
 use crate::{Session, Setting};
 use bench_network::Node;
 use local_services::free_port;
@@ -49,13 +49,12 @@ fn arguments(setting: Setting<'_>, node: &Node, folder: &Path) -> anyhow::Result
 }
 
 pub(crate) async fn prepare(setting: Setting<'_>) -> anyhow::Result<Session> {
-    let content = setting.content.parent().unwrap_or(Path::new("/"));
-    let mut of_seed = arguments(setting, setting.seed, content)?;
+    let mut of_seed = arguments(setting, setting.seed, setting.content_folder())?;
     // The content was just described: hashing it again proves nothing.
     of_seed.extend(["--bt-seed-unverified=true".into(), setting.torrent.into()]);
     let log = setting.log_of(setting.seed);
-    let seed = setting.seed.start(Path::new(PROGRAM), of_seed, &log)?;
-    ready("aria2's seed", &log, || setting.tracker.peers() > 0).await?;
+    let mut seed = setting.seed.start(Path::new(PROGRAM), of_seed, &log)?;
+    setting.announced(&mut seed).await?;
 
     let (mut starts, mut whole) = (Vec::new(), Vec::new());
     for node in setting.hosts {

@@ -1,6 +1,6 @@
 //! nginx, and one curl a host.
 
-use crate::session::{Start, Whole, ready};
+use crate::session::{SEED_LIMIT, Start, Whole};
 use crate::{Session, Setting};
 use bench_network::Node;
 use local_services::{Child, free_port};
@@ -10,77 +10,66 @@ use std::path::Path;
 
 const NGINX: &str = "/usr/sbin/nginx";
 const CURL: &str = "/usr/bin/curl";
+/// What curl says at its end, and what it said if it has everything.
+const AT_THE_END: &str = "curl ends with %{exitcode}\\n";
+const WHOLE: &str = "curl ends with 0\n";
 
 pub(crate) fn is_installed() -> bool {
     [NGINX, CURL].iter().all(|program| Path::new(program).exists())
 }
 
-/// An nginx that serves one folder of the seed's.
-#[derive(Debug)]
-pub struct Server {
-    pub(crate) child: Child,
-    address: SocketAddr,
-}
-
-impl Server {
-    /// Serves the files in `root`; its own files lie in `folder`.
-    ///
-    /// # Errors
-    /// When it does not start.
-    pub async fn start(seed: &Node, root: &Path, folder: &Path) -> anyhow::Result<Self> {
-        let address = SocketAddr::new(seed.address.into(), free_port()?);
-        let (config, log) = (folder.join("nginx.conf"), folder.join("nginx.log"));
-        let text = format!(
-            "daemon off; user root; worker_processes 1; error_log stderr; pid {}/nginx.pid;\n\
-             events {{}}\n\
-             http {{ access_log off; sendfile on; server {{ listen {address}; root {}; }} }}\n",
-            folder.display(),
-            root.display()
-        );
-        fs_err::write(&config, text)?;
-        let arguments = [
-            "-p".as_ref(),
-            folder.as_os_str(),
-            "-c".as_ref(),
-            config.as_os_str(),
-        ];
-        let child = seed.start(Path::new(NGINX), arguments, &log)?;
-        ready("nginx", &log, || TcpStream::connect(address).is_ok()).await?;
-        Ok(Self { child, address })
-    }
-
-    /// What a host asks to get a file of the folder.
-    pub fn url(&self, file: &Path) -> String {
-        let name = file.file_name().unwrap_or_default().to_string_lossy();
-        format!("http://{}/{name}", self.address)
-    }
+/// Starts an nginx of one process that serves the files in `root`; its own files lie in `folder`.
+async fn serve(seed: &Node, root: &Path, folder: &Path) -> anyhow::Result<(Child, SocketAddr)> {
+    let address = SocketAddr::new(seed.address.into(), free_port()?);
+    let (config, log) = (folder.join("nginx.conf"), folder.join("nginx.log"));
+    let text = format!(
+        "daemon off; master_process off; user root; error_log stderr; pid {}/nginx.pid;\n\
+         events {{}}\n\
+         http {{ access_log off; sendfile on; server {{ listen {address}; root {}; }} }}\n",
+        folder.display(),
+        root.display()
+    );
+    fs_err::write(&config, text)?;
+    let arguments = [
+        "-p".as_ref(),
+        folder.as_os_str(),
+        "-c".as_ref(),
+        config.as_os_str(),
+    ];
+    let mut nginx = seed.start(Path::new(NGINX), arguments, &log)?;
+    let listens = || async { TcpStream::connect(address).is_ok() };
+    nginx.wait_until(SEED_LIMIT, listens).await?;
+    Ok((nginx, address))
 }
 
 pub(crate) async fn prepare(setting: Setting<'_>) -> anyhow::Result<Session> {
-    let content = setting.content.parent().unwrap_or(Path::new("/"));
-    let server = Server::start(setting.seed, content, setting.folder).await?;
+    let (seed, address) = serve(setting.seed, setting.content_folder(), setting.folder).await?;
+    let name = setting.content.file_name().unwrap_or_default().to_string_lossy();
+    let url = format!("http://{address}/{name}");
     let (mut starts, mut whole) = (Vec::new(), Vec::new());
     for node in setting.hosts {
         let copy = setting.folder_of(node)?.join("copy");
-        let fetch = r#""$0" --silent --show-error --fail --output "$1" "$2" && : > "$3""#;
-        let arguments: Vec<OsString> = vec![
-            "-c".into(),
-            fetch.into(),
-            CURL.into(),
+        let arguments: [OsString; 8] = [
+            "--silent".into(),
+            "--show-error".into(),
+            "--fail".into(),
+            "--write-out".into(),
+            AT_THE_END.into(),
+            "--output".into(),
             copy.into(),
-            server.url(setting.content).into(),
-            setting.mark_of(node).into(),
+            (&url).into(),
         ];
+        let log = setting.log_of(node);
         starts.push(Start::Process {
             node: node.clone(),
-            program: "/bin/sh".into(),
-            arguments,
-            log: setting.log_of(node),
+            program: CURL.into(),
+            arguments: arguments.into(),
+            log: log.clone(),
         });
-        whole.push(Whole::File(setting.mark_of(node)));
+        whole.push(Whole::Said { log, words: WHOLE });
     }
     Ok(Session {
-        seed: server.child,
+        seed,
         hosts: Vec::new(),
         starts,
         whole,

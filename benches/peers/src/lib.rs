@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | [`Program::Libtorrent`] | libtorrent-rasterbar, by its Python binding | over TCP, no search for peers but the tracker |
 //! | [`Program::Aria2`] | aria2c | the same, and it goes on giving (`--seed-ratio=0`) |
-//! | [`Program::Rqbit`] | rqbit, where it is installed | the same |
+//! | [`Program::Rqbit`] | rqbit, which fetches pieces in the order of the file | the same |
 //! | [`Program::Http`] | nginx and one curl a host | `sendfile`, one worker |
 //!
 //! Those that speak BitTorrent find each other by a [`Tracker`] of ours, which tells everybody of everybody at once: a
@@ -17,9 +17,7 @@ mod rqbit;
 mod session;
 mod tracker;
 
-pub use http::Server;
-pub use libtorrent::make_torrent;
-pub use session::{Session, Setting};
+pub use session::{Race, Session, Setting};
 pub use tracker::Tracker;
 
 /// Another program.
@@ -50,7 +48,7 @@ impl Program {
     }
 
     /// Whether it can run here; `scripts/bench` installs all that Debian has.
-    pub fn is_installed(self) -> bool {
+    fn is_installed(self) -> bool {
         match self {
             Self::Libtorrent => libtorrent::is_installed(),
             Self::Aria2 => std::path::Path::new(aria2::PROGRAM).exists(),
@@ -59,12 +57,16 @@ impl Program {
         }
     }
 
-    /// Starts its seed, and whatever lets its hosts begin at one word: [`Session::go`].
+    /// Starts its seed, and whatever lets its hosts begin at one word: [`Session::race`].
     ///
     /// # Errors
-    /// When a process does not start, or the seed is not ready in time.
+    /// When it is not installed, a process does not start, or the seed is not ready in time.
     pub async fn prepare(self, setting: Setting<'_>) -> anyhow::Result<Session> {
+        anyhow::ensure!(self.is_installed(), "{} is not installed", self.name());
         setting.tracker.forget();
+        if self != Self::Http && !setting.torrent.exists() {
+            libtorrent::make_torrent(setting.content, &setting.tracker.url(), setting.torrent)?;
+        }
         match self {
             Self::Libtorrent => libtorrent::prepare(setting).await,
             Self::Aria2 => aria2::prepare(setting).await,

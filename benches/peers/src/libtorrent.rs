@@ -1,6 +1,6 @@
 //! libtorrent-rasterbar, by Debian's Python binding.
 
-use crate::session::{Start, Whole, ready};
+use crate::session::{SEED_LIMIT, Start, Whole};
 use crate::{Session, Setting};
 use anyhow::ensure;
 use bench_network::Node;
@@ -12,6 +12,8 @@ use std::process::Command;
 /// Debian's own Python, which alone knows Debian's binding.
 const PYTHON: &str = "/usr/bin/python3";
 const SCRIPT: &str = include_str!("take_part.py");
+/// What the script says once it has only the torrent to wait for.
+const WAITS: &str = "waiting";
 
 pub(crate) fn is_installed() -> bool {
     let tried = Command::new(PYTHON).args(["-c", "import libtorrent"]).output();
@@ -22,7 +24,7 @@ pub(crate) fn is_installed() -> bool {
 ///
 /// # Errors
 /// When libtorrent is not there or fails.
-pub fn make_torrent(content: &Path, tracker: &str, torrent: &Path) -> anyhow::Result<()> {
+pub(crate) fn make_torrent(content: &Path, tracker: &str, torrent: &Path) -> anyhow::Result<()> {
     let output = Command::new(PYTHON)
         .args(["-c", SCRIPT, "make"])
         .args([content.as_os_str(), tracker.as_ref(), torrent.as_os_str()])
@@ -47,18 +49,22 @@ pub(crate) async fn prepare(setting: Setting<'_>) -> anyhow::Result<Session> {
                 setting.mark_of(node).into(),
             ])
         };
-    let content = setting.content.parent().unwrap_or(Path::new("/"));
-    let arguments = take_part("seed", setting.torrent, content, setting.seed)?;
+    let arguments = take_part("seed", setting.torrent, setting.content_folder(), setting.seed)?;
     let log = setting.log_of(setting.seed);
-    let seed = setting.seed.start(Path::new(PYTHON), arguments, &log)?;
-    ready("libtorrent's seed", &log, || setting.tracker.peers() > 0).await?;
+    let mut seed = setting.seed.start(Path::new(PYTHON), arguments, &log)?;
+    setting.announced(&mut seed).await?;
 
     let signal = setting.folder.join("go.torrent");
-    let (mut hosts, mut whole) = (Vec::new(), Vec::new());
+    let (mut hosts, mut started, mut whole) = (Vec::new(), Vec::new(), Vec::new());
     for node in setting.hosts {
         let arguments = take_part("fetch", &signal, &setting.folder_of(node)?, node)?;
-        hosts.push(node.start(Path::new(PYTHON), arguments, &setting.log_of(node))?);
+        let log = setting.log_of(node);
+        hosts.push(node.start(Path::new(PYTHON), arguments, &log)?);
+        started.push(Whole::Said { log, words: WAITS });
         whole.push(Whole::File(setting.mark_of(node)));
+    }
+    for (host, started) in hosts.iter_mut().zip(&started) {
+        host.wait_until(SEED_LIMIT, || async { started.is_so() }).await?;
     }
     let copy = setting.folder.join("waiting.torrent");
     fs_err::copy(setting.torrent, &copy)?;

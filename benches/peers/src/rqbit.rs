@@ -1,6 +1,6 @@
 //! rqbit, a BitTorrent client in Rust, where `scripts/bench` could build it.
 
-use crate::session::{Start, Whole, ready};
+use crate::session::{Start, Whole};
 use crate::{Session, Setting};
 use bench_network::Node;
 use local_services::free_port;
@@ -44,12 +44,10 @@ fn arguments(node: &Node, torrent: &Path, folder: &Path) -> anyhow::Result<Vec<O
 
 pub(crate) async fn prepare(setting: Setting<'_>) -> anyhow::Result<Session> {
     let program = program().unwrap_or_default();
-    let content = setting.content.parent().unwrap_or(Path::new("/"));
     let log = setting.log_of(setting.seed);
-    let seed = setting
-        .seed
-        .start(&program, arguments(setting.seed, setting.torrent, content)?, &log)?;
-    ready("rqbit's seed", &log, || setting.tracker.peers() > 0).await?;
+    let arguments_of_seed = arguments(setting.seed, setting.torrent, setting.content_folder())?;
+    let mut seed = setting.seed.start(&program, arguments_of_seed, &log)?;
+    setting.announced(&mut seed).await?;
 
     let (mut starts, mut whole) = (Vec::new(), Vec::new());
     for node in setting.hosts {

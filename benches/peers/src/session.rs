@@ -1,15 +1,16 @@
 //! One program's seed and hosts, from the start to the last byte.
 
 use crate::Tracker;
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
+use bench_harness::{Meter, Spent};
 use bench_network::Node;
 use local_services::Child;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long a seed may take to look at its content and to tell the tracker of itself.
-const SEED_LIMIT: Duration = Duration::from_secs(120);
+pub(crate) const SEED_LIMIT: Duration = Duration::from_secs(120);
 
 /// What is to be brought from where to where.
 #[derive(Debug, Clone, Copy)]
@@ -20,7 +21,7 @@ pub struct Setting<'a> {
     pub hosts: &'a [Node],
     /// The content: one file, alone in its folder.
     pub content: &'a Path,
-    /// Its description for BitTorrent; see [`make_torrent`](crate::make_torrent).
+    /// Its description for BitTorrent; made by the first program that needs it.
     pub torrent: &'a Path,
     /// Where those that speak BitTorrent find each other; the torrent names it.
     pub tracker: &'a Tracker,
@@ -29,6 +30,17 @@ pub struct Setting<'a> {
 }
 
 impl Setting<'_> {
+    /// The folder in which the seed has the content.
+    pub(crate) fn content_folder(&self) -> &Path {
+        self.content.parent().unwrap_or(Path::new("/"))
+    }
+
+    /// Waits until a seed has told the tracker of itself.
+    pub(crate) async fn announced(&self, seed: &mut Child) -> anyhow::Result<()> {
+        let known = || async { self.tracker.peers() > 0 };
+        Ok(seed.wait_until(SEED_LIMIT, known).await?)
+    }
+
     /// A host's own folder, made when it is missing.
     pub(crate) fn folder_of(&self, node: &Node) -> anyhow::Result<PathBuf> {
         let folder = self.folder.join(&node.name);
@@ -71,7 +83,7 @@ pub(crate) enum Whole {
 }
 
 impl Whole {
-    fn is_so(&self) -> bool {
+    pub(crate) fn is_so(&self) -> bool {
         match self {
             Self::File(path) => path.exists(),
             Self::Said { log, words } => fs_err::read(log).is_ok_and(|text| {
@@ -91,12 +103,40 @@ pub struct Session {
     pub(crate) whole: Vec<Whole>,
 }
 
+/// What one session showed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Race {
+    /// When each host had everything, from the word to begin.
+    pub seconds: Vec<f64>,
+    /// What the seed, named first, and the hosts used meanwhile.
+    pub spent: Spent,
+}
+
 impl Session {
-    /// Lets all hosts begin.
+    /// Lets all hosts begin, waits until each has everything, and ends all processes.
     ///
     /// # Errors
-    /// When a process does not start.
-    pub fn go(&mut self) -> anyhow::Result<()> {
+    /// When a process does not start or ends early, or when a host has not everything in time. The error quotes what
+    /// it said.
+    pub async fn race(mut self, limit: Duration) -> anyhow::Result<Race> {
+        let waiting = self.hosts.len();
+        let mut meter = Meter::begin([&self.seed].into_iter().chain(&self.hosts).filter_map(Child::id));
+        self.go()?;
+        self.hosts[waiting..]
+            .iter()
+            .filter_map(Child::id)
+            .for_each(|pid| meter.add(pid));
+        let count = self.whole.len();
+        let waited = meter.until_done(count, limit, |host| self.is_whole(host)).await;
+        let spent = meter.end();
+        let seconds = waited.with_context(|| self.last_words())?;
+        for child in self.hosts.into_iter().chain([self.seed]) {
+            child.kill().await?;
+        }
+        Ok(Race { seconds, spent })
+    }
+
+    fn go(&mut self) -> anyhow::Result<()> {
         for start in self.starts.drain(..) {
             match start {
                 Start::File { from, to } => fs_err::rename(from, to)?,
@@ -111,31 +151,24 @@ impl Session {
         Ok(())
     }
 
-    /// Whether one of the hosts, by its number, has everything.
-    pub fn is_whole(&self, host: usize) -> bool {
-        self.whole[host].is_so()
-    }
-
-    /// The seed's process.
-    pub fn seed_processes(&self) -> Vec<u32> {
-        self.seed.id().into_iter().collect()
-    }
-
-    /// The hosts' processes.
-    pub fn host_processes(&self) -> Vec<u32> {
-        self.hosts.iter().filter_map(Child::id).collect()
-    }
-}
-
-/// Waits for something that a seed does once it is ready.
-pub(crate) async fn ready(what: &str, log: &Path, is_so: impl Fn() -> bool) -> anyhow::Result<()> {
-    let began = Instant::now();
-    while !is_so() {
-        if began.elapsed() > SEED_LIMIT {
-            let said = fs_err::read_to_string(log).context("it said nothing")?;
-            bail!("{what} is not ready; it said: {said}");
+    fn is_whole(&mut self, host: usize) -> anyhow::Result<bool> {
+        if self.whole[host].is_so() {
+            return Ok(true);
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        self.seed.still_runs()?;
+        let running = self.hosts[host].still_runs();
+        // It may have ended since, because it is done.
+        Ok(self.whole[host].is_so() || running.map(|()| false)?)
     }
-    Ok(())
+
+    /// The end of what the first host said that has not everything.
+    fn last_words(&self) -> String {
+        let unfinished = self
+            .whole
+            .iter()
+            .zip(&self.hosts)
+            .find(|(whole, _)| !whole.is_so());
+        let said = unfinished.map(|(_, host)| host.tail()).unwrap_or_default();
+        format!("not every host had everything; one said: {said:?}")
+    }
 }

@@ -40,6 +40,7 @@ def take_part(torrent, folder, listen, mark):
             "min_announce_interval": 1,
         }
     )
+    print("waiting", flush=True)
     while not os.path.exists(torrent):
         time.sleep(0.01)
     handle = session.add_torrent({"ti": lt.torrent_info(torrent), "save_path": folder})

@@ -20,8 +20,9 @@ impl Host {
     /// Whether it has the artifact whole and verified, by its own log.
     ///
     /// # Errors
-    /// When the log can't be read.
-    pub fn has(&self, artifact: &ArtifactId) -> anyhow::Result<bool> {
+    /// When it has ended, or its log can't be read.
+    pub fn has(&mut self, artifact: &ArtifactId) -> anyhow::Result<bool> {
+        self.role.child.still_runs()?;
         let log = fs_err::read_to_string(&self.role.log)?;
         let id = artifact.to_string();
         Ok(log.lines().any(|line| line.contains(WHOLE) && line.contains(&id)))
@@ -40,6 +41,11 @@ impl Host {
     /// Where it serves its metrics, for [`scrape`].
     pub fn observed_at(&self) -> SocketAddr {
         self.role.observed_at
+    }
+
+    /// The end of what it logged.
+    pub fn last_words(&self) -> String {
+        self.role.child.tail()
     }
 
     /// The sum of one of its metrics with these labels; see [`scrape`].

@@ -39,7 +39,7 @@ pub struct Region {
     managers: String,
     manager: Role,
     store: Role,
-    _etcd: Etcd,
+    etcd: Etcd,
 }
 
 impl Region {
@@ -84,7 +84,7 @@ impl Region {
             managers: format!("[[managers]]\npeer = \"{peer}\"\naddresses = [\"{address}\"]\n"),
             manager,
             store,
-            _etcd: etcd,
+            etcd,
         })
     }
 
@@ -171,6 +171,28 @@ impl Region {
         self.epoch += 1;
         self.desired.publish(&stage(artifact, self.epoch)?).await?;
         Ok(())
+    }
+
+    /// An error once the store or the manager has ended.
+    ///
+    /// # Errors
+    /// That, with the end of its log.
+    pub fn still_runs(&mut self) -> anyhow::Result<()> {
+        self.manager.child.still_runs()?;
+        Ok(self.store.child.still_runs()?)
+    }
+
+    /// Ends everything and waits until it is gone, so that nobody writes any more to the folder.
+    ///
+    /// # Errors
+    /// When a process can't be killed.
+    pub async fn end(self, hosts: Vec<Host>) -> anyhow::Result<()> {
+        for role in hosts.into_iter().map(|host| host.role) {
+            role.child.kill().await?;
+        }
+        self.manager.child.kill().await?;
+        self.store.child.kill().await?;
+        Ok(self.etcd.stop().await?)
     }
 
     /// The process ids of the store and of the manager, which together are the seed.

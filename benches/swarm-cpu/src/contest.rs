@@ -1,34 +1,13 @@
 //! One run of one side: processes are started, the clock runs from the order to the last answer.
 
-use crate::parts::FLAG;
+use crate::player::Player;
+use crate::side::Side;
 use crate::stage::Stage;
-use anyhow::{Context as _, bail};
-use bench_harness::Usage;
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::time::Instant;
-
-/// Who copies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
-    /// Our swarm.
-    Ours,
-    /// TLS and nothing else.
-    BareTls,
-}
-
-impl Side {
-    /// Both, ours first.
-    pub const ALL: [Self; 2] = [Self::Ours, Self::BareTls];
-
-    fn parts(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Ours => ("seed", "host"),
-            Self::BareTls => ("tls-send", "tls-receive"),
-        }
-    }
-}
+use anyhow::Context as _;
+use bench_harness::{MB, Meter};
+use bench_network::Node;
+use bench_peers::{Program, Race, Setting};
+use std::time::Duration;
 
 /// What one run took.
 #[derive(Debug, Clone, Copy)]
@@ -37,141 +16,117 @@ pub struct Outcome {
     pub seconds: f64,
     /// Of all processes together, in that time.
     pub cpu_seconds: f64,
-    /// Of the process that held most.
+    /// Of the receiver that held most, and of the sender.
     pub peak_rss_bytes: u64,
+    pub peak_rss_bytes_of_sender: u64,
+}
+
+impl Outcome {
+    /// Of a race whose first process is the sender.
+    fn new(race: &Race) -> anyhow::Result<Self> {
+        let (sender, receivers) = race
+            .spent
+            .peak_rss_bytes
+            .split_first()
+            .context("there is a sender")?;
+        Ok(Self {
+            seconds: race.seconds.iter().copied().fold(0.0, f64::max),
+            cpu_seconds: race.spent.cpu_seconds,
+            peak_rss_bytes: receivers.iter().copied().max().unwrap_or(0),
+            peak_rss_bytes_of_sender: *sender,
+        })
+    }
 }
 
 /// Copies the content to so many receivers at once.
-pub fn run(side: Side, stage: &Stage, receivers: usize) -> anyhow::Result<Outcome> {
-    let (sender, receiver) = side.parts();
-    let mut players = vec![Player::start(sender, stage.path(), "sender")?];
-    for number in 0..receivers {
-        players.push(Player::start(
-            receiver,
-            stage.path(),
-            &format!("receiver-{number}"),
-        )?);
-    }
-    let introductions = players
-        .iter_mut()
-        .map(Player::hear)
-        .collect::<Result<Vec<_>, _>>()?;
-    // A host knows everybody, a receiver of the bare copy only the sender.
-    for (number, player) in players.iter_mut().enumerate().skip(1) {
-        let known = match side {
-            Side::BareTls => introductions[0].clone(),
-            Side::Ours => {
-                let others = introductions
-                    .iter()
-                    .enumerate()
-                    .filter(|(other, _)| *other != number);
-                others
-                    .map(|(_, said)| said.as_str())
-                    .collect::<Vec<_>>()
-                    .join(" ")
-            }
-        };
-        player.tell(&known)?;
-    }
-    for player in &mut players[1..] {
-        player.expect("ready")?;
-    }
-    let before = usages(&players)?;
-    let begun = Instant::now();
-    for player in &mut players[1..] {
-        player.tell("go")?;
-    }
-    for player in &mut players[1..] {
-        player.expect("done")?;
-    }
-    let seconds = begun.elapsed().as_secs_f64();
-    let after = usages(&players)?;
-    let used = after
-        .iter()
-        .zip(&before)
-        .map(|(after, before)| after.cpu_seconds - before.cpu_seconds);
-    let outcome = Outcome {
-        seconds,
-        cpu_seconds: used.sum(),
-        peak_rss_bytes: after.iter().map(|usage| usage.peak_rss_bytes).max().unwrap_or(0),
+pub async fn run(side: Side, stage: &Stage, receivers: usize, limit: Duration) -> anyhow::Result<Outcome> {
+    let race = match side {
+        Side::Ours => play(side, ("seed", "host"), stage, receivers, limit).await?,
+        Side::BareTls => play(side, ("tls-send", "tls-receive"), stage, receivers, limit).await?,
+        Side::Other(program) => compete(program, stage, receivers, limit).await?,
     };
-    for player in players {
-        player.end()?;
-    }
+    let outcome = Outcome::new(&race)?;
     eprintln!(
-        "    {side:?}: {:.3} s, {:.2} s of processor time, {} MB at most",
+        "  {:<10} {:.3} s, {:.2} s of processor time, {:.0} MB a receiver at the most",
+        side.to_string(),
         outcome.seconds,
         outcome.cpu_seconds,
-        outcome.peak_rss_bytes / 1_000_000
+        outcome.peak_rss_bytes as f64 / MB
     );
     Ok(outcome)
 }
 
-fn usages(players: &[Player]) -> anyhow::Result<Vec<Usage>> {
-    let usage = |player: &Player| Usage::of_process(player.child.id()).context("a process has ended early");
-    players.iter().map(usage).collect()
+/// Lets another program copy it. Its nodes share the loopback.
+async fn compete(program: Program, stage: &Stage, receivers: usize, limit: Duration) -> anyhow::Result<Race> {
+    let folder = tempfile::Builder::new().prefix("run-").tempdir_in(stage.path())?;
+    let hosts: Vec<Node> = (0..receivers)
+        .map(|number| Node::loopback(&format!("receiver-{number}")))
+        .collect();
+    let setting = Setting {
+        seed: &Node::loopback("sender"),
+        hosts: &hosts,
+        content: &stage.content(),
+        torrent: &stage.torrent(),
+        tracker: &stage.tracker,
+        folder: folder.path(),
+    };
+    program.prepare(setting).await?.race(limit).await
 }
 
-/// A process that plays a part.
-struct Player {
-    child: Child,
-    orders: ChildStdin,
-    answers: BufReader<ChildStdout>,
-    folder: std::path::PathBuf,
+/// Lets processes of this program play the two parts.
+async fn play(
+    side: Side,
+    (sender, receiver): (&str, &str),
+    stage: &Stage,
+    receivers: usize,
+    limit: Duration,
+) -> anyhow::Result<Race> {
+    let mut players = vec![Player::start(sender, stage.path(), "sender")?];
+    for number in 0..receivers {
+        let name = format!("receiver-{number}");
+        players.push(Player::start(receiver, stage.path(), &name)?);
+    }
+    let played = tokio::time::timeout(limit, async {
+        introduce(side, &mut players).await?;
+        let meter = Meter::begin(players.iter().filter_map(Player::id));
+        for player in &mut players[1..] {
+            player.tell("go").await?;
+        }
+        for player in &mut players[1..] {
+            player.expect("done").await?;
+        }
+        anyhow::Ok(meter.end())
+    });
+    let spent = played
+        .await
+        .with_context(|| format!("cut off after {:.0} s", limit.as_secs_f64()))??;
+    for player in players {
+        player.end().await?;
+    }
+    Ok(Race {
+        seconds: vec![spent.seconds],
+        spent,
+    })
 }
 
-impl Player {
-    fn start(part: &str, stage: &Path, name: &str) -> anyhow::Result<Self> {
-        let folder = stage.join(name);
-        let mut child = Command::new(std::env::current_exe()?)
-            .args([FLAG, part])
-            .args([stage, &folder])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let orders = child.stdin.take().context("stdin is a pipe")?;
-        let answers = child.stdout.take().context("stdout is a pipe")?;
-        Ok(Self {
-            child,
-            orders,
-            answers: BufReader::new(answers),
-            folder,
-        })
+/// Makes the players known to each other, and waits until the receivers are ready.
+async fn introduce(side: Side, players: &mut [Player]) -> anyhow::Result<()> {
+    let mut introductions = Vec::new();
+    for player in &mut *players {
+        introductions.push(player.hear().await?);
     }
-
-    fn tell(&mut self, line: &str) -> anyhow::Result<()> {
-        Ok(writeln!(self.orders, "{line}")?)
+    // A host knows everybody, a receiver of the bare copy only the sender.
+    for (number, player) in players.iter_mut().enumerate().skip(1) {
+        let known = |other: usize| side == Side::Ours && other != number || other == 0;
+        let others = introductions
+            .iter()
+            .enumerate()
+            .filter(|(other, _)| known(*other));
+        let others: Vec<&str> = others.map(|(_, said)| said.as_str()).collect();
+        player.tell(&others.join(" ")).await?;
     }
-
-    fn hear(&mut self) -> anyhow::Result<String> {
-        let mut line = String::new();
-        if self.answers.read_line(&mut line)? == 0 {
-            bail!("a process has ended early");
-        }
-        Ok(line.trim().to_owned())
+    for player in &mut players[1..] {
+        player.expect("ready").await?;
     }
-
-    fn expect(&mut self, word: &str) -> anyhow::Result<()> {
-        let said = self.hear()?;
-        if said != word {
-            bail!("a process said {said:?} where {word:?} was expected");
-        }
-        Ok(())
-    }
-
-    /// Ends it, and throws away what it has written.
-    fn end(self) -> anyhow::Result<()> {
-        let Self {
-            mut child,
-            orders,
-            answers,
-            folder,
-        } = self;
-        drop((orders, answers));
-        child.wait()?;
-        match std::fs::remove_dir_all(folder) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
-            _ => Ok(()),
-        }
-    }
+    Ok(())
 }

@@ -5,12 +5,13 @@ use artifact::{
     ArtifactPath, FileEntry, Manifest, ManifestBuilder, Provenance, SignedManifest, SigningKey, TrustedKeys,
     VerifiedManifest,
 };
-use rand::{Rng as _, SeedableRng as _, rngs::SmallRng};
+use bench_harness::{Scratch, write_content};
+use bench_peers::Tracker;
 use std::fs::File;
-use std::io::{BufWriter, Read as _, Write as _};
+use std::io::Read as _;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use swarm::{Authority, Config, Identity, Role, Statement};
-use tempfile::TempDir;
 
 /// A file system in memory, where Linux usually has one.
 const MEMORY: &str = "/dev/shm";
@@ -26,7 +27,9 @@ pub const FILE: &str = "content";
 /// What every run of every side uses.
 #[derive(Debug)]
 pub struct Stage {
-    folder: TempDir,
+    scratch: Scratch,
+    /// Where those that speak BitTorrent find each other.
+    pub tracker: Tracker,
     /// Of the content, in bytes.
     pub length: u64,
     /// Where the files lie, in words.
@@ -34,44 +37,39 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Writes the content and the region's secrets.
-    pub fn set(length: u64) -> anyhow::Result<Self> {
-        let memory = Path::new(MEMORY);
-        let roomy = free_bytes(memory).is_some_and(|free| free > length * COPIES);
-        let (folder, medium) = if roomy {
-            (tempfile::tempdir_in(memory)?, "files in memory")
-        } else {
-            (tempfile::tempdir()?, "files on disk")
+    /// Writes the content, its descriptions and the region's secrets.
+    pub async fn set(length: u64) -> anyhow::Result<Self> {
+        let in_memory = Scratch::below(Path::new(MEMORY), length * COPIES);
+        let (scratch, medium) = match in_memory {
+            Ok(scratch) => (scratch, "files in memory"),
+            Err(_) => (Scratch::new(length * COPIES)?, "files on disk"),
         };
         let stage = Self {
-            folder,
+            scratch,
+            tracker: Tracker::start(Ipv4Addr::LOCALHOST).await?,
             length,
             medium,
         };
-        stage.write_content()?;
+        std::fs::create_dir_all(stage.path().join("seed"))?;
+        write_content(&stage.content(), length, CONTENT_SEED)?;
         std::fs::write(stage.manifest_path(), signed(&stage.hash_content()?))?;
         Authority::load_or_create(&stage.path().join("authority"))?;
         Ok(stage)
     }
 
-    /// Everything lies in here.
-    pub fn path(&self) -> &Path {
-        self.folder.path()
+    /// The content, as the seed has it.
+    pub fn content(&self) -> PathBuf {
+        content(self.path())
     }
 
-    fn write_content(&self) -> anyhow::Result<()> {
-        std::fs::create_dir_all(self.path().join("seed"))?;
-        let mut file = BufWriter::new(File::create(content(self.path()))?);
-        let mut random = SmallRng::seed_from_u64(CONTENT_SEED);
-        let mut buffer = vec![0; 1 << 20];
-        let mut left = self.length;
-        while left > 0 {
-            let part = left.min(buffer.len() as u64) as usize;
-            random.fill_bytes(&mut buffer[..part]);
-            file.write_all(&buffer[..part])?;
-            left -= part as u64;
-        }
-        Ok(file.flush()?)
+    /// Its description for BitTorrent.
+    pub fn torrent(&self) -> PathBuf {
+        self.path().join("content.torrent")
+    }
+
+    /// Everything lies in here.
+    pub fn path(&self) -> &Path {
+        self.scratch.path()
     }
 
     fn hash_content(&self) -> anyhow::Result<Manifest> {
@@ -87,7 +85,7 @@ impl Stage {
         };
         let builder = ManifestBuilder::new(vec![entry], provenance)?;
         let layout = builder.layout();
-        let mut file = File::open(content(self.path()))?;
+        let mut file = File::open(self.content())?;
         let mut hashes = Vec::new();
         for piece in 0..layout.piece_count() {
             let range = layout.piece_range(piece);
@@ -133,11 +131,6 @@ pub fn node(stage: &Path, name: &str, role: Role) -> anyhow::Result<Config> {
     let mut config = Config::new(identity, certificate, authority.key());
     config.listen = vec!["/ip4/127.0.0.1/tcp/0".to_owned()];
     Ok(config)
-}
-
-fn free_bytes(folder: &Path) -> Option<u64> {
-    let found = rustix::fs::statvfs(folder).ok()?;
-    Some(found.f_bavail.saturating_mul(found.f_frsize))
 }
 
 fn signed(manifest: &Manifest) -> Vec<u8> {

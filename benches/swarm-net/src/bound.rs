@@ -9,6 +9,11 @@ pub(crate) fn least_seconds(bytes: u64, hosts: u16, rate: f64) -> f64 {
     once.max(all)
 }
 
+/// Seconds in which one seed brings `bytes` to all of `hosts` if nobody else gives anything.
+pub(crate) fn seconds_from_one(bytes: u64, hosts: u16, rate: f64) -> f64 {
+    bytes as f64 * f64::from(hosts) / rate
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,17 +1,18 @@
 //! One run of one side.
 
-use anyhow::bail;
-use bench_harness::{Busy, GB, Usage, percentile};
+use crate::case::Case;
+use crate::side::Side;
+use anyhow::Context as _;
+use bench_harness::{GB, MB, Meter, Spent, percentile, settle, write_content};
 use bench_network::{Bridge, Node};
-use bench_peers::{Program, Setting, Tracker};
-use bench_region::{Region, starling};
-use std::path::Path;
-use std::time::{Duration, Instant};
+use bench_peers::{Program, Race, Setting, Tracker};
+use bench_region::{Host, Region, starling};
+use model::ArtifactId;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-/// How long one run may take.
-const RUN_LIMIT: Duration = Duration::from_secs(1_800);
-/// How often it is looked who is done: a thousandth of the shortest run.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// How long a copy to one host may take that measures a link.
+const PROBE_LIMIT: Duration = Duration::from_secs(60);
 
 /// Where runs take place.
 #[derive(Debug, Clone, Copy)]
@@ -23,11 +24,13 @@ pub(crate) struct Stage<'a> {
     pub(crate) tracker: &'a Tracker,
 }
 
-/// Who brings the content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Side {
-    Ours,
-    Other(Program),
+/// What is brought.
+#[derive(Debug)]
+pub(crate) struct Content {
+    /// Alone in its folder.
+    pub(crate) file: PathBuf,
+    pub(crate) torrent: PathBuf,
+    pub(crate) bytes: u64,
 }
 
 /// What one run showed.
@@ -48,162 +51,174 @@ pub(crate) struct Run {
 }
 
 impl Run {
+    /// Of a run that delivered so many bytes to all hosts together, and put so many on the wire.
+    fn new(race: Race, (delivered, wire_bytes): (f64, u64)) -> Self {
+        let Race { seconds, spent } = race;
+        let of_hosts = spent.peak_rss_bytes.iter().rev().take(seconds.len());
+        Self {
+            cpu_seconds_per_gb: spent.cpu_seconds / (delivered / GB),
+            peak_rss_bytes: of_hosts.copied().max().unwrap_or(0),
+            wire_share: wire_bytes as f64 / delivered,
+            busy: spent.busy,
+            seconds,
+            control_share: None,
+        }
+    }
+
+    /// The multiple of the bound that this part of the hosts did not exceed.
+    pub(crate) fn over(&self, bound: f64, part: f64) -> f64 {
+        percentile(&self.seconds, part) / bound
+    }
+
     /// For people who wait.
     pub(crate) fn in_words(&self, bound: f64) -> String {
-        let over = |part| percentile(&self.seconds, part) / bound;
         format!(
             "p50 {:.3}  p99 {:.3}  max {:.3} × the bound;  {:.2} CPU-seconds a GB, {:.0} MB a host; processors {:.0}% busy",
-            over(0.5),
-            over(0.99),
-            over(1.0),
+            self.over(bound, 0.5),
+            self.over(bound, 0.99),
+            self.over(bound, 1.0),
             self.cpu_seconds_per_gb,
-            self.peak_rss_bytes as f64 / bench_harness::MB,
+            self.peak_rss_bytes as f64 / MB,
             100.0 * self.busy
         )
     }
 }
 
-impl Side {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Ours => "starling",
-            Self::Other(program) => program.name(),
-        }
-    }
-
-    /// Brings the content to the hosts, which have nothing.
-    pub(crate) async fn measure(
-        self,
-        stage: &Stage<'_>,
-        content: &Path,
-        torrent: &Path,
-    ) -> anyhow::Result<Run> {
-        let folder = tempfile::Builder::new().prefix("run-").tempdir_in(stage.folder)?;
-        let bytes = fs_err::metadata(content)?.len();
-        match self {
-            Self::Ours => ours(stage, content, folder.path(), bytes).await,
-            Self::Other(program) => {
-                let setting = Setting {
-                    seed: stage.seed,
-                    hosts: stage.hosts,
-                    content,
-                    torrent,
-                    tracker: stage.tracker,
-                    folder: folder.path(),
-                };
-                let mut session = program.prepare(setting).await?;
-                let before = Before::now(stage, &session.seed_processes())?;
-                session.go()?;
-                let seconds = wait(stage.hosts.len(), &before, |host| Ok(session.is_whole(host))).await?;
-                before.run(
-                    stage,
-                    seconds,
-                    bytes,
-                    (&session.seed_processes(), &session.host_processes()),
-                )
-            }
-        }
+/// Brings the content to the hosts, which have nothing. Nothing of it is left when it ends.
+pub(crate) async fn run(
+    side: Side,
+    stage: &Stage<'_>,
+    content: &Content,
+    limit: Duration,
+) -> anyhow::Result<Run> {
+    let folder = tempfile::Builder::new().prefix("run-").tempdir_in(stage.folder)?;
+    settle();
+    match side {
+        Side::Ours => Box::pin(ours(stage, content, folder.path(), limit)).await,
+        Side::Other(program) => theirs(program, stage, content, folder.path(), limit).await,
     }
 }
 
-async fn ours(stage: &Stage<'_>, content: &Path, folder: &Path, bytes: u64) -> anyhow::Result<Run> {
+async fn theirs(
+    program: Program,
+    stage: &Stage<'_>,
+    content: &Content,
+    folder: &Path,
+    limit: Duration,
+) -> anyhow::Result<Run> {
+    let setting = Setting {
+        seed: stage.seed,
+        hosts: stage.hosts,
+        content: &content.file,
+        torrent: &content.torrent,
+        tracker: stage.tracker,
+        folder,
+    };
+    let session = program.prepare(setting).await?;
+    let wire_before = stage.bridge.bytes_sent()?;
+    let race = session.race(limit).await?;
+    Ok(Run::new(race, stage.carried(content, wire_before)?))
+}
+
+async fn ours(stage: &Stage<'_>, content: &Content, folder: &Path, limit: Duration) -> anyhow::Result<Run> {
     let mut region = Box::pin(Region::start(&starling()?, folder, stage.seed)).await?;
-    let artifact = region.upload(content).await?;
+    let artifact = region.upload(&content.file).await?;
     let mut hosts = Vec::new();
     for node in stage.hosts {
         hosts.push(region.host(node).await?);
     }
     region.gathered(hosts.len()).await?;
 
-    let before = Before::now(stage, &region.seed_processes())?;
+    let wire_before = stage.bridge.bytes_sent()?;
+    let raced = race(&mut region, &mut hosts, artifact, limit).await;
+    let measured = match raced {
+        Ok(race) => {
+            let mut run = Run::new(race, stage.carried(content, wire_before)?);
+            run.control_share = Some(control_bytes(&region, &hosts).await? / stage.delivered(content));
+            Ok(run)
+        }
+        Err(error) => Err(error),
+    };
+    region.end(hosts).await?;
+    measured
+}
+
+async fn race(
+    region: &mut Region,
+    hosts: &mut [Host],
+    artifact: ArtifactId,
+    limit: Duration,
+) -> anyhow::Result<Race> {
+    let processes = region
+        .seed_processes()
+        .into_iter()
+        .chain(hosts.iter().filter_map(Host::id));
+    let mut meter = Meter::begin(processes);
     region.publish(artifact).await?;
-    let seconds = wait(hosts.len(), &before, |host| hosts[host].has(&artifact)).await?;
-    let of_hosts: Vec<u32> = hosts.iter().filter_map(bench_region::Host::id).collect();
-    let mut run = before.run(stage, seconds, bytes, (&region.seed_processes(), &of_hosts))?;
-    let mut control = region.manager_metric(WIRE_BYTES, &CONTROL_SENT).await?;
-    for host in &hosts {
-        control += host.metric(WIRE_BYTES, &CONTROL_SENT).await?;
-    }
-    run.control_share = Some(control / (bytes as f64 * hosts.len() as f64));
-    Ok(run)
+    let waited = meter
+        .until_done(hosts.len(), limit, |host| {
+            region.still_runs()?;
+            hosts[host].has(&artifact)
+        })
+        .await;
+    let spent: Spent = meter.end();
+    let seconds = waited.with_context(|| {
+        let mut stuck = hosts.iter_mut().filter_map(|host| {
+            let has = host.has(&artifact).unwrap_or(false);
+            (!has).then(|| host.last_words())
+        });
+        format!(
+            "not every host had everything; one logged: {:?}",
+            stuck.next().unwrap_or_default()
+        )
+    })?;
+    Ok(Race { seconds, spent })
 }
 
 /// What the nodes' swarms count of everything that is no piece.
 const WIRE_BYTES: &str = "starling_swarm_wire_bytes_total";
 const CONTROL_SENT: [&str; 2] = ["plane=\"control\"", "direction=\"out\""];
 
-/// The moment at which the hosts begin.
-struct Before {
-    began: Instant,
-    seed_cpu_seconds: f64,
-    wire_bytes: u64,
-    busy: Busy,
+/// Bytes of control messages that all nodes sent.
+async fn control_bytes(region: &Region, hosts: &[Host]) -> anyhow::Result<f64> {
+    let mut bytes = region.manager_metric(WIRE_BYTES, &CONTROL_SENT).await?;
+    for host in hosts {
+        bytes += host.metric(WIRE_BYTES, &CONTROL_SENT).await?;
+    }
+    Ok(bytes)
 }
 
-impl Before {
-    fn now(stage: &Stage<'_>, seed: &[u32]) -> anyhow::Result<Self> {
-        Ok(Self {
-            seed_cpu_seconds: usage(seed).cpu_seconds,
-            wire_bytes: stage.bridge.bytes_sent()?,
-            busy: Busy::now(),
-            began: Instant::now(),
-        })
+/// Bytes of content a second that a link carries, measured by one HTTP copy.
+pub(crate) async fn link_rate(stage: &Stage<'_>, case: &Case) -> anyhow::Result<f64> {
+    let folder = tempfile::Builder::new()
+        .prefix("probe-")
+        .tempdir_in(stage.folder)?;
+    let (at_the_seed, copies) = (folder.path().join("at-the-seed"), folder.path().join("copies"));
+    fs_err::create_dir_all(&at_the_seed)?;
+    fs_err::create_dir_all(&copies)?;
+    let probe = Content {
+        file: at_the_seed.join("probe"),
+        torrent: PathBuf::new(),
+        bytes: case.probe_bytes,
+    };
+    write_content(&probe.file, probe.bytes, 2)?;
+    let to_one = Stage {
+        hosts: &stage.hosts[..1],
+        ..*stage
+    };
+    let run = theirs(Program::Http, &to_one, &probe, &copies, PROBE_LIMIT).await?;
+    Ok(probe.bytes as f64 / run.seconds[0])
+}
+
+impl Stage<'_> {
+    /// Bytes of content that all hosts together were brought.
+    fn delivered(&self, content: &Content) -> f64 {
+        content.bytes as f64 * self.hosts.len() as f64
     }
 
-    /// The run that began then and ends now. What a host used before it began is counted as well: it is little.
-    fn run(
-        &self,
-        stage: &Stage<'_>,
-        seconds: Vec<f64>,
-        bytes: u64,
-        (seed, hosts): (&[u32], &[u32]),
-    ) -> anyhow::Result<Run> {
-        let delivered = bytes as f64 * seconds.len() as f64;
-        let of_hosts: Vec<Usage> = hosts.iter().filter_map(|pid| Usage::of_tree(*pid)).collect();
-        let cpu_seconds: f64 = of_hosts.iter().map(|usage| usage.cpu_seconds).sum();
-        let of_seed = usage(seed).cpu_seconds - self.seed_cpu_seconds;
-        let wire_bytes = stage.bridge.bytes_sent()? - self.wire_bytes;
-        Ok(Run {
-            seconds,
-            cpu_seconds_per_gb: (cpu_seconds + of_seed) / (delivered / GB),
-            peak_rss_bytes: of_hosts
-                .iter()
-                .map(|usage| usage.peak_rss_bytes)
-                .max()
-                .unwrap_or(0),
-            wire_share: wire_bytes as f64 / delivered,
-            busy: Busy::now().since(self.busy),
-            control_share: None,
-        })
-    }
-}
-
-fn usage(processes: &[u32]) -> Usage {
-    processes.iter().filter_map(|pid| Usage::of_tree(*pid)).sum()
-}
-
-/// When each host had everything, in seconds.
-async fn wait(
-    hosts: usize,
-    before: &Before,
-    is_whole: impl Fn(usize) -> anyhow::Result<bool>,
-) -> anyhow::Result<Vec<f64>> {
-    let mut seconds = vec![None; hosts];
-    loop {
-        for (host, at) in seconds.iter_mut().enumerate().filter(|(_, at)| at.is_none()) {
-            if is_whole(host)? {
-                *at = Some(before.began.elapsed().as_secs_f64());
-            }
-        }
-        if let Some(all) = seconds.iter().copied().collect::<Option<Vec<f64>>>() {
-            return Ok(all);
-        }
-        if before.began.elapsed() > RUN_LIMIT {
-            bail!(
-                "not every host had everything after {} seconds",
-                RUN_LIMIT.as_secs()
-            );
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
+    /// Bytes of content, and bytes on all links since there were `before`.
+    fn carried(&self, content: &Content, before: u64) -> anyhow::Result<(f64, u64)> {
+        let wire = self.bridge.bytes_sent()?.saturating_sub(before);
+        Ok((self.delivered(content), wire))
     }
 }

@@ -5,29 +5,28 @@
 //! flushed everything. Beside the time: what it cost (processor, memory of each process, page cache) and where the
 //! bytes came from, as the hosts' and the manager's own metrics count them.
 
-mod cost;
-mod disk;
+mod page_cache;
 mod report;
 
-use anyhow::bail;
-use bench_harness::{Plan, write_content};
+use bench_harness::{Bench, Estimate, Meter, Plan, Runs, Scratch, Spent, settle, write_content};
 use bench_network::Node;
 use bench_region::{Host, Region, starling};
-use cost::{Cost, Spent};
-use model::ArtifactId;
+use page_cache::page_cache_bytes;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The artifact's length in bytes.
 const LENGTH: u64 = 10_000_000_000;
 /// The same in the quick form.
 const LENGTH_QUICK: u64 = 512 << 20;
 const HOSTS: usize = 3;
-/// How long the hosts may take: 3 MB/s each are a failure, not a figure.
-const LIMIT: Duration = Duration::from_secs(3_600);
-/// How often the hosts are looked at.
-const LOOK_PERIOD: Duration = Duration::from_millis(100);
+/// Bytes a second that all are brought to the store and then to each host, as a rule; less is no figure but a failure.
+const LIKELY_RATE: f64 = 120e6;
+const LEAST_RATE: f64 = 15e6;
+/// Seconds until everything is started, and ended again, as a rule and at the most.
+const AROUND: f64 = 15.0;
+const AROUND_MOST: f64 = 240.0;
 
 /// What one run came to.
 #[derive(Debug)]
@@ -35,6 +34,8 @@ struct Run {
     /// From the order until a host had everything, for each.
     seconds: Vec<f64>,
     spent: Spent,
+    /// How much more of files the system kept in memory at the end than at the beginning, in bytes.
+    page_cache_growth: f64,
     /// Verified bytes of all hosts by where they came from, in the order of [`SOURCES`].
     bytes: [f64; 3],
     /// Bytes that the manager read of the store.
@@ -45,33 +46,47 @@ struct Run {
 const SOURCES: [&str; 3] = ["store", "seed", "peer"];
 
 fn main() -> ExitCode {
-    bench_harness::run("transfer-10g", include_str!("../cases"), |plan| {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        runtime.block_on(async {
-            tokio::select! {
-                result = Box::pin(run_all(plan)) => result,
-                _ = tokio::signal::ctrl_c() => bail!("interrupted; everything that was started is ended"),
-            }
-        })
-    })
+    let bench = Bench {
+        name: "transfer-10g",
+        cases: include_str!("../cases"),
+        estimate: |plan, _| Ok(estimate(plan)),
+    };
+    bench.run(measure)
 }
 
-async fn run_all(plan: &Plan) -> anyhow::Result<()> {
-    let length = if plan.quick { LENGTH_QUICK } else { LENGTH };
-    let mut runs = Vec::new();
+fn length(plan: &Plan) -> u64 {
+    if plan.quick { LENGTH_QUICK } else { LENGTH }
+}
+
+/// How long the hosts may take.
+fn limit(length: u64) -> Duration {
+    Duration::from_secs_f64(30.0 + length as f64 / LEAST_RATE)
+}
+
+fn estimate(plan: &Plan) -> Estimate {
+    let length = length(plan);
+    let there_and_out = 2.0 * length as f64 / LIKELY_RATE;
+    let of_one = Estimate {
+        likely: Duration::from_secs_f64(AROUND + there_and_out),
+        most: Duration::from_secs_f64(AROUND_MOST) + limit(length) * 2,
+    };
+    of_one * plan.runs_or(1)
+}
+
+async fn measure(plan: &Plan, _case: &str) -> anyhow::Result<()> {
+    let length = length(plan);
+    let mut ours = Runs::of("starling");
     for number in 0..plan.runs_or(1) {
-        let folder = tempfile::Builder::new().prefix("starling-bench-").tempdir()?;
-        disk::check_room(folder.path(), length, HOSTS)?;
-        let run = Box::pin(measure(folder.path(), length, number as u64)).await?;
+        // In the store and on every host; the file that is uploaded is deleted before the hosts begin.
+        let scratch = Scratch::new(length * (1 + HOSTS as u64))?;
+        let run = Box::pin(run(scratch.path(), length, number as u64)).await?;
         report::tell(&run, length);
-        runs.push(run);
+        ours.runs.push(run);
     }
-    report::emit(plan, length, &runs)
+    report::emit(plan, length, &[ours])
 }
 
-async fn measure(folder: &Path, length: u64, seed: u64) -> anyhow::Result<Run> {
+async fn run(folder: &Path, length: u64, seed: u64) -> anyhow::Result<Run> {
     let mut region = Region::start(&starling()?, folder, &Node::loopback("seed")).await?;
     let content = folder.join("content");
     write_content(&content, length, seed)?;
@@ -83,17 +98,22 @@ async fn measure(folder: &Path, length: u64, seed: u64) -> anyhow::Result<Run> {
         hosts.push(region.host(&Node::loopback(&format!("host-{number}"))).await?);
     }
     region.gathered(HOSTS).await?;
-    disk::settle();
+    settle();
 
     let processes = region
         .seed_processes()
         .into_iter()
         .chain(hosts.iter().filter_map(Host::id));
-    let cost = Cost::begin(processes.collect());
-    let began = Instant::now();
+    let mut meter = Meter::begin(processes);
+    let page_cache_before = page_cache_bytes();
     region.publish(artifact).await?;
-    let seconds = all_have(&hosts, &artifact, began).await?;
-    let spent = cost.end();
+    let waited = meter.until_done(hosts.len(), limit(length), |host| {
+        region.still_runs()?;
+        hosts[host].has(&artifact)
+    });
+    let seconds = waited.await?;
+    let page_cache_growth = page_cache_bytes() - page_cache_before;
+    let spent = meter.end();
 
     let mut bytes = [0.0; SOURCES.len()];
     for host in &hosts {
@@ -102,33 +122,15 @@ async fn measure(folder: &Path, length: u64, seed: u64) -> anyhow::Result<Run> {
             *bytes += host.metric(&metric, &[]).await?;
         }
     }
+    let manager_read = region
+        .manager_metric("starling_region_store_bytes_total", &[])
+        .await?;
+    region.end(hosts).await?;
     Ok(Run {
         seconds,
         spent,
+        page_cache_growth,
         bytes,
-        manager_read: region
-            .manager_metric("starling_region_store_bytes_total", &[])
-            .await?,
+        manager_read,
     })
-}
-
-/// Waits until every host has the artifact; when each did, in seconds.
-async fn all_have(hosts: &[Host], artifact: &ArtifactId, began: Instant) -> anyhow::Result<Vec<f64>> {
-    let mut seconds: Vec<Option<f64>> = vec![None; hosts.len()];
-    while seconds.iter().any(Option::is_none) {
-        if began.elapsed() > LIMIT {
-            bail!("a host had not everything after {} s", LIMIT.as_secs());
-        }
-        for (host, seconds) in hosts
-            .iter()
-            .zip(&mut seconds)
-            .filter(|(_, seconds)| seconds.is_none())
-        {
-            if host.has(artifact)? {
-                *seconds = Some(began.elapsed().as_secs_f64());
-            }
-        }
-        tokio::time::sleep(LOOK_PERIOD).await;
-    }
-    Ok(seconds.into_iter().flatten().collect())
 }

@@ -1,7 +1,7 @@
 //! The figures, for people and machines.
 
 use crate::{HOSTS, Run, SOURCES};
-use bench_harness::{Better, GB, Line, MB, Plan, median};
+use bench_harness::{Better, GB, Line, MB, Plan, Report, Runs};
 
 /// The most memory that a process may take, in MB.
 const RSS_GOAL_MB: f64 = 128.0;
@@ -24,12 +24,9 @@ pub fn tell(run: &Run, length: u64) {
 }
 
 /// The medians of all runs.
-pub fn emit(plan: &Plan, length: u64, runs: &[Run]) -> anyhow::Result<()> {
-    let case = if plan.quick { "512m" } else { "10g" };
-    let of = |figure: &dyn Fn(&Run) -> f64| median(&runs.iter().map(figure).collect::<Vec<_>>());
-    let line = |metric: &str, unit: &str, figure: &dyn Fn(&Run) -> f64| {
-        Line::new(plan.bench, case, metric, (of(figure), unit), runs.len())
-    };
+pub fn emit(plan: &Plan, length: u64, sides: &[Runs<&str, Run>]) -> anyhow::Result<()> {
+    let report = Report::new(plan, if plan.quick { "512m" } else { "10g" }, sides)?;
+    let line = |metric: &str, unit: &str, figure: &dyn Fn(&Run) -> f64| report.line(metric, unit, figure);
     let (length, delivered) = (length as f64, length as f64 * HOSTS as f64);
     line("seconds", "s", &last)
         .note("from the order to the last of three hosts: fetched, verified, flushed")
@@ -62,7 +59,7 @@ pub fn emit(plan: &Plan, length: u64, runs: &[Run]) -> anyhow::Result<()> {
     })
     .note("how often the region read the artifact from its store, hosts and manager together")
     .emit()?;
-    line("page_cache_growth", "GB", &|run| run.spent.page_cache_growth / GB)
+    line("page_cache_growth", "GB", &|run| run.page_cache_growth / GB)
         .note("of the whole machine, the store's files included")
         .emit()
 }

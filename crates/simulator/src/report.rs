@@ -2,7 +2,7 @@
 
 use crate::host::Host;
 use crate::{Case, InvalidCase, Violation, bound};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Why there is no report.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -34,7 +34,7 @@ pub struct Tally {
 
 /// What a run showed. Times are those of honest hosts that were there from the start, never died and
 /// are no stragglers. All others had to complete too, but their time says more about themselves.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// Hosts whose times count.
     pub hosts: u32,
