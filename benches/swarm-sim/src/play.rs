@@ -20,14 +20,17 @@ pub struct Played {
     pub peak_rss_bytes: u64,
 }
 
-/// Lets another process play a case. It is killed after `limit`, or when this is dropped.
+/// Lets another process play a case. It is killed after `limit`, when this is dropped, and when this process is gone.
 pub async fn run(case: &Case, limit: Duration) -> anyhow::Result<Played> {
-    let mut player = Command::new(std::env::current_exe()?)
+    let mut player = Command::new("setpriv")
+        .args(["--pdeathsig", "KILL", "--"])
+        .arg(std::env::current_exe()?)
         .arg(FLAG)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .kill_on_drop(true)
-        .spawn()?;
+        .spawn()
+        .context("failed to start setpriv (Debian package util-linux)")?;
     let mut orders = player.stdin.take().context("stdin is a pipe")?;
     orders.write_all(&serde_json::to_vec(case)?).await?;
     drop(orders);
