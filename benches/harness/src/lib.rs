@@ -31,7 +31,7 @@ pub use estimate::Estimate;
 pub use line::{Better, Line};
 pub use machine::machine;
 pub use median::{median, percentile};
-pub use meter::{Meter, Spent};
+pub use meter::{Meter, Race, Spent};
 pub use report::Report;
 pub use scratch::{Scratch, settle};
 

@@ -39,6 +39,15 @@ pub struct Spent {
     pub busy: f64,
 }
 
+/// What those who were waited for showed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Race {
+    /// When each was done, in seconds since the first moment.
+    pub seconds: Vec<f64>,
+    /// What the processes used.
+    pub spent: Spent,
+}
+
 impl Meter {
     /// Watches these processes from now on.
     pub fn begin(processes: impl IntoIterator<Item = u32>) -> Self {
@@ -69,16 +78,16 @@ impl Meter {
         });
     }
 
-    /// Waits until each of `count` is done, and says when each was, in seconds since the first moment.
+    /// Waits until each of `count` is done, which is the second moment.
     ///
     /// # Errors
     /// That of `is_done`, or that some are not done in time.
-    pub async fn until_done(
-        &mut self,
+    pub async fn race(
+        mut self,
         count: usize,
         limit: Duration,
         mut is_done: impl FnMut(usize) -> anyhow::Result<bool>,
-    ) -> anyhow::Result<Vec<f64>> {
+    ) -> anyhow::Result<Race> {
         let mut done: Vec<Option<f64>> = vec![None; count];
         loop {
             for (number, at) in done.iter_mut().enumerate().filter(|(_, at)| at.is_none()) {
@@ -87,8 +96,9 @@ impl Meter {
                     self.look();
                 }
             }
-            if let Some(all) = done.iter().copied().collect::<Option<Vec<f64>>>() {
-                return Ok(all);
+            if let Some(seconds) = done.iter().copied().collect::<Option<Vec<f64>>>() {
+                let spent = self.end();
+                return Ok(Race { seconds, spent });
             }
             if self.began.elapsed() > limit {
                 let ready = done.iter().flatten().count();
@@ -150,20 +160,28 @@ mod tests {
         let mut shell = busy_shell();
         let mut meter = Meter::begin([]);
         meter.add(shell.id());
-        let worked = |_| Ok(Usage::of_process(shell.id()).is_some_and(|usage| usage.cpu_seconds >= 0.05));
-        let limit = Duration::from_secs(60);
-        let done = meter.until_done(1, limit, worked).await.unwrap();
-        shell.kill().unwrap();
+        // The first is done once the shell has worked, the second once it is gone.
+        let mut worked = false;
+        let ended = |number| {
+            if number == 0 {
+                let usage = Usage::of_process(shell.id()).unwrap_or_default();
+                worked = usage.cpu_seconds >= 0.05;
+            } else if worked {
+                shell.kill()?;
+                shell.wait()?;
+            }
+            Ok(worked)
+        };
+        let Race { seconds, spent } = meter.race(2, Duration::from_secs(60), ended).await.unwrap();
         shell.wait().unwrap();
-        let spent = meter.end();
-        assert!(spent.cpu_seconds >= 0.05 && spent.seconds >= done[0]);
+        assert!(spent.cpu_seconds >= 0.05 && spent.seconds >= seconds[1]);
         assert!(spent.peak_rss_bytes[0] > 0);
     }
 
     #[tokio::test]
     async fn whoever_is_not_done_in_time_is_counted() {
         let waited = Meter::begin([])
-            .until_done(3, Duration::ZERO, |number| Ok(number == 1))
+            .race(3, Duration::ZERO, |number| Ok(number == 1))
             .await;
         assert_eq!(
             waited.unwrap_err().to_string(),

@@ -56,22 +56,17 @@ pub(crate) async fn prepare(setting: Setting<'_>) -> anyhow::Result<Session> {
     let mut seed = setting.seed.start(Path::new(PROGRAM), of_seed, &log)?;
     setting.announced(&mut seed).await?;
 
-    let (mut starts, mut whole) = (Vec::new(), Vec::new());
+    let mut session = Session::of(seed);
     for node in setting.hosts {
         let mut arguments = arguments(setting, node, &setting.folder_of(node)?)?;
         arguments.push(setting.torrent.into());
-        starts.push(Start::Process {
+        let start = Start::Process {
             node: node.clone(),
             program: PROGRAM.into(),
             arguments,
             log: setting.log_of(node),
-        });
-        whole.push(Whole::File(setting.mark_of(node)));
+        };
+        session.add(start, Whole::File(setting.mark_of(node)));
     }
-    Ok(Session {
-        seed,
-        hosts: Vec::new(),
-        starts,
-        whole,
-    })
+    Ok(session)
 }

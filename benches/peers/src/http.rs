@@ -46,7 +46,7 @@ pub(crate) async fn prepare(setting: Setting<'_>) -> anyhow::Result<Session> {
     let (seed, address) = serve(setting.seed, setting.content_folder(), setting.folder).await?;
     let name = setting.content.file_name().unwrap_or_default().to_string_lossy();
     let url = format!("http://{address}/{name}");
-    let (mut starts, mut whole) = (Vec::new(), Vec::new());
+    let mut session = Session::of(seed);
     for node in setting.hosts {
         let copy = setting.folder_of(node)?.join("copy");
         let arguments: [OsString; 8] = [
@@ -60,18 +60,13 @@ pub(crate) async fn prepare(setting: Setting<'_>) -> anyhow::Result<Session> {
             (&url).into(),
         ];
         let log = setting.log_of(node);
-        starts.push(Start::Process {
+        let start = Start::Process {
             node: node.clone(),
             program: CURL.into(),
             arguments: arguments.into(),
             log: log.clone(),
-        });
-        whole.push(Whole::Said { log, words: WHOLE });
+        };
+        session.add(start, Whole::Said { log, words: WHOLE });
     }
-    Ok(Session {
-        seed,
-        hosts: Vec::new(),
-        starts,
-        whole,
-    })
+    Ok(session)
 }

@@ -17,7 +17,7 @@ mod rqbit;
 mod session;
 mod tracker;
 
-pub use session::{Race, Session, Setting};
+pub use session::{Session, Setting};
 pub use tracker::Tracker;
 
 /// Another program.

@@ -49,21 +49,16 @@ pub(crate) async fn prepare(setting: Setting<'_>) -> anyhow::Result<Session> {
     let mut seed = setting.seed.start(&program, arguments_of_seed, &log)?;
     setting.announced(&mut seed).await?;
 
-    let (mut starts, mut whole) = (Vec::new(), Vec::new());
+    let mut session = Session::of(seed);
     for node in setting.hosts {
         let log = setting.log_of(node);
-        starts.push(Start::Process {
+        let start = Start::Process {
             node: node.clone(),
             program: program.clone(),
             arguments: arguments(node, setting.torrent, &setting.folder_of(node)?)?,
             log: log.clone(),
-        });
-        whole.push(Whole::Said { log, words: WHOLE });
+        };
+        session.add(start, Whole::Said { log, words: WHOLE });
     }
-    Ok(Session {
-        seed,
-        hosts: Vec::new(),
-        starts,
-        whole,
-    })
+    Ok(session)
 }

@@ -2,7 +2,7 @@
 
 use crate::Tracker;
 use anyhow::Context as _;
-use bench_harness::{Meter, Spent};
+use bench_harness::{Meter, Race};
 use bench_network::Node;
 use local_services::Child;
 use std::ffi::OsString;
@@ -103,17 +103,25 @@ pub struct Session {
     pub(crate) whole: Vec<Whole>,
 }
 
-/// What one session showed.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Race {
-    /// When each host had everything, from the word to begin.
-    pub seconds: Vec<f64>,
-    /// What the seed, named first, and the hosts used meanwhile.
-    pub spent: Spent,
-}
-
 impl Session {
-    /// Lets all hosts begin, waits until each has everything, and ends all processes.
+    /// One whose hosts are still to come.
+    pub(crate) const fn of(seed: Child) -> Self {
+        Self {
+            seed,
+            hosts: Vec::new(),
+            starts: Vec::new(),
+            whole: Vec::new(),
+        }
+    }
+
+    /// Adds a host.
+    pub(crate) fn add(&mut self, start: Start, whole: Whole) {
+        self.starts.push(start);
+        self.whole.push(whole);
+    }
+
+    /// Lets all hosts begin, waits until each has everything, and ends all processes. The seed is the first of those
+    /// that are watched, and the hosts follow.
     ///
     /// # Errors
     /// When a process does not start or ends early, or when a host has not everything in time. The error quotes what
@@ -126,14 +134,14 @@ impl Session {
             .iter()
             .filter_map(Child::id)
             .for_each(|pid| meter.add(pid));
-        let count = self.whole.len();
-        let waited = meter.until_done(count, limit, |host| self.is_whole(host)).await;
-        let spent = meter.end();
-        let seconds = waited.with_context(|| self.last_words())?;
+        let raced = meter
+            .race(self.whole.len(), limit, |host| self.is_whole(host))
+            .await
+            .with_context(|| self.last_words());
         for child in self.hosts.into_iter().chain([self.seed]) {
             child.kill().await?;
         }
-        Ok(Race { seconds, spent })
+        raced
     }
 
     fn go(&mut self) -> anyhow::Result<()> {

@@ -21,16 +21,11 @@ impl Host {
     ///
     /// # Errors
     /// When it has ended, or its log can't be read.
-    pub fn has(&mut self, artifact: &ArtifactId) -> anyhow::Result<bool> {
+    pub(crate) fn has(&mut self, artifact: &ArtifactId) -> anyhow::Result<bool> {
         self.role.child.still_runs()?;
         let log = fs_err::read_to_string(&self.role.log)?;
         let id = artifact.to_string();
         Ok(log.lines().any(|line| line.contains(WHOLE) && line.contains(&id)))
-    }
-
-    /// Its process id; `None` once it has ended.
-    pub fn id(&self) -> Option<u32> {
-        self.role.child.id()
     }
 
     /// Its own folder.
@@ -41,11 +36,6 @@ impl Host {
     /// Where it serves its metrics, for [`scrape`].
     pub fn observed_at(&self) -> SocketAddr {
         self.role.observed_at
-    }
-
-    /// The end of what it logged.
-    pub fn last_words(&self) -> String {
-        self.role.child.tail()
     }
 
     /// The sum of one of its metrics with these labels; see [`scrape`].

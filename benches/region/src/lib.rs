@@ -2,7 +2,7 @@
 //!
 //! [`Region::start`] starts an etcd, the `starling store` and the `starling region` on one node, and [`Region::host`]
 //! a `starling agent` on another; each is a process of its own with a written configuration, as in production.
-//! [`Region::upload`] puts a signed artifact into the store and [`Region::publish`] tells etcd that the region should
+//! [`Region::upload`] puts a signed artifact into the store and [`Region::race`] tells etcd that the region should
 //! have it; what happens then is the shipped code's business. There is no API: the manager's reports go nowhere, which
 //! it only warns about.
 //!

@@ -8,6 +8,7 @@ use crate::role::Role;
 use anyhow::{Context as _, bail};
 use artifact::{FileEntry, Provenance};
 use artifact_store::{Config, ContentKey, Outputs, Store, StoredManifest};
+use bench_harness::{Meter, Race};
 use bench_network::Node;
 use desired_state::DesiredState;
 use local_services::{Etcd, free_port};
@@ -163,23 +164,35 @@ impl Region {
         Ok(stored.signed.artifact())
     }
 
-    /// Tells the region to have this artifact, and none else.
+    /// Tells the region to have this artifact and none else, and waits until each of the hosts has it. The processes
+    /// that are watched are the store, the manager and the hosts, in this order.
     ///
     /// # Errors
-    /// When etcd fails.
-    pub async fn publish(&mut self, artifact: ArtifactId) -> anyhow::Result<()> {
+    /// When etcd fails, a process ends, or a host has it not in time. The error quotes what such a host logged.
+    pub async fn race(
+        &mut self,
+        hosts: &mut [Host],
+        artifact: ArtifactId,
+        limit: Duration,
+    ) -> anyhow::Result<Race> {
+        let roles = [&self.store, &self.manager].into_iter();
+        let roles = roles.chain(hosts.iter().map(|host| &host.role));
+        let meter = Meter::begin(roles.filter_map(|role| role.child.id()));
         self.epoch += 1;
         self.desired.publish(&stage(artifact, self.epoch)?).await?;
-        Ok(())
-    }
-
-    /// An error once the store or the manager has ended.
-    ///
-    /// # Errors
-    /// That, with the end of its log.
-    pub fn still_runs(&mut self) -> anyhow::Result<()> {
-        self.manager.child.still_runs()?;
-        Ok(self.store.child.still_runs()?)
+        let raced = meter.race(hosts.len(), limit, |host| {
+            self.manager.child.still_runs()?;
+            self.store.child.still_runs()?;
+            hosts[host].has(&artifact)
+        });
+        raced.await.with_context(|| {
+            let mut stuck = hosts.iter_mut().filter_map(|host| {
+                let has = host.has(&artifact).unwrap_or(false);
+                (!has).then(|| host.role.child.tail())
+            });
+            let said = stuck.next().unwrap_or_default();
+            format!("not every host had everything; one logged: {said:?}")
+        })
     }
 
     /// Ends everything and waits until it is gone, so that nobody writes any more to the folder.
@@ -193,14 +206,6 @@ impl Region {
         self.manager.child.kill().await?;
         self.store.child.kill().await?;
         Ok(self.etcd.stop().await?)
-    }
-
-    /// The process ids of the store and of the manager, which together are the seed.
-    pub fn seed_processes(&self) -> Vec<u32> {
-        [&self.store, &self.manager]
-            .iter()
-            .filter_map(|role| role.child.id())
-            .collect()
     }
 
     /// The sum of one of the manager's metrics with these labels; see [`scrape`].

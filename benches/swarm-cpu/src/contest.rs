@@ -4,9 +4,9 @@ use crate::player::Player;
 use crate::side::Side;
 use crate::stage::Stage;
 use anyhow::Context as _;
-use bench_harness::{MB, Meter};
+use bench_harness::{MB, Meter, Race};
 use bench_network::Node;
-use bench_peers::{Program, Race, Setting};
+use bench_peers::{Program, Setting};
 use std::time::Duration;
 
 /// What one run took.

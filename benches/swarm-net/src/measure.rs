@@ -2,12 +2,10 @@
 
 use crate::case::Case;
 use crate::side::Side;
-use anyhow::Context as _;
-use bench_harness::{GB, MB, Meter, Spent, percentile, settle, write_content};
+use bench_harness::{GB, MB, Race, percentile, settle, write_content};
 use bench_network::{Bridge, Node};
-use bench_peers::{Program, Race, Setting, Tracker};
+use bench_peers::{Program, Setting, Tracker};
 use bench_region::{Host, Region, starling};
-use model::ArtifactId;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -130,8 +128,7 @@ async fn ours(stage: &Stage<'_>, content: &Content, folder: &Path, limit: Durati
     region.gathered(hosts.len()).await?;
 
     let wire_before = stage.bridge.bytes_sent()?;
-    let raced = race(&mut region, &mut hosts, artifact, limit).await;
-    let measured = match raced {
+    let measured = match region.race(&mut hosts, artifact, limit).await {
         Ok(race) => {
             let mut run = Run::new(race, stage.carried(content, wire_before)?);
             run.control_share = Some(control_bytes(&region, &hosts).await? / stage.delivered(content));
@@ -141,38 +138,6 @@ async fn ours(stage: &Stage<'_>, content: &Content, folder: &Path, limit: Durati
     };
     region.end(hosts).await?;
     measured
-}
-
-async fn race(
-    region: &mut Region,
-    hosts: &mut [Host],
-    artifact: ArtifactId,
-    limit: Duration,
-) -> anyhow::Result<Race> {
-    let processes = region
-        .seed_processes()
-        .into_iter()
-        .chain(hosts.iter().filter_map(Host::id));
-    let mut meter = Meter::begin(processes);
-    region.publish(artifact).await?;
-    let waited = meter
-        .until_done(hosts.len(), limit, |host| {
-            region.still_runs()?;
-            hosts[host].has(&artifact)
-        })
-        .await;
-    let spent: Spent = meter.end();
-    let seconds = waited.with_context(|| {
-        let mut stuck = hosts.iter_mut().filter_map(|host| {
-            let has = host.has(&artifact).unwrap_or(false);
-            (!has).then(|| host.last_words())
-        });
-        format!(
-            "not every host had everything; one logged: {:?}",
-            stuck.next().unwrap_or_default()
-        )
-    })?;
-    Ok(Race { seconds, spent })
 }
 
 /// What the nodes' swarms count of everything that is no piece.

@@ -1,6 +1,6 @@
 //! The figures, for people and machines.
 
-use crate::{HOSTS, Run, SOURCES};
+use crate::run::{HOSTS, Run, SOURCES};
 use bench_harness::{Better, GB, Line, MB, Plan, Report, Runs};
 
 /// The most memory that a process may take, in MB.
@@ -17,7 +17,7 @@ pub fn tell(run: &Run, length: u64) {
     eprintln!(
         "  the hosts had {:.2} GB each after {:.1?} s: {}; the manager read {:.2} GB of the store",
         length as f64 / GB,
-        run.seconds,
+        run.race.seconds,
         sources.join(", "),
         run.manager_read / GB
     );
@@ -35,7 +35,7 @@ pub fn emit(plan: &Plan, length: u64, sides: &[Runs<&str, Run>]) -> anyhow::Resu
         .note("all hosts together, store, manager and hosts on this one machine")
         .emit()?;
     line("cpu_s_per_gb", "s/GB", &|run| {
-        run.spent.cpu_seconds / (delivered / GB)
+        run.race.spent.cpu_seconds / (delivered / GB)
     })
     .note("store, manager and hosts together, per GB that a host received")
     .emit()?;
@@ -65,12 +65,13 @@ pub fn emit(plan: &Plan, length: u64, sides: &[Runs<&str, Run>]) -> anyhow::Resu
 }
 
 fn last(run: &Run) -> f64 {
-    run.seconds.iter().copied().fold(0.0, f64::max)
+    run.race.seconds.iter().copied().fold(0.0, f64::max)
 }
 
 /// Of the process with this number, in MB; not a number if it was gone.
 fn rss(run: &Run, index: usize) -> f64 {
-    run.spent
+    run.race
+        .spent
         .peak_rss_bytes
         .get(index)
         .map_or(f64::NAN, |bytes| *bytes as f64 / MB)
