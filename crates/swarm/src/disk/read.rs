@@ -9,9 +9,9 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use tokio::sync::mpsc;
 
-/// How much is read at once for the network, in bytes: four blocks, since every read costs a wakeup of the
-/// task that sends.
-const CHUNK: u64 = 1 << 20;
+/// How much is read at once for the network, in bytes: two blocks, since every read costs a wakeup of the
+/// task that sends, and every upload holds three of them.
+const CHUNK: u64 = 512 << 10;
 
 /// Reads one piece into a buffer, which is emptied first.
 ///

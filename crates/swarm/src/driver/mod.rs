@@ -47,7 +47,7 @@ pub(crate) const TRANSFERS_MAX: usize = 256;
 /// Pieces in flight towards this node, so at most 64 MiB of them: 8 of 8 MiB. Should more artifacts
 /// than this be fetched at once, each has one piece in flight.
 const FETCHES_MAX: usize = 8;
-/// Pieces on their way to peers. From files each takes three chunks of 1 MiB, from a remote source a whole
+/// Pieces on their way to peers. From files each takes three chunks of 512 KiB, from a remote source a whole
 /// piece, so at most 32 MiB.
 const UPLOADS_MAX: usize = 4;
 /// Calls from peers that wait to be taken.
