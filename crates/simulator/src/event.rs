@@ -31,6 +31,8 @@ pub enum Event {
     Cancel(FetchId),
     /// A source's no arrives.
     Refused(FetchId),
+    /// The last byte of a piece has left its source.
+    Sent(FetchId),
     /// The last byte of a piece arrives.
     Delivered(FetchId),
     /// No byte came for too long.
@@ -76,6 +78,7 @@ impl Event {
             Self::StoreFails => pair(16, 0, 0),
             Self::StoreReturns => pair(17, 0, 0),
             Self::ClockJumps { host, to_s } => [18, u64::from(host), u64::from(to_s.unsigned_abs())],
+            Self::Sent(fetch) => [20, fetch.number(), 0],
             Self::StoreOffered { host, hand } => pair(19, host, u32::from(hand)),
         }
     }

@@ -101,6 +101,7 @@ pub fn load_is_bounded(host: u32, load: Load, config: &Config) -> Result<(), Vio
     let within = load.transfers <= config.transfers_max
         && load.neighbours <= config.peers_max * load.transfers
         && load.in_flight <= config.fetches_max
+        && (load.in_flight <= 1 || load.bytes_in_flight <= config.fetch_bytes_max)
         && load.uploading <= config.upload_slots
         && load.waiting <= config.waiting_per_peer_max * load.neighbours;
     if within {

@@ -214,6 +214,25 @@ fn without_shares_and_without_a_manager_a_few_hosts_pull_for_all() {
 }
 
 #[test]
+fn a_seed_far_away_is_asked_for_as_many_pieces_as_fill_the_way() {
+    let link = Link::even(125_000_000);
+    let case = Case {
+        hosts: 1,
+        bytes: 256 * MIB,
+        piece_bytes: MIB / 2,
+        seed_link: link,
+        host_link: link,
+        // Host and seed are in two: 24 pieces are on their way in a round trip.
+        zones: 2,
+        latency_across_us: 50_000,
+        ..Case::default()
+    };
+    let report = run(&case).expect("every invariant holds");
+    // One piece a round trip would be 25, eight would be 3.
+    assert!(report.max_over_bound < 1.5, "{report:?}");
+}
+
+#[test]
 fn a_host_alone_with_the_store_completes() {
     let report = run(&Case {
         hosts: 1,

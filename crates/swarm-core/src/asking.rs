@@ -1,6 +1,6 @@
 //! Whom to ask for which piece, now; and what happens when that takes too long.
 
-use crate::requests::Overdue;
+use crate::requests::{Overdue, Request};
 use crate::transfer::{Context, Transfer};
 use crate::{Output, Piece, Role, Time, end_game};
 use rand::Rng;
@@ -28,11 +28,12 @@ impl Transfer {
     /// two choices in randomized load balancing" (2001). The busiest queues stay short with two draws,
     /// and, unlike with the least busy of all, not everybody runs to the same one before word gets round.
     fn next_source(&self, cx: &mut Context<'_>) -> Option<usize> {
+        let requests_max = self.requests_per_neighbour(cx);
         let mut best = None;
         // The places of those who are equally good, a bit each.
         let mut equals = 0_u64;
         for (place, neighbour) in self.neighbours.iter().enumerate() {
-            if !neighbour.is_ready(cx.now, cx.config) {
+            if !neighbour.is_ready(cx.now, requests_max) {
                 continue;
             }
             let key = (neighbour.role != Role::Seed, neighbour.in_flight);
@@ -55,6 +56,14 @@ impl Transfer {
             .min_by_key(|&place| self.neighbours[place].waiting)
     }
 
+    /// How many requests one neighbour may have from us: what should be in flight, shared out between all who have
+    /// something for us. That is one, unless few have or they are far away.
+    fn requests_per_neighbour(&self, cx: &Context<'_>) -> usize {
+        let sources = self.neighbours.iter().filter(|neighbour| !neighbour.dry).count();
+        let share = cx.flow.window() / sources.max(1);
+        share.clamp(1, cx.config.fetches_per_peer_max.max(1))
+    }
+
     fn choose(&self, index: usize, cx: &mut Context<'_>) -> Option<Piece> {
         let peer = self.neighbours[index].peer;
         if self.picker.open_count() == 0 {
@@ -69,7 +78,14 @@ impl Transfer {
         let neighbour = &mut self.neighbours[index];
         neighbour.in_flight += 1;
         neighbour.waiting = neighbour.waiting.saturating_add(1);
-        self.requests.add(piece, peer, false, cx.now);
+        self.requests.add(Request {
+            piece,
+            peer,
+            asked_at: cx.now,
+            late: false,
+            came_before: cx.flow.came,
+            of_store: false,
+        });
         self.settle(piece);
         cx.outputs.push_back(Output::Fetch {
             transfer: self.id,

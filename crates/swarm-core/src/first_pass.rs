@@ -14,12 +14,12 @@ use crate::{Peer, Piece, PieceSet, Time};
 use rand::seq::SliceRandom;
 use std::time::Duration;
 
-/// Offers to a neighbour that it has not asked for yet: one for each request that it may have in
-/// flight, and as many again so that it never waits for the next offer.
+/// Offers to a neighbour that it has not asked for yet, so that it never waits for the next: so many, or as many as it
+/// has asked for and not announced, which is more where it is far away and still faster than offers reach it.
 const AHEAD: usize = 4;
 /// Offers to a neighbour that it has not announced yet: also what is in flight, being stored, or in
-/// an announcement that is still being gathered.
-const PER_PEER_MAX: usize = 12;
+/// an announcement that is still being gathered. As many as it may have in flight of us, and as many ahead.
+const PER_PEER_MAX: usize = 64;
 /// How long a neighbour may sit on the last offers before others get them too.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -113,7 +113,7 @@ impl FirstPass {
         let (all, ahead) = open.fold((0, 0), |(all, ahead), offer| {
             (all + 1, ahead + usize::from(!offer.asked_for))
         });
-        all < PER_PEER_MAX && ahead < AHEAD
+        all < PER_PEER_MAX && ahead < AHEAD.max(all - ahead)
     }
 
     fn next_unoffered(&mut self) -> Option<Piece> {

@@ -12,6 +12,8 @@ pub enum Input {
         transfer: TransferId,
         /// How many pieces the artifact has.
         pieces: u32,
+        /// Bytes of a piece; the last may have fewer.
+        piece_bytes: u64,
         /// The pieces that are verified and on disk already. A set of another size counts as empty.
         have: PieceSet,
         /// What this host is to the transfer.

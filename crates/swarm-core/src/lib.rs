@@ -13,6 +13,7 @@
 //! |---|---|
 //! | which piece is asked for next? | [`picker`] |
 //! | whom is it asked of, and when does one wait? | `neighbour.rs`, `asking.rs` |
+//! | how many requests are in flight? | `flow.rs` |
 //! | when is a request too slow? | `requests.rs` |
 //! | how do the last pieces come in? | `end_game.rs` |
 //! | what is pulled from the region's store, and when? | `store.rs` |
@@ -42,6 +43,7 @@ pub mod bound;
 mod config;
 mod end_game;
 mod first_pass;
+mod flow;
 mod hearing;
 mod input;
 mod load;

@@ -24,6 +24,8 @@ pub struct Load {
     pub neighbours: usize,
     /// Pieces in flight over all transfers.
     pub in_flight: usize,
+    /// Their bytes.
+    pub bytes_in_flight: u64,
     /// Uploads, at most `Config::upload_slots`.
     pub uploading: usize,
     /// Requests that wait for a slot, at most `Config::waiting_per_peer_max` for each neighbour.
@@ -49,7 +51,7 @@ impl Node {
     /// before any input other than [`Input::Requested`], and nothing changes.
     #[must_use]
     pub fn acts_on_news(&self) -> bool {
-        let has_room = self.in_flight() < self.config.fetches_max;
+        let has_room = self.in_flight() < self.fetches_max();
         let mut transfers = self.transfers.iter();
         transfers.any(|it| it.first_pass.is_some() || (has_room && it.wants_pieces()))
     }
@@ -76,6 +78,7 @@ impl Node {
                 .map(|transfer| transfer.neighbours.len())
                 .sum(),
             in_flight: self.in_flight(),
+            bytes_in_flight: self.transfers.iter().map(|it| it.bytes_in_flight()).sum(),
             uploading: self.slots.uploading(),
             waiting: self.slots.waiting(),
         }

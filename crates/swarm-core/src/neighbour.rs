@@ -1,13 +1,9 @@
 //! One neighbour in one transfer: what it can give, and whether to ask it now.
 
-use crate::{Config, Peer, Role, Time};
+use crate::{Peer, Role, Time};
 use rand::{Rng, RngExt};
 use std::time::Duration;
 
-/// A neighbour has at least this much to send us, so that it never idles for a round trip and a disk
-/// write between two pieces: bandwidth times delay, with a delay that covers two continents' distance.
-/// One piece of 8 MiB is more than that on any link below 1.3 Gbit/s; of small pieces it takes several.
-const WORK_AHEAD: Duration = Duration::from_millis(50);
 /// How long a neighbour is left alone after it first failed us. About a piece's time on a fast
 /// link: a neighbour that was merely full has a free slot by then.
 const REST_MIN: Duration = Duration::from_millis(50);
@@ -38,16 +34,12 @@ pub(crate) struct Neighbour {
     pub in_flight: u16,
     /// Those of them that take too long.
     pub late: u16,
-    /// How many requests it should have from us: one, or as many as fill [`WORK_AHEAD`].
-    window: u16,
     noise: u16,
     failures: u8,
     /// Announcements in a row that it was not told of.
     untold: u8,
     /// Left alone until then.
     pub resting_until: Time,
-    /// What a piece takes from it, waiting in its queue included. None before the first.
-    pace: Option<Duration>,
 }
 
 impl Neighbour {
@@ -61,31 +53,21 @@ impl Neighbour {
             waiting: 0,
             in_flight: 0,
             late: 0,
-            window: 1,
             noise: 0,
             failures: 0,
             untold: 0,
             resting_until: Time::default(),
-            pace: None,
         }
     }
 
-    /// Whether it may be asked for one more piece. One that lets us wait already gets no more to do.
-    pub fn is_ready(&self, now: Time, config: &Config) -> bool {
-        !self.dry
-            && self.late == 0
-            && usize::from(self.in_flight) < usize::from(self.window).min(config.fetches_per_peer_max)
-            && self.resting_until <= now
+    /// Whether it may be asked for one more piece, where it may have so many requests from us. One that lets us
+    /// wait already gets no more to do.
+    pub fn is_ready(&self, now: Time, requests_max: usize) -> bool {
+        !self.dry && self.late == 0 && usize::from(self.in_flight) < requests_max && self.resting_until <= now
     }
 
-    /// It gave us a piece, which took so long. Half of what counts is the latest.
-    pub fn succeeded(&mut self, took: Option<Duration>) {
-        if let Some(took) = took {
-            let pace = self.pace.map_or(took, |pace| (pace + took) / 2);
-            self.pace = Some(pace);
-            let ahead = WORK_AHEAD.as_micros() / pace.as_micros().max(1);
-            self.window = u16::try_from(1 + ahead).unwrap_or(u16::MAX);
-        }
+    /// It gave us a piece.
+    pub fn succeeded(&mut self) {
         self.failures = 0;
         self.resting_until = Time::default();
     }

@@ -1,5 +1,6 @@
 //! The node: every input comes in here, every output goes out here.
 
+use crate::flow::Flow;
 use crate::sharing;
 use crate::slots::{Asked, PROGRESS_STEP, Slots};
 use crate::time::Clock;
@@ -19,6 +20,8 @@ const BANNED_MAX: usize = 1024;
 #[derive(Debug)]
 pub struct Node {
     pub(crate) config: Config,
+    /// What neighbours give this host.
+    flow: Flow,
     rng: ChaCha8Rng,
     clock: Clock,
     /// In the order in which they began; at most `Config::transfers_max`, so looking through them is quick.
@@ -35,6 +38,7 @@ impl Node {
     pub fn new(config: Config, seed: u64) -> Self {
         Self {
             config,
+            flow: Flow::default(),
             rng: ChaCha8Rng::seed_from_u64(seed),
             clock: Clock::default(),
             transfers: Vec::new(),
@@ -76,9 +80,10 @@ impl Node {
             Input::TransferStarted {
                 transfer,
                 pieces,
+                piece_bytes,
                 have,
                 role,
-            } => self.start(now, transfer, pieces, have, role),
+            } => self.start(now, transfer, (pieces, piece_bytes), have, role),
             Input::TransferEnded { transfer } => self.end(transfer),
             Input::PeerJoined { transfer, peer, role } => self.joined(now, transfer, peer, role),
             Input::PeerLeft { transfer, peer } => self.left(now, transfer, peer),
@@ -162,6 +167,12 @@ impl Node {
         self.transfers.iter().find(|transfer| transfer.id == id)
     }
 
+    /// How many pieces may be in flight now, the limit of their bytes aside.
+    pub(crate) fn fetches_max(&self) -> usize {
+        let window = self.flow.window();
+        window.max(self.config.fetches_min).min(self.config.fetches_max)
+    }
+
     pub(crate) fn in_flight(&self) -> usize {
         self.transfers
             .iter()
@@ -169,7 +180,14 @@ impl Node {
             .sum()
     }
 
-    fn start(&mut self, now: Time, id: TransferId, pieces: u32, have: PieceSet, role: Role) {
+    fn start(
+        &mut self,
+        now: Time,
+        id: TransferId,
+        (pieces, piece_bytes): (u32, u64),
+        have: PieceSet,
+        role: Role,
+    ) {
         let room = self.transfers.len() < self.config.transfers_max && self.transfer(id).is_none();
         if !room || pieces > PIECES_MAX {
             return;
@@ -183,10 +201,11 @@ impl Node {
             now,
             config: &self.config,
             waiting: 0,
+            flow: &mut self.flow,
             rng: &mut self.rng,
             outputs: &mut self.outputs,
         };
-        let transfer = Transfer::start(id, held, role, &mut cx);
+        let transfer = Transfer::start(id, held, piece_bytes, role, &mut cx);
         self.transfers.push(transfer);
     }
 
@@ -242,6 +261,7 @@ impl Node {
             now,
             config: &self.config,
             waiting: u8::try_from(self.slots.waiting()).unwrap_or(u8::MAX),
+            flow: &mut self.flow,
             rng: &mut self.rng,
             outputs: &mut self.outputs,
         };
@@ -250,7 +270,8 @@ impl Node {
 
     /// Asks for pieces until as many are in flight as may be, or nobody can be asked for anything.
     fn ask(&mut self, now: Time) {
-        if self.in_flight() >= self.config.fetches_max {
+        let fetches_max = self.fetches_max();
+        if self.in_flight() >= fetches_max {
             return;
         }
         for transfer in &mut self.transfers {
@@ -260,10 +281,13 @@ impl Node {
             now,
             config: &self.config,
             waiting: u8::try_from(self.slots.waiting()).unwrap_or(u8::MAX),
+            flow: &mut self.flow,
             rng: &mut self.rng,
             outputs: &mut self.outputs,
         };
-        while let Some((index, others)) = sharing::next(&self.transfers, self.config.fetches_max) {
+        while let Some((index, others)) =
+            sharing::next(&self.transfers, fetches_max, self.config.fetch_bytes_max)
+        {
             let transfer = &mut self.transfers[index];
             if transfer.ask(&mut cx) {
                 transfer.claim.advance(others);

@@ -41,6 +41,8 @@ pub(crate) struct Request {
     pub peer: Peer,
     pub asked_at: Time,
     pub late: bool,
+    /// How many pieces had come to this host when it was asked for.
+    pub came_before: u32,
     /// Asked of the region's store, whose pace says nothing about neighbours.
     pub of_store: bool,
 }
@@ -82,14 +84,8 @@ impl Requests {
         self.all.is_empty()
     }
 
-    pub fn add(&mut self, piece: Piece, peer: Peer, of_store: bool, now: Time) {
-        self.all.push(Request {
-            piece,
-            peer,
-            asked_at: now,
-            late: false,
-            of_store,
-        });
+    pub fn add(&mut self, request: Request) {
+        self.all.push(request);
     }
 
     pub fn remove(&mut self, piece: Piece, peer: Peer) -> Option<Request> {

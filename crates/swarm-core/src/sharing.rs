@@ -60,17 +60,19 @@ impl Claim {
 }
 
 /// Which of the transfers may ask for the next piece, if any may, and the smallest pass of the others.
-pub(crate) fn next(transfers: &[Transfer], fetches_max: usize) -> Option<(usize, u64)> {
+pub(crate) fn next(transfers: &[Transfer], fetches_max: usize, bytes_max: u64) -> Option<(usize, u64)> {
     let wanting = || transfers.iter().enumerate().filter(|(_, it)| it.wants_pieces());
     let in_flight: usize = wanting().map(|(_, it)| it.requests.len()).sum();
     if in_flight >= fetches_max {
         return None;
     }
+    let bytes: u64 = wanting().map(|(_, it)| it.bytes_in_flight()).sum();
+    let has_room = |it: &Transfer| in_flight == 0 || bytes.saturating_add(it.piece_bytes) <= bytes_max;
     let active = || wanting().filter(|(_, it)| !it.claim.passed_over || !it.requests.is_empty());
     let weights: usize = active().map(|(_, it)| usize::from(it.claim.weight)).sum();
     let may_ask = |(_, it): &(usize, &Transfer)| {
         let share = (fetches_max * usize::from(it.claim.weight)).div_ceil(weights);
-        !it.claim.passed_over && it.requests.len() < share
+        !it.claim.passed_over && it.requests.len() < share && has_room(it)
     };
     let (next, _) = active().filter(may_ask).min_by_key(|(_, it)| it.claim.pass)?;
     let others = active().filter(|(index, it)| *index != next && !it.claim.idle);

@@ -17,6 +17,7 @@
 //! another at random, as long as there is a piece that none of their neighbours has, or gives. What they bring
 //! gives the others work again before their wait is over, and starts it anew.
 
+use crate::requests::Request;
 use crate::transfer::{Context, Transfer};
 use crate::{Output, Peer, Piece, PieceSet, Time};
 use rand::seq::SliceRandom;
@@ -263,7 +264,14 @@ impl Transfer {
     }
 
     fn pull(&mut self, piece: Piece, peer: Peer, cx: &mut Context<'_>) {
-        self.requests.add(piece, peer, true, cx.now);
+        self.requests.add(Request {
+            piece,
+            peer,
+            asked_at: cx.now,
+            late: false,
+            came_before: 0,
+            of_store: true,
+        });
         self.settle(piece);
         cx.outputs.push_back(Output::Fetch {
             transfer: self.id,

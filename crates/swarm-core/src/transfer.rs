@@ -3,10 +3,11 @@
 //! What to ask for is decided in `asking.rs`, what to believe and to tell in `hearing.rs`.
 
 use crate::first_pass::FirstPass;
+use crate::flow::Flow;
 use crate::hearing::Announcements;
 use crate::neighbour::Neighbour;
 use crate::picker::{PLACES_MAX, Picker};
-use crate::requests::{COPIES_MAX, Requests};
+use crate::requests::{COPIES_MAX, Request, Requests};
 use crate::sharing::Claim;
 use crate::store::Store;
 use crate::{Config, Miss, Output, Peer, Piece, PieceSet, Role, Time, TransferId};
@@ -19,6 +20,8 @@ pub(crate) struct Context<'a> {
     pub config: &'a Config,
     /// How many requests wait for an upload slot, as it is told to neighbours.
     pub waiting: u8,
+    /// What this host is given, over all transfers.
+    pub flow: &'a mut Flow,
     pub rng: &'a mut ChaCha8Rng,
     pub outputs: &'a mut VecDeque<Output>,
 }
@@ -28,6 +31,7 @@ pub(crate) struct Context<'a> {
 pub(crate) struct Transfer {
     pub id: TransferId,
     pub role: Role,
+    pub piece_bytes: u64,
     /// Verified and on disk.
     pub held: PieceSet,
     /// Each at the place by which the picker knows it; at most `Config::peers_max`, and never more than the
@@ -51,7 +55,7 @@ pub(crate) struct Transfer {
 }
 
 impl Transfer {
-    pub fn start(id: TransferId, held: PieceSet, role: Role, cx: &mut Context<'_>) -> Self {
+    pub fn start(id: TransferId, held: PieceSet, piece_bytes: u64, role: Role, cx: &mut Context<'_>) -> Self {
         let pieces = held.pieces();
         let mut picker = Picker::new(pieces);
         if role == Role::Host {
@@ -64,6 +68,7 @@ impl Transfer {
         Self {
             id,
             role,
+            piece_bytes,
             held,
             neighbours: Vec::new(),
             peers: Vec::new(),
@@ -161,14 +166,11 @@ impl Transfer {
             Some(store) if store.peer == peer => store.succeeded(),
             _ => self.neighbour_gave(cx),
         }
-        let took = request
-            .filter(|request| !request.of_store)
-            .map(|request| cx.now.since(request.asked_at));
-        if let Some(took) = took {
-            self.requests.learn(took);
-        }
         if let Some(neighbour) = self.neighbour(peer) {
-            neighbour.succeeded(took);
+            neighbour.succeeded();
+        }
+        if let Some(request) = request.filter(|request| !request.of_store) {
+            self.learn(&request, cx);
         }
         if !self.held.insert(piece) {
             return;
@@ -223,8 +225,23 @@ impl Transfer {
         is_store
     }
 
+    /// Takes in how long a neighbour took for a piece.
+    fn learn(&mut self, request: &Request, cx: &mut Context<'_>) {
+        let took = cx.now.since(request.asked_at);
+        self.requests.learn(took);
+        // The last piece may be much smaller than the others.
+        if request.piece + 1 != self.held.pieces() {
+            cx.flow.learn(took, request.came_before);
+        }
+    }
+
+    /// Bytes of what is in flight.
+    pub fn bytes_in_flight(&self) -> u64 {
+        self.piece_bytes.saturating_mul(self.requests.len() as u64)
+    }
+
     /// Takes a request out of those in flight, if it is there.
-    pub fn take_request(&mut self, piece: Piece, peer: Peer) -> Option<crate::requests::Request> {
+    pub fn take_request(&mut self, piece: Piece, peer: Peer) -> Option<Request> {
         let request = self.requests.remove(piece, peer)?;
         if let Some(neighbour) = self.neighbour(peer) {
             neighbour.in_flight -= 1;

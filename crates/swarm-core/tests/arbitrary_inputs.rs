@@ -15,6 +15,7 @@ fn config() -> Config {
         transfers_max: 2,
         peers_max: 4,
         fetches_max: 5,
+        fetch_bytes_max: 4 << 20,
         ..Config::default()
     }
 }
@@ -49,7 +50,7 @@ fn inputs() -> impl Strategy<Value = Input> {
     let miss = prop_oneof![Just(Miss::Refused), Just(Miss::TimedOut), Just(Miss::Broken)];
     prop_oneof![
         2 => (transfer(), sets(), role())
-            .prop_map(|(transfer, have, role)| Input::TransferStarted { transfer, pieces: PIECES, have, role }),
+            .prop_map(|(transfer, have, role)| Input::TransferStarted { transfer, pieces: PIECES, piece_bytes: 1 << 20, have, role }),
         1 => transfer().prop_map(|transfer| Input::TransferEnded { transfer }),
         6 => (transfer(), peer(), role())
             .prop_map(|(transfer, peer, role)| Input::PeerJoined { transfer, peer, role }),
@@ -201,6 +202,7 @@ fn play(seed: u64, inputs: &[(u64, Input)]) -> Vec<Output> {
         assert!(load.transfers <= config.transfers_max);
         assert!(load.neighbours <= config.transfers_max * config.peers_max);
         assert!(load.in_flight <= config.fetches_max);
+        assert!(load.bytes_in_flight <= config.fetch_bytes_max);
         assert!(load.uploading <= config.upload_slots);
         assert!(load.waiting <= config.waiting_per_peer_max * config.peers_max * config.transfers_max);
         assert!(

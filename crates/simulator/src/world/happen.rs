@@ -21,6 +21,7 @@ impl World<'_> {
             Event::Request(fetch) => self.request(fetch)?,
             Event::Cancel(fetch) => self.cancel(fetch)?,
             Event::Refused(fetch) => self.miss(fetch, Miss::Refused)?,
+            Event::Sent(fetch) => self.end_serving(fetch)?,
             Event::Delivered(fetch) => self.deliver(fetch)?,
             Event::Silent(fetch) => {
                 self.end_serving(fetch)?;

@@ -25,6 +25,7 @@ impl World<'_> {
             Input::TransferStarted {
                 transfer: TRANSFER,
                 pieces: self.pieces,
+                piece_bytes: self.case.piece_length(),
                 have,
                 role: kind.role(),
             },

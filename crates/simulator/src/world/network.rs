@@ -6,7 +6,7 @@ use crate::host::{Fetch, Fetching, Kind, TRANSFER};
 use crate::invariants::{self, Violation};
 use crate::line::{self, Line};
 use rand::RngExt;
-use swarm_core::{Input, Miss, Peer, Piece, Ticket};
+use swarm_core::{Input, Miss, Peer, Piece, Ticket, Time};
 
 /// After so long without a byte a driver gives a fetch up.
 const SILENCE_US: u64 = 10_000_000;
@@ -160,7 +160,6 @@ impl World<'_> {
     }
 
     pub(super) fn deliver(&mut self, id: FetchId) -> Result<(), Violation> {
-        self.end_serving(id)?;
         let broken_off = self.standing(id).is_none();
         let length = self
             .fetches
@@ -237,6 +236,9 @@ impl World<'_> {
         let up = &mut self.hosts[of as usize].up;
         let at = line::send(up, &mut down, bytes, latency, self.now);
         self.hosts[fetch.by as usize].down = down;
+        // The last byte has left a latency before it arrives: what waits for the slot need not wait for that.
+        let sent_at = Time(at.0.saturating_sub(latency));
+        self.schedule.add(sent_at, Event::Sent(id));
         self.schedule.add(at, Event::Delivered(id));
     }
 }

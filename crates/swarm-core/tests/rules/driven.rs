@@ -28,6 +28,7 @@ impl Driven {
         driven.tell(Input::TransferStarted {
             transfer: T,
             pieces,
+            piece_bytes: 1 << 20,
             have,
             role,
         });

@@ -77,6 +77,7 @@ fn ties_fall_differently_on_different_hosts() {
         host.tell(Input::TransferStarted {
             transfer: T,
             pieces: 100,
+            piece_bytes: 1,
             have,
             role: Role::Host,
         });
@@ -181,6 +182,7 @@ fn an_artifact_without_pieces_is_complete_at_once() {
     let outputs = host.tell(Input::TransferStarted {
         transfer: T,
         pieces: 0,
+        piece_bytes: 1,
         have,
         role: Role::Host,
     });

@@ -10,7 +10,7 @@ fn requests_beyond_the_queue_are_refused_and_a_flood_of_them_is_banned() {
     seed.join(1, 100, &[]);
     let config = Config::default();
     let mut outputs = Vec::new();
-    for ticket in 0..20 {
+    for ticket in 0..99 {
         outputs.extend(seed.requested(1, ticket as u32, ticket));
     }
     let served = outputs
@@ -19,7 +19,7 @@ fn requests_beyond_the_queue_are_refused_and_a_flood_of_them_is_banned() {
         .count();
     assert_eq!(served, config.upload_slots_per_peer);
     assert_eq!(seed.node.load().waiting, config.waiting_per_peer_max);
-    let flood: Vec<_> = (20..2000)
+    let flood: Vec<_> = (99..2000)
         .flat_map(|ticket| seed.requested(1, 0, ticket))
         .collect();
     assert!(flood.contains(&Output::Banned {

@@ -159,6 +159,7 @@ impl Swarm {
         };
         let (artifact, have) = (transfer.artifact(), transfer.have.clone());
         let (paused, priority) = (transfer.paused, transfer.priority);
+        let piece_bytes = transfer.piece_length(0);
         let manager = self.config.certificate.statement().role == Role::Manager;
         // A seed gives each piece once before any twice; a host that has everything just gives.
         let role = if manager && have.is_full() {
@@ -169,6 +170,7 @@ impl Swarm {
         self.tell(Input::TransferStarted {
             transfer: id,
             pieces: have.pieces(),
+            piece_bytes,
             have,
             role,
         });

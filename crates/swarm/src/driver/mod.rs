@@ -44,9 +44,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Artifacts that a node fetches and serves at a time.
 pub(crate) const TRANSFERS_MAX: usize = 256;
-/// Pieces in flight towards this node, so at most 64 MiB of them: 8 of 8 MiB. Should more artifacts
-/// than this be fetched at once, each has one piece in flight.
-const FETCHES_MAX: usize = 8;
+/// Bytes of the pieces in flight towards this node: 8 of 8 MiB.
+const FETCH_BYTES_MAX: u64 = 64 << 20;
 /// Pieces on their way to peers. From files each takes three chunks of 512 KiB, from a remote source a whole
 /// piece, so at most 32 MiB.
 const UPLOADS_MAX: usize = 4;
@@ -132,7 +131,7 @@ impl Swarm {
         let handle = Handle::new(&config, command_sender, addresses, hints_receiver, pacers);
         let rules = swarm_core::Config {
             transfers_max: TRANSFERS_MAX,
-            fetches_max: FETCHES_MAX,
+            fetch_bytes_max: FETCH_BYTES_MAX,
             upload_slots: UPLOADS_MAX,
             ..swarm_core::Config::default()
         };
