@@ -56,12 +56,17 @@ pub(crate) fn estimate(case: &Case, side: Side, rounds: usize) -> Estimate {
         // All hosts of rqbit fetch the same pieces in the same order, and so from the seed.
         Side::Other(Program::Rqbit | Program::Http) => (AROUND + alone, rounds.min(1)),
     };
-    let most_of_one = limit(case, side, rate) + Duration::from_secs_f64(AROUND_MOST);
-    let of_one = Estimate {
+    let around = Duration::from_secs_f64(AROUND_MOST);
+    // All but its last run took no longer than what would have made it the last.
+    let one = Estimate {
         likely: Duration::from_secs_f64(likely),
-        most: most_of_one,
+        most: Duration::from_secs_f64(SLOW_OVER_BOUND * bound + SLACK) + around,
     };
-    of_one * times
+    let last = limit(case, side, rate) + around;
+    Estimate {
+        likely: (one * times).likely,
+        most: (one * rounds.saturating_sub(1)).most + last,
+    }
 }
 
 #[cfg(test)]
@@ -74,7 +79,10 @@ mod tests {
         let alone = limit(&case, Side::Other(Program::Http), case.bytes as f64);
         assert_eq!(alone.as_secs_f64(), 16.0 * 1.3);
         assert_eq!(limit(&case, Side::Ours, case.bytes as f64).as_secs_f64(), 19.0);
-        let estimate = estimate(&case, Side::Ours, 3);
-        assert!(estimate.likely < estimate.most);
+        let of = |side, rounds| estimate(&case, side, rounds);
+        assert!(of(Side::Ours, 3).likely < of(Side::Ours, 3).most);
+        let slow = Side::Other(Program::Http);
+        assert_eq!(of(slow, 1).likely, of(slow, 3).likely);
+        assert!(of(slow, 3).most < of(slow, 1).most * 2);
     }
 }
