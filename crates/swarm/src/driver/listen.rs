@@ -36,7 +36,7 @@ pub(super) async fn listen(
         };
         let listener = network
             .listen_on(parse_address(address)?)
-            .map_err(|error| failed(error.to_string()))?;
+            .map_err(|error| failed(whole(&error)))?;
         opening.insert(listener, failed);
     }
     let deadline = Instant::now() + LISTEN_TIMEOUT;
@@ -51,6 +51,13 @@ pub(super) async fn listen(
         }
     }
     Ok(network.listeners().map(ToString::to_string).collect())
+}
+
+/// What an error says, and what it stems from: libp2p's own of this kind says nothing by itself.
+fn whole(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let said = causes.map(ToString::to_string).filter(|said| !said.is_empty());
+    said.collect::<Vec<_>>().join(": ")
 }
 
 /// The IP addresses of these multiaddresses, each once. The IPv6 address of every interface takes IPv4

@@ -139,6 +139,19 @@ async fn nodes_of_two_regions_part_whoever_dials() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_node_whose_port_is_in_use_says_so() {
+    let region = Region::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut config = region.config("host", Role::Host);
+    config.listen = vec![format!(
+        "/ip4/127.0.0.1/tcp/{}",
+        taken.local_addr().unwrap().port()
+    )];
+    let error = crate::Swarm::start(config).await.unwrap_err().to_string();
+    assert!(error.to_lowercase().contains("in use"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_node_whose_own_certificate_is_wrong_does_not_start() {
     let region = Region::new();
     let config = region.config("host", Role::Host);
