@@ -9,9 +9,8 @@ use std::time::Duration;
 /// come by the hundred, share a message.
 const ANNOUNCE_EVERY: Duration = Duration::from_millis(20);
 /// So many of them travel at once, however soon after the last. A seed in its first pass offers a
-/// neighbour new pieces as old ones are announced, at most `first_pass::PER_PEER_MAX` ahead: were small
-/// pieces gathered for all of [`ANNOUNCE_EVERY`], that many each 20 ms would be the most it gets, 300 MB/s
-/// of pieces of 512 KiB on a link that carries four times that.
+/// neighbour new pieces as old ones are announced, a bounded number ahead: were small pieces gathered for all
+/// of [`ANNOUNCE_EVERY`], no more than that number could flow each 20 ms, whatever the link carries.
 const ANNOUNCE_AT_ONCE: usize = 4;
 
 /// Pieces that are on disk and that nobody was told of yet.

@@ -16,7 +16,7 @@ use crate::{Config, Peer, Piece, Ticket, TransferId};
 /// requests look late, are asked elsewhere and come twice. Coarser, and who falls behind is noticed too
 /// late: in the simulator (500 equal hosts, 1,193 pieces) the last one ends at 1.12 times the bound with
 /// steps of 150 pieces, and at 1.07 with 20. That is a little more than two hosts with
-/// `Config::fetches_max` in flight each differ by when they keep pace.
+/// `Config::fetches_min` in flight each differ by when they keep pace.
 pub(crate) const PROGRESS_STEP: u32 = 20;
 
 /// One request that we hold.

@@ -1,8 +1,8 @@
 //! Memory that the bytes of pieces pass through, used again.
 //!
 //! A piece's buffer lives for milliseconds. Taken from the system and given back each time, it would be
-//! zeroed by the kernel page by page, and by us once more where it is read into: a tenth of the processor
-//! time of a transfer. So a few buffers that nobody holds are kept for the next piece, and what went
+//! zeroed by the kernel page by page, and by us once more where it is read into: a few hundredths of the
+//! processor time of a transfer. So a few buffers that nobody holds are kept for the next piece, and what went
 //! unused for a tick goes back.
 
 use std::ops::Deref;
