@@ -107,8 +107,9 @@ fn a_worker_that_slept_past_its_lease_cannot_complete() {
 #[test]
 fn a_manager_killed_in_mid_distribution_is_replaced_by_another() {
     let system = System::start(&["--regions", "1", "--hosts", "3", "--managers", "2"]);
-    let id = deploy_large(&system, 600 << 20);
-    system.wait(&id, "hosts fetch", is_fetching);
+    limit(&system, &["--download", "20MiB"]);
+    let id = deploy_large(&system, 200 << 20);
+    system.wait(&id, "hosts fetch", |status| is_fetching(status, "host-1"));
     let managers = ["us-east-1.manager-1", "us-east-1.manager-2"];
     let (leader, other) = if leads(&system, managers[0]) {
         (managers[0], managers[1])
@@ -118,15 +119,20 @@ fn a_manager_killed_in_mid_distribution_is_replaced_by_another() {
     assert!(!leads(&system, other), "one leads at a time");
     signal(&system, leader, "KILL");
     wait_until("the other takes over", || leads(&system, other));
+    limit(&system, &["--none"]);
     succeeds(&system, &id);
 }
 
 #[test]
 fn a_host_killed_in_mid_transfer_goes_on_from_what_it_has() {
     let system = System::start(&["--regions", "1", "--hosts", "2"]);
-    let id = deploy_large(&system, 600 << 20);
-    system.wait(&id, "the host holds a part", is_fetching);
+    limit(&system, &["--download", "20MiB"]);
+    let id = deploy_large(&system, 200 << 20);
+    system.wait(&id, "the host holds a part", |status| {
+        is_fetching(status, "host-1")
+    });
     kill_and_await_restart(&system, "us-east-1.host-1");
+    limit(&system, &["--none"]);
     let ended = succeeds(&system, &id);
     let host = ended["instances"]
         .as_array()
@@ -185,15 +191,23 @@ fn succeeds(system: &System, deployment: &str) -> Value {
     last
 }
 
-fn is_fetching(status: &Value) -> bool {
-    let moving = |place: &Value| {
+/// Limits what each host takes in a second, so that its transfer lasts as long as a test needs it to.
+fn limit(system: &System, arguments: &[&str]) {
+    system.json(&[&["limits", "set", "--region", "us-east-1"], arguments].concat());
+}
+
+/// Whether a host has a part of the artifact, and not the whole.
+fn is_fetching(status: &Value, host: &str) -> bool {
+    let holds_a_part = |place: &Value| {
         let transfer = &place["instance"]["transfer"];
-        place["instance"]["state"] == "FETCHING"
-            && transfer["seed_bytes"].as_u64().unwrap_or(0) + transfer["peer_bytes"].as_u64().unwrap_or(0) > 0
+        let taken = ["seed_bytes", "peer_bytes", "store_bytes"]
+            .iter()
+            .filter_map(|origin| transfer[origin].as_u64());
+        place["host"] == host && place["instance"]["state"] == "FETCHING" && taken.sum::<u64>() > 0
     };
     status["instances"]
         .as_array()
-        .is_some_and(|places| places.iter().any(moving))
+        .is_some_and(|places| places.iter().any(holds_a_part))
 }
 
 fn is_terminal(status: &Value) -> bool {
