@@ -126,6 +126,11 @@ impl Lease {
         self.insist("record the failure", write).await
     }
 
+    pub(crate) async fn retry(&self, reason: &str) -> Result<(), Fault> {
+        let write = || self.jobs.retry(self.build, self.id, reason);
+        self.insist("let the build be tried again", write).await
+    }
+
     pub(crate) async fn hand_back(&self) -> Result<(), Fault> {
         let write = || self.jobs.hand_back(self.build, self.id);
         self.insist("hand the build back", write).await

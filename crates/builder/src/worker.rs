@@ -79,16 +79,27 @@ impl Worker {
     /// until the reaper comes.
     async fn take_builds(&mut self, stop: &CancellationToken) {
         while !stop.is_cancelled() {
-            if self.attempts.len() >= self.workshop.config.slots {
+            let free = self.workshop.config.slots.saturating_sub(self.attempts.len());
+            if free == 0 {
                 tokio::select! {
                     () = stop.cancelled() => return,
                     _ = self.attempts.join_next() => continue,
                 }
             }
             let asked = Instant::now();
-            match self.queue.jobs.claim(&self.workshop.config.name).await {
-                Ok(Some(claim)) => self.begin(claim, asked, stop.clone()),
-                Ok(None) => self.wait(stop).await,
+            let limit = u32::try_from(free).unwrap_or(u32::MAX);
+            match self
+                .queue
+                .jobs
+                .claim_many(&self.workshop.config.name, limit)
+                .await
+            {
+                Ok(claims) if claims.is_empty() => self.wait(stop).await,
+                Ok(claims) => {
+                    for claim in claims {
+                        self.begin(claim, asked, stop.clone());
+                    }
+                }
                 Err(error) => {
                     tracing::warn!(
                         error = &error as &dyn std::error::Error,
@@ -151,11 +162,12 @@ async fn run_attempt(
     let word = match outcome {
         Outcome::Succeeded => "succeeded",
         Outcome::Failed => "failed",
+        Outcome::Retried => "retried",
         Outcome::HandedBack => "handed_back",
         Outcome::LeaseLost => "lease_lost",
     };
     ::metrics::counter!(metrics::ATTEMPTS, "outcome" => word).increment(1);
-    if outcome == Outcome::HandedBack {
+    if outcome == Outcome::Retried {
         stop.run_until_cancelled(tokio::time::sleep(REST_AFTER_FAULT))
             .await;
     }

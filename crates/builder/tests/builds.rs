@@ -201,6 +201,8 @@ async fn the_same_bytes_make_the_same_artifact() {
         actor: "engineer@example.org".parse().unwrap(),
         force: true,
         deadline: common::PATIENCE,
+        priority: model::Priority::Normal,
+        supersede: false,
     };
     let again = fixture.jobs.enqueue(&again).await.unwrap();
     assert!(again.fresh);

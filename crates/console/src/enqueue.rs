@@ -41,6 +41,8 @@ pub(crate) async fn enqueue(
             actor: actor.clone(),
             force: request.force,
             deadline: command_time + MARGIN,
+            priority: request.priority,
+            supersede: request.supersede,
         })
         .await?;
     metrics::build_requested(enqueued.fresh);

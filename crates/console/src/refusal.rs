@@ -69,6 +69,8 @@ pub(crate) enum Refusal {
     },
     #[error("{what} is {state} already")]
     Ended { what: String, state: &'static str },
+    #[error("build {0} moves between the queue and the workers")]
+    Busy(BuildId),
     #[error("{waiting} builds wait already")]
     QueueFull { waiting: u32 },
     #[error("{0}")]
@@ -129,6 +131,7 @@ impl Refusal {
             Self::NotRecorded(_) => ("build_not_recorded", StatusCode::CONFLICT),
             Self::OtherTarget { .. } => ("other_target", StatusCode::CONFLICT),
             Self::Ended { .. } => ("already_ended", StatusCode::CONFLICT),
+            Self::Busy(_) => ("build_busy", StatusCode::SERVICE_UNAVAILABLE),
             Self::QueueFull { .. } => ("queue_full", StatusCode::SERVICE_UNAVAILABLE),
             Self::StaleReport(_) => ("stale_report", StatusCode::CONFLICT),
             Self::InvalidSpec(_) => ("invalid_service", StatusCode::UNPROCESSABLE_ENTITY),
@@ -165,7 +168,7 @@ impl Refusal {
             Self::Unfetchable { name, .. } => {
                 format!("check the address of {name}, and that this server may read it")
             }
-            Self::StillFetching { .. } | Self::TooSlow => "ask again in a moment".to_owned(),
+            Self::StillFetching { .. } | Self::TooSlow | Self::Busy(_) => "ask again in a moment".to_owned(),
             Self::UnknownRevision { .. } => {
                 "push it, or give a branch, tag or full commit that is on the server".to_owned()
             }
@@ -276,6 +279,7 @@ impl From<database::Error> for Refusal {
             Error::UnknownRegion(region) => Self::UnknownRegion(region),
             Error::UnknownDistribution(artifact) => Self::UnknownDistribution(artifact),
             Error::UnknownDeployment(deployment) => Self::UnknownDeployment(deployment),
+            Error::Busy(build) => Self::Busy(build),
             Error::QueueFull(waiting) => Self::QueueFull { waiting },
             Error::NotRecorded { build, .. } => Self::NotRecorded(build),
             Error::OtherTarget {

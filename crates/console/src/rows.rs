@@ -52,6 +52,7 @@ pub(crate) fn build(row: BuildRow) -> wire::Build {
         commit: row.commit,
         target: row.target,
         actor: row.actor,
+        priority: row.priority,
         state: row.state,
         reason: row.reason,
         attempt: (row.attempt.0 > 0).then_some(row.attempt),
@@ -145,6 +146,7 @@ pub(crate) fn repository(row: Repository) -> wire::Repository {
         url: row.url,
         actor: row.actor,
         registered_at: row.registered_at,
+        running_max: row.running_max,
     }
 }
 

@@ -31,6 +31,9 @@ pub enum Error {
     /// There is no such build.
     #[error("there is no build {0}")]
     UnknownBuild(BuildId),
+    /// The build went to and fro between the queue and the workers while it was looked for.
+    #[error("build {0} moves too fast; try again")]
+    Busy(BuildId),
     /// There is no such service.
     #[error("there is no service {0}")]
     UnknownService(ServiceName),

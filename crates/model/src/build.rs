@@ -75,6 +75,38 @@ word_enum!(
     }
 );
 
+word_enum!(
+    /// How soon a build's turn comes, against that of others.
+    #[derive(Default)]
+    Priority {
+        /// When nobody else needs the workers.
+        Low = "LOW",
+        /// As everybody's.
+        #[default]
+        Normal = "NORMAL",
+        /// Ahead of what is usual.
+        High = "HIGH",
+        /// Ahead of everything that is not.
+        Urgent = "URGENT",
+    }
+);
+
+impl Priority {
+    /// How many turns of each repository a step of priority passes over.
+    const TURNS_A_STEP: i64 = 12;
+
+    /// By how many turns such a build comes before a normal one that is asked for at the same time: it
+    /// passes over so many builds of every repository, and over no more, so that nothing waits for ever.
+    pub const fn turns_ahead(self) -> i64 {
+        match self {
+            Self::Low => -Self::TURNS_A_STEP,
+            Self::Normal => 0,
+            Self::High => Self::TURNS_A_STEP,
+            Self::Urgent => 2 * Self::TURNS_A_STEP,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -28,7 +28,7 @@ pub mod target;
 
 pub use actor::Actor;
 pub use artifact_id::ArtifactId;
-pub use build::{Attempt, BuildId, BuildState, LeaseId, Phase};
+pub use build::{Attempt, BuildId, BuildState, LeaseId, Phase, Priority};
 pub use commit::{Commit, Revision};
 pub use deployment::{DeploymentId, DeploymentState, DesiredService, Epoch, ReleaseNumber};
 pub use instance::{Instance, TaskState};

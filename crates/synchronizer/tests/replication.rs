@@ -162,6 +162,8 @@ impl World {
             actor: "ada@example.org".parse().unwrap(),
             force: false,
             deadline: Duration::from_secs(900),
+            priority: model::Priority::Normal,
+            supersede: false,
         };
         self.jobs.enqueue(&new).await.unwrap();
         let claim = self

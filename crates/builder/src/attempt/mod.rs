@@ -9,7 +9,7 @@ use crate::folders::{AttemptFolder, WorkFolder};
 use crate::lease::Lease;
 use crate::log::{self, Log};
 use crate::metrics;
-use database::jobs::{ATTEMPTS_MAX, Claim};
+use database::jobs::Claim;
 use model::{ArtifactId, Phase};
 use std::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +27,8 @@ pub(crate) struct Workshop {
 pub(crate) enum Outcome {
     Succeeded,
     Failed,
+    /// The machine's fault: it is tried again, or was tried often enough.
+    Retried,
     HandedBack,
     LeaseLost,
 }
@@ -64,16 +66,14 @@ pub(crate) async fn run(
             worked
         }
     };
-    conclude(claim, lease, worked)
-        .await
-        .unwrap_or_else(|fault| match fault {
-            Fault::LeaseLost => Outcome::LeaseLost,
-            // The lease runs out by itself, and the reaper gives the build back.
-            fault => {
-                tracing::error!(?fault, "an attempt's end could not be recorded");
-                Outcome::LeaseLost
-            }
-        })
+    conclude(lease, worked).await.unwrap_or_else(|fault| match fault {
+        Fault::LeaseLost => Outcome::LeaseLost,
+        // The lease runs out by itself, and the reaper gives the build back.
+        fault => {
+            tracing::error!(?fault, "an attempt's end could not be recorded");
+            Outcome::LeaseLost
+        }
+    })
 }
 
 /// Works while its log is stored; returns when both are done.
@@ -105,7 +105,7 @@ async fn work_with_log(
 }
 
 /// The write that counts, last of all.
-async fn conclude(claim: &Claim, lease: &Lease, worked: Result<Published, Fault>) -> Result<Outcome, Fault> {
+async fn conclude(lease: &Lease, worked: Result<Published, Fault>) -> Result<Outcome, Fault> {
     match worked {
         Ok(published) => {
             lease.succeed(&published.artifact, published.total).await?;
@@ -115,16 +115,12 @@ async fn conclude(claim: &Claim, lease: &Lease, worked: Result<Published, Fault>
             lease.fail(&reason).await?;
             Ok(Outcome::Failed)
         }
-        Err(Fault::Infrastructure { action, source }) if claim.attempt.0 >= ATTEMPTS_MAX => {
-            let (attempt, cause) = (claim.attempt.0, chain(source.as_ref()));
-            lease
-                .fail(&format!(
-                    "attempt {attempt}, the last, failed to {action}: {cause}"
-                ))
-                .await?;
-            Ok(Outcome::Failed)
+        Err(Fault::Infrastructure { action, source }) => {
+            let cause = chain(source.as_ref());
+            lease.retry(&format!("failed to {action}: {cause}")).await?;
+            Ok(Outcome::Retried)
         }
-        Err(Fault::Infrastructure { .. } | Fault::Stopped) => {
+        Err(Fault::Stopped) => {
             lease.hand_back().await?;
             Ok(Outcome::HandedBack)
         }

@@ -167,6 +167,8 @@ impl Fixture {
             actor: "engineer@example.org".parse().unwrap(),
             force: false,
             deadline: Duration::from_secs(900),
+            priority: model::Priority::Normal,
+            supersede: false,
         };
         self.jobs.enqueue(&new).await.unwrap().build.id
     }

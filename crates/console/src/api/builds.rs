@@ -5,7 +5,10 @@ use crate::app::App;
 use crate::extract::{Engineer, Id, Json, Query};
 use crate::live::{self, Feed, Part, Update};
 use crate::refusal::Refusal;
-use crate::wire::{BuildDetail, BuildList, Enqueued, LOG_FINISHED_HEADER, LOG_NEXT_HEADER, NewBuild};
+use crate::wire::{
+    BuildDetail, BuildList, CancelQueued, CancelledQueued, Enqueued, LOG_FINISHED_HEADER, LOG_NEXT_HEADER,
+    NewBuild,
+};
 use crate::{enqueue, read};
 use axum::Router;
 use axum::extract::State;
@@ -22,6 +25,7 @@ const LOG_BYTES_MAX: usize = 1024 * 1024;
 pub(super) fn router() -> Router<App> {
     Router::new()
         .route("/builds", get(list).post(create))
+        .route("/builds/cancel", post(cancel_queued))
         .route("/builds/{id}", get(one))
         .route("/builds/{id}/cancel", post(cancel))
         .route("/builds/{id}/log", get(log))
@@ -71,6 +75,24 @@ async fn cancel(
             state: state.as_str(),
         }),
     }
+}
+
+async fn cancel_queued(
+    State(app): State<App>,
+    Engineer(actor): Engineer,
+    Json(request): Json<CancelQueued>,
+) -> Result<axum::Json<CancelledQueued>, Refusal> {
+    if let Some(name) = &request.repository
+        && app.jobs.repository(name).await?.is_none()
+    {
+        return Err(Refusal::UnknownRepository(name.clone()));
+    }
+    let cancelled = app
+        .jobs
+        .cancel_queued(request.repository.as_ref(), &actor)
+        .await?;
+    tracing::info!(builds.cancelled = cancelled, actor = %actor, "everything that waited was cancelled");
+    Ok(axum::Json(CancelledQueued { cancelled }))
 }
 
 #[derive(Debug, Deserialize)]

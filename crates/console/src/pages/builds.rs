@@ -13,7 +13,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use jiff::Timestamp;
-use model::{BuildId, BuildState};
+use model::{BuildId, BuildState, Priority};
 use serde::Deserialize;
 use std::collections::BTreeSet;
 
@@ -64,6 +64,8 @@ impl BuildForm {
             revision: parse(&self.revision)?,
             target: parse(&self.target)?,
             force: self.force,
+            priority: Priority::default(),
+            supersede: false,
         })
     }
 }

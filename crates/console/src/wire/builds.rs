@@ -3,8 +3,8 @@
 use crate::wire::Deployment;
 use jiff::Timestamp;
 use model::{
-    Actor, ArtifactId, Attempt, BuildId, BuildState, Commit, Phase, RegionName, ReplicaState, RepositoryName,
-    Revision, Target, WorkerName,
+    Actor, ArtifactId, Attempt, BuildId, BuildState, Commit, Phase, Priority, RegionName, ReplicaState,
+    RepositoryName, Revision, Target, WorkerName,
 };
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +26,28 @@ pub struct NewBuild {
     /// Build again even where the same target and commit is queued, running or built.
     #[serde(default)]
     pub force: bool,
+    /// How soon its turn comes.
+    #[serde(default)]
+    pub priority: Priority,
+    /// Cancel what waits of the same repository, revision and target for an older commit.
+    #[serde(default)]
+    pub supersede: bool,
+}
+
+/// `POST /v1/builds/cancel`: cancel everything that waits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CancelQueued {
+    /// Of this repository alone.
+    #[serde(default)]
+    pub repository: Option<RepositoryName>,
+}
+
+/// The answer to [`CancelQueued`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CancelledQueued {
+    /// How many builds waited and are CANCELLED now.
+    pub cancelled: u64,
 }
 
 /// The answer to [`NewBuild`].
@@ -52,6 +74,8 @@ pub struct Build {
     pub target: Target,
     /// Who asked.
     pub actor: Actor,
+    /// How soon its turn comes.
+    pub priority: Priority,
     /// Where it stands.
     pub state: BuildState,
     /// Why it is FAILED or CANCELLED.

@@ -13,8 +13,8 @@ mod repositories;
 mod services;
 
 pub use builds::{
-    Build, BuildDetail, BuildList, BuildPhase, BuildProgress, Enqueued, LOG_FINISHED_HEADER, LOG_NEXT_HEADER,
-    NewBuild, Replica,
+    Build, BuildDetail, BuildList, BuildPhase, BuildProgress, CancelQueued, CancelledQueued, Enqueued,
+    LOG_FINISHED_HEADER, LOG_NEXT_HEADER, NewBuild, Replica,
 };
 pub use deployments::{
     Deployment, DeploymentDetail, DeploymentList, DeploymentStep, HostInstance, NewDeployment, RegionMoments,
@@ -30,7 +30,7 @@ pub use nodes::{
 };
 pub use overview::{BuildCounts, Overview, RegionSummary};
 pub use regions::ReportAccepted;
-pub use repositories::{NewRepository, Repository, RepositoryList};
+pub use repositories::{NewRepository, Repository, RepositoryLimit, RepositoryList};
 pub use services::{Service, ServiceList};
 
 /// The largest page that a list answers with, and the size when none is asked for.

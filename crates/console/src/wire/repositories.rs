@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use model::{Actor, RepositoryName, RepositoryUrl};
 use serde::{Deserialize, Serialize};
+use std::num::NonZeroU32;
 
 /// `POST /v1/repositories`. Registering the same name again changes its address.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +26,16 @@ pub struct Repository {
     pub actor: Actor,
     /// When it was first registered.
     pub registered_at: Timestamp,
+    /// The most builds of it that run at once; no limit where there is none.
+    pub running_max: Option<u32>,
+}
+
+/// `PUT /v1/repositories/{name}/limit`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RepositoryLimit {
+    /// The most builds of it that run at once, at least one; null lifts the limit. What runs goes on.
+    pub running_max: Option<NonZeroU32>,
 }
 
 /// `GET /v1/repositories`, by name.

@@ -1,11 +1,15 @@
-//! Cancelling a build.
+//! Cancelling builds.
 
 use super::{
     Jobs,
-    finish::{Ending, Place, finish},
+    finish::{Ended, Ending, finish_queued, finish_running},
 };
 use crate::Error;
-use model::{Actor, BuildId, BuildState, LeaseId};
+use model::{Actor, BuildId, BuildState, LeaseId, RepositoryName};
+use sqlx::PgConnection;
+
+/// How often a cancel looks again for a build that is on the move between the queue and a worker.
+const TRIES_MAX: u32 = 5;
 
 /// What a request to cancel did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,29 +25,65 @@ impl Jobs {
     ///
     /// Fails with [`Error::UnknownBuild`].
     pub async fn cancel(&self, build: BuildId, actor: &Actor) -> Result<Cancelled, Error> {
-        let mut transaction = self.pool.begin().await?;
-        let (state, lease): (String, Option<i64>) =
-            sqlx::query_as("SELECT state, lease FROM jobs WHERE build = $1 FOR NO KEY UPDATE")
-                .bind(build.0)
-                .fetch_optional(&mut *transaction)
-                .await?
-                .ok_or(Error::UnknownBuild(build))?;
-        let state: BuildState = state
-            .parse()
-            .map_err(|reason| sqlx::Error::Decode(Box::new(reason)))?;
-        if state.is_terminal() {
-            return Ok(Cancelled::Already(state));
+        let ending = Ending::Cancelled(format!("cancelled by {actor}"));
+        for _ in 0..TRIES_MAX {
+            let mut transaction = self.pool.begin().await?;
+            let ended = end_anywhere(&mut transaction, build, &ending).await?;
+            transaction.commit().await?;
+            if !ended.is_empty() {
+                self.after(&ended).await;
+                return Ok(Cancelled::Now);
+            }
+            let row = self.build(build).await?.ok_or(Error::UnknownBuild(build))?;
+            if row.state.is_terminal() {
+                return Ok(Cancelled::Already(row.state));
+            }
         }
-        let place = lease.map_or(Place::Queued, |lease| Place::Running(LeaseId(lease)));
-        let reason = format!("cancelled by {actor}");
-        finish(
-            &mut transaction,
-            build,
-            place,
-            Ending::Cancelled { reason: &reason },
-        )
-        .await?;
-        transaction.commit().await?;
-        Ok(Cancelled::Now)
+        Err(Error::Busy(build))
     }
+
+    /// Cancels everything that waits, of one repository where it is given, and returns how many builds
+    /// that were. What runs goes on.
+    pub async fn cancel_queued(
+        &self,
+        repository: Option<&RepositoryName>,
+        actor: &Actor,
+    ) -> Result<u64, Error> {
+        let ending = Ending::Cancelled(format!("cancelled by {actor}, with everything that waited"));
+        let waiting: Vec<uuid::Uuid> =
+            sqlx::query_scalar("SELECT build FROM queue WHERE $1::text IS NULL OR repository = $1")
+                .bind(repository.map(RepositoryName::as_str))
+                .fetch_all(&self.pool)
+                .await?;
+        let asked: Vec<_> = waiting
+            .into_iter()
+            .map(|build| (BuildId(build), None, &ending))
+            .collect();
+        let mut connection = self.pool.acquire().await?;
+        let ended = finish_queued(&mut connection, &asked).await?;
+        drop(connection);
+        self.after(&ended).await;
+        Ok(ended.len() as u64)
+    }
+}
+
+/// Ends a build wherever it stands. It moves only between the two places, so looking at both, each in a
+/// snapshot of its own, misses it only if it came back in between.
+async fn end_anywhere(
+    connection: &mut PgConnection,
+    build: BuildId,
+    ending: &Ending,
+) -> Result<Vec<Ended>, Error> {
+    let ended = finish_queued(connection, &[(build, None, ending)]).await?;
+    if !ended.is_empty() {
+        return Ok(ended);
+    }
+    let lease: Option<i64> = sqlx::query_scalar("SELECT lease FROM leases WHERE build = $1 FOR UPDATE")
+        .bind(build.0)
+        .fetch_optional(&mut *connection)
+        .await?;
+    let Some(lease) = lease else {
+        return Ok(Vec::new());
+    };
+    finish_running(connection, &[(build, Some(LeaseId(lease)), ending)]).await
 }

@@ -1,11 +1,14 @@
-//! Taking a build from the queue.
+//! Taking builds from the queue.
 
-use super::{Jobs, repositories::stored_url};
-use crate::{Error, Hint, hints, row};
+use super::{Jobs, repositories::stored_url, scan};
+use crate::{Error, Hint, row};
 use model::{Attempt, BuildId, Commit, LeaseId, RepositoryName, RepositoryUrl, Revision, Target, WorkerName};
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, Row};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// The most builds that one call takes.
+pub const CLAIMED_MAX: u32 = 256;
 
 /// A build that a worker holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,47 +50,76 @@ impl FromRow<'_, PgRow> for Claim {
     }
 }
 
-/// The oldest waiting build that nobody else is claiming. Claimers step over each other's rows instead
-/// of waiting for them, and the lease is minted in the same statement.
+/// The first waiting builds from rank `$3` on that nobody else is claiming. Claimers step over each
+/// other's rows instead of waiting for them, and the leases are minted in the same statement, so that
+/// one round trip and one commit is all that a claim costs.
 const CLAIM: &str = "
-    WITH oldest AS (
-        SELECT build FROM jobs
-        WHERE state = 'QUEUED' AND expires_at > now()
-        ORDER BY queued_at, build
-        LIMIT 1
+    WITH first AS MATERIALIZED (
+        SELECT build FROM queue
+        WHERE ready AND rank >= $3 AND expires_at > now()
+        ORDER BY rank, build
+        LIMIT $2
         FOR UPDATE SKIP LOCKED
-    ), claimed AS (
-        UPDATE jobs
-        SET state = 'RUNNING', lease = nextval('lease_ids'), attempt = jobs.attempt + 1, worker = $1,
-            claimed_at = now(),
-            expires_at = now() + make_interval(secs => builds.deadline_seconds)
-        FROM oldest JOIN builds ON builds.id = oldest.build
-        WHERE jobs.build = oldest.build
-        RETURNING jobs.build, jobs.lease, jobs.attempt, jobs.expires_at
+    ), taken AS (
+        DELETE FROM queue USING first WHERE queue.build = first.build RETURNING queue.*
+    ), leased AS (
+        INSERT INTO leases (build, lease, worker, repository, turn, rank, attempt, expires_at)
+        SELECT taken.build, nextval('lease_ids'), $1, taken.repository, taken.turn, taken.rank,
+               taken.attempt + 1, now() + make_interval(secs => builds.deadline_seconds)
+        FROM (SELECT * FROM taken ORDER BY rank, build) AS taken
+        JOIN builds ON builds.id = taken.build
+        RETURNING *
     ), recorded AS (
-        INSERT INTO attempts (lease, build, attempt, worker)
-        SELECT lease, build, attempt, $1 FROM claimed
+        INSERT INTO attempts (lease, build, attempt, worker, turn)
+        SELECT lease, build, attempt, worker, turn FROM leased
     )
-    SELECT claimed.build, claimed.lease, claimed.attempt, builds.repository, repositories.url,
+    SELECT leased.build, leased.lease, leased.attempt, leased.repository, leased.rank, repositories.url,
            builds.revision, builds.commit_id, builds.target,
-           extract(epoch FROM claimed.expires_at - clock_timestamp())::float8 AS seconds_left
-    FROM claimed
-    JOIN builds ON builds.id = claimed.build
-    JOIN repositories ON repositories.name = builds.repository";
+           extract(epoch FROM leased.expires_at - clock_timestamp())::float8 AS seconds_left
+    FROM leased
+    JOIN builds ON builds.id = leased.build
+    JOIN repositories ON repositories.name = leased.repository
+    ORDER BY leased.lease";
 
 impl Jobs {
-    /// Takes the build that has waited longest; `None` when none waits. From here on the worker's
-    /// heartbeats must name the lease.
+    /// Takes the build whose turn it is; `None` when none waits. From here on the worker's heartbeats
+    /// must name the lease.
     pub async fn claim(&self, worker: &WorkerName) -> Result<Option<Claim>, Error> {
-        let mut transaction = self.pool.begin().await?;
-        let claim: Option<Claim> = sqlx::query_as(CLAIM)
-            .bind(worker.as_str())
-            .fetch_optional(&mut *transaction)
-            .await?;
-        if let Some(claim) = &claim {
-            hints::send(&mut transaction, Hint::Build(claim.build)).await?;
+        Ok(self.claim_many(worker, 1).await?.pop())
+    }
+
+    /// Takes the builds whose turn it is, at most `limit` and at most [`CLAIMED_MAX`] at once, the first
+    /// of them first. From here on the worker's heartbeats must name their leases.
+    pub async fn claim_many(&self, worker: &WorkerName, limit: u32) -> Result<Vec<Claim>, Error> {
+        let (claims, front) = self.look(worker, limit).await?;
+        if !claims.is_empty() || front {
+            return Ok(claims);
         }
-        transaction.commit().await?;
-        Ok(claim)
+        // What came in ahead is seen only from the front, and that is looked at now or by somebody else.
+        let front_from = self.shared.scan().front_from();
+        if let Some(from) = front_from {
+            tokio::time::sleep_until(from.into()).await;
+        }
+        Ok(self.look(worker, limit).await?.0)
+    }
+
+    /// Takes what a look finds, and says whether it was one from the front.
+    async fn look(&self, worker: &WorkerName, limit: u32) -> Result<(Vec<Claim>, bool), Error> {
+        let asked = Instant::now();
+        let begin = self.shared.scan().begin(asked);
+        let rows = sqlx::query(CLAIM)
+            .bind(worker.as_str())
+            .bind(row::limit(limit, CLAIMED_MAX))
+            .bind(begin)
+            .fetch_all(&self.pool)
+            .await?;
+        let ranks = rows.iter().map(|row| row.try_get("rank"));
+        let last = ranks.collect::<sqlx::Result<Vec<i64>>>()?.into_iter().max();
+        self.shared.scan().ended(begin, asked, Instant::now(), last);
+        let claims: Vec<Claim> = rows.iter().map(Claim::from_row).collect::<sqlx::Result<_>>()?;
+        for claim in &claims {
+            self.shared.announcer.announce(Hint::Build(claim.build));
+        }
+        Ok((claims, begin == scan::FRONT))
     }
 }

@@ -1,8 +1,8 @@
 //! Asking for a build.
 
-use super::{BuildRow, Jobs, list::build_rows};
-use crate::{Error, Hint, hints};
-use model::{Actor, BuildId, Commit, RepositoryName, Revision, Target};
+use super::{BuildRow, Jobs, admit::admit, list::build_rows};
+use crate::{Error, Hint};
+use model::{Actor, BuildId, Commit, Priority, RepositoryName, Revision, Target};
 use sqlx::PgConnection;
 use std::time::Duration;
 
@@ -12,6 +12,9 @@ pub const QUEUED_BUILDS_MAX: u32 = 10_000;
 pub(super) const LIFETIME_HOURS_MAX: i32 = 24;
 /// How often an enqueue looks again after another made the same build, or ended it, in between.
 const TRIES_MAX: u32 = 5;
+/// How many of the newest claims say whose turn it is now. One alone may be out of line: a build that was
+/// given back, or one that came late for its repository's limit.
+const NEWEST_CLAIMS: i64 = 32;
 
 /// What to build.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +33,10 @@ pub struct NewBuild {
     pub force: bool,
     /// How long one attempt may run, in whole seconds and at least one.
     pub deadline: Duration,
+    /// How soon its turn comes.
+    pub priority: Priority,
+    /// Cancel what waits of the same repository, revision and target, for an older commit.
+    pub supersede: bool,
 }
 
 /// The build that will answer a request.
@@ -66,9 +73,9 @@ impl Jobs {
     /// The newest build of the same target@commit that waits, runs or succeeded.
     async fn find_same(&self, new: &NewBuild) -> Result<Option<BuildRow>, Error> {
         let build = sqlx::query_as(build_rows!(
-            "WHERE jobs.identity = sha256(convert_to($1, 'UTF8'))
-               AND jobs.state IN ('QUEUED', 'RUNNING', 'SUCCEEDED')
-             ORDER BY jobs.build DESC LIMIT 1"
+            "WHERE builds.identity = sha256(convert_to($1, 'UTF8'))
+               AND coalesce(results.state, 'QUEUED') IN ('QUEUED', 'SUCCEEDED')
+             ORDER BY builds.id DESC LIMIT 1"
         ))
         .bind(identity(new))
         .fetch_optional(&self.pool)
@@ -77,27 +84,26 @@ impl Jobs {
     }
 
     async fn insert_build(&self, new: &NewBuild) -> Result<BuildRow, Error> {
+        self.refuse_when_full(1).await?;
         let mut transaction = self.pool.begin().await?;
-        refuse_when_full(&mut transaction).await?;
         let build = BuildId(uuid::Uuid::now_v7());
         insert_request(&mut transaction, build, new).await?;
-        sqlx::query(
-            "INSERT INTO jobs (build, identity, forced, expires_at)
-             VALUES ($1, sha256(convert_to($2, 'UTF8')), $3, now() + make_interval(hours => $4))",
-        )
-        .bind(build.0)
-        .bind(identity(new))
-        .bind(new.force)
-        .bind(LIFETIME_HOURS_MAX)
-        .execute(&mut *transaction)
-        .await?;
-        hints::send(&mut transaction, Hint::Queued).await?;
-        hints::send(&mut transaction, Hint::Build(build)).await?;
-        let row = sqlx::query_as(build_rows!("WHERE jobs.build = $1"))
+        let superseded = if new.supersede {
+            self.supersede(&mut transaction, build, new).await?
+        } else {
+            Vec::new()
+        };
+        if insert_queued(&mut transaction, build, new).await? {
+            admit(&mut transaction, new.repository.as_str()).await?;
+        }
+        let row = sqlx::query_as(build_rows!("WHERE builds.id = $1"))
             .bind(build.0)
             .fetch_one(&mut *transaction)
             .await?;
         transaction.commit().await?;
+        self.after(&superseded).await;
+        self.shared.announcer.announce(Hint::Queued);
+        self.shared.announcer.announce(Hint::Build(build));
         Ok(row)
     }
 }
@@ -110,8 +116,16 @@ fn identity(new: &NewBuild) -> String {
 async fn insert_request(connection: &mut PgConnection, build: BuildId, new: &NewBuild) -> Result<(), Error> {
     let deadline_seconds = i32::try_from(new.deadline.as_secs().max(1)).unwrap_or(i32::MAX);
     let inserted = sqlx::query(
-        "INSERT INTO builds (id, repository, revision, commit_id, target, actor, forced, deadline_seconds)
-         SELECT $1, name, $3, $4, $5, $6, $7, $8 FROM repositories WHERE name = $2",
+        "WITH request AS (
+             INSERT INTO builds (id, repository, revision, commit_id, target, actor, forced, deadline_seconds,
+                                 priority, identity)
+             SELECT $1, name, $3, $4, $5, $6, $7, $8, $9, sha256(convert_to($10, 'UTF8'))
+             FROM repositories WHERE name = $2
+             RETURNING id, identity, forced
+         ), only_one AS (
+             INSERT INTO identities (identity, build) SELECT identity, id FROM request WHERE NOT forced
+         )
+         SELECT FROM request",
     )
     .bind(build.0)
     .bind(new.repository.as_str())
@@ -121,6 +135,8 @@ async fn insert_request(connection: &mut PgConnection, build: BuildId, new: &New
     .bind(new.actor.as_str())
     .bind(new.force)
     .bind(deadline_seconds)
+    .bind(new.priority.as_str())
+    .bind(identity(new))
     .execute(connection)
     .await?;
     if inserted.rows_affected() == 0 {
@@ -129,22 +145,37 @@ async fn insert_request(connection: &mut PgConnection, build: BuildId, new: &New
     Ok(())
 }
 
-/// Several at once may step over the limit together, by as many as there are connections.
-async fn refuse_when_full(connection: &mut PgConnection) -> Result<(), Error> {
-    let queued: i64 = sqlx::query_scalar(
-        "SELECT count(*) FROM (SELECT FROM jobs WHERE state = 'QUEUED' LIMIT $1) AS queued",
+/// Gives the build its turn: the one after its repository's last that waits, or after those that are
+/// being claimed now. Whether its repository is limited, so that it waits to be let in.
+async fn insert_queued(connection: &mut PgConnection, build: BuildId, new: &NewBuild) -> Result<bool, Error> {
+    let limited = sqlx::query_scalar(
+        "WITH present (turn) AS (
+             SELECT coalesce(max(turn), 0)
+             FROM (SELECT turn FROM attempts ORDER BY lease DESC LIMIT $5) AS newest
+         ), own (turn) AS (
+             SELECT 1 + coalesce((SELECT max(queue.turn) FROM queue
+                                  WHERE repository = $2 AND queue.turn > present.turn), present.turn)
+             FROM present
+         ), queued AS (
+             INSERT INTO queue (build, repository, turn, rank, attempt, ready, expires_at)
+             SELECT $1, name, own.turn, own.turn - $3, 0, running_max IS NULL,
+                    now() + make_interval(hours => $4)
+             FROM own, repositories WHERE name = $2
+         )
+         SELECT running_max IS NOT NULL FROM repositories WHERE name = $2",
     )
-    .bind(i64::from(QUEUED_BUILDS_MAX))
+    .bind(build.0)
+    .bind(new.repository.as_str())
+    .bind(new.priority.turns_ahead())
+    .bind(LIFETIME_HOURS_MAX)
+    .bind(NEWEST_CLAIMS)
     .fetch_one(connection)
     .await?;
-    if queued >= i64::from(QUEUED_BUILDS_MAX) {
-        return Err(Error::QueueFull(QUEUED_BUILDS_MAX));
-    }
-    Ok(())
+    Ok(limited)
 }
 
 /// Whether another made the same build a moment earlier.
 fn is_same_identity(error: &Error) -> bool {
     matches!(error, Error::Query(sqlx::Error::Database(error))
-        if error.constraint() == Some("jobs_one_per_identity"))
+        if error.constraint() == Some("identities_pkey"))
 }

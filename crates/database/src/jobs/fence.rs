@@ -22,25 +22,21 @@ impl Jobs {
 
     /// Whether the build is RUNNING under the lease. A `false` is final; a `true` may be past already.
     pub async fn is_held(&self, build: BuildId, lease: LeaseId) -> Result<bool, Error> {
-        let held = sqlx::query_scalar(
-            "SELECT EXISTS (SELECT FROM jobs WHERE build = $1 AND lease = $2 AND state = 'RUNNING')",
-        )
-        .bind(build.0)
-        .bind(lease.0)
-        .fetch_one(&self.pool)
-        .await?;
+        let held = sqlx::query_scalar("SELECT EXISTS (SELECT FROM leases WHERE build = $1 AND lease = $2)")
+            .bind(build.0)
+            .bind(lease.0)
+            .fetch_one(&self.pool)
+            .await?;
         Ok(held)
     }
 }
 
 async fn hold(connection: &mut PgConnection, build: BuildId, lease: LeaseId) -> Result<(), Error> {
-    let held = sqlx::query(
-        "SELECT FROM jobs WHERE build = $1 AND lease = $2 AND state = 'RUNNING' FOR NO KEY UPDATE",
-    )
-    .bind(build.0)
-    .bind(lease.0)
-    .execute(connection)
-    .await?;
+    let held = sqlx::query("SELECT FROM leases WHERE build = $1 AND lease = $2 FOR NO KEY UPDATE")
+        .bind(build.0)
+        .bind(lease.0)
+        .execute(connection)
+        .await?;
     if held.rows_affected() == 0 {
         return Err(Error::LeaseLost { build, lease });
     }

@@ -1,79 +1,116 @@
-//! Leaving RUNNING: success, failure, or back to the queue.
+//! Ending builds: each once, by whoever removes it from where it stood.
 
-use super::{Jobs, enqueue::LIFETIME_HOURS_MAX};
-use crate::{Error, Hint, hints, row};
+use super::Jobs;
+use crate::{Error, Hint, row};
 use model::{ArtifactId, BuildId, BuildState, LeaseId};
 use sqlx::PgConnection;
-
-/// Orders the commits of published results, so that a reader who follows their numbers misses none.
-/// Taken last and held only until the commit.
-const PUBLICATION_LOCK: i64 = 0x7075_626c_6973_6831;
 
 /// The longest stored reason, in bytes.
 const REASON_LENGTH_MAX: usize = 4_000;
 
-/// Where a build is, for a step that must not be taken from anywhere else.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Place {
-    Queued,
-    Running(LeaseId),
-}
-
-impl Place {
-    const fn state(self) -> BuildState {
-        match self {
-            Self::Queued => BuildState::Queued,
-            Self::Running(_) => BuildState::Running,
-        }
-    }
-
-    const fn lease(self) -> Option<i64> {
-        match self {
-            Self::Queued => None,
-            Self::Running(lease) => Some(lease.0),
-        }
-    }
+/// What a build made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Made {
+    /// The artifact, whose manifest can be read in the main store.
+    pub artifact: ArtifactId,
+    /// Its length.
+    pub total_bytes: u64,
 }
 
 /// How a build ended.
-#[derive(Debug)]
-pub(super) enum Ending<'a> {
-    Succeeded {
-        artifact: &'a ArtifactId,
-        total_bytes: u64,
-    },
-    Failed {
-        reason: &'a str,
-    },
-    Cancelled {
-        reason: &'a str,
-    },
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// Well; a test makes nothing.
+    Succeeded(Option<Made>),
+    /// Badly, for this reason, which is for the engineer who asked for it.
+    Failed(String),
+    /// Before its end, for this reason.
+    Cancelled(String),
 }
 
-impl Ending<'_> {
+/// The end of a build that a lease holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finish {
+    /// Which build.
+    pub build: BuildId,
+    /// The lease that must hold it.
+    pub lease: LeaseId,
+    /// How it ended.
+    pub ending: Ending,
+}
+
+impl Ending {
     const fn state(&self) -> BuildState {
         match self {
-            Self::Succeeded { .. } => BuildState::Succeeded,
-            Self::Failed { .. } => BuildState::Failed,
-            Self::Cancelled { .. } => BuildState::Cancelled,
+            Self::Succeeded(_) => BuildState::Succeeded,
+            Self::Failed(_) => BuildState::Failed,
+            Self::Cancelled(_) => BuildState::Cancelled,
         }
     }
 
-    /// The result's columns: artifact, length and reason.
-    fn columns(&self) -> (Option<String>, Option<i64>, Option<&str>) {
+    const fn made(&self) -> Option<Made> {
         match self {
-            Self::Succeeded {
-                artifact,
-                total_bytes,
-            } => (Some(artifact.to_string()), Some(row::signed(*total_bytes)), None),
-            Self::Failed { reason } | Self::Cancelled { reason } => (None, None, Some(cut(reason))),
+            Self::Succeeded(made) => *made,
+            Self::Failed(_) | Self::Cancelled(_) => None,
+        }
+    }
+
+    /// The beginning of the reason, at most [`REASON_LENGTH_MAX`] bytes, at a character's border.
+    fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Succeeded(_) => None,
+            Self::Failed(reason) | Self::Cancelled(reason) => {
+                Some(&reason[..reason.floor_char_boundary(REASON_LENGTH_MAX)])
+            }
         }
     }
 }
 
-/// The beginning of a reason, at most [`REASON_LENGTH_MAX`] bytes, at a character's border.
-fn cut(reason: &str) -> &str {
-    &reason[..reason.floor_char_boundary(REASON_LENGTH_MAX)]
+/// Ends the builds that are still where `$from` names them: one statement, so that a build that has
+/// left is left alone. `$1` builds, `$2` leases, `$3` states, `$4` artifacts, `$5` lengths, `$6` reasons.
+macro_rules! finish {
+    ($from:literal) => {
+        concat!(
+            "WITH asked AS (
+                 SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::text[])
+                     AS asked (build, lease, state, artifact, total_bytes, reason)
+             ), ended AS (",
+            $from,
+            "), closed AS (
+                 UPDATE phases SET finished_at = now() FROM ended
+                 WHERE phases.lease = ended.lease AND phases.finished_at IS NULL
+             ), freed AS (
+                 DELETE FROM identities USING ended JOIN builds ON builds.id = ended.build
+                 WHERE ended.state <> 'SUCCEEDED'
+                   AND identities.identity = builds.identity AND identities.build = ended.build
+             ), recorded AS (
+                 INSERT INTO results (build, state, lease, artifact, total_bytes, reason)
+                 SELECT build, state, lease, artifact, total_bytes, reason FROM ended
+             )
+             SELECT ended.build, ended.repository, repositories.running_max IS NOT NULL AS limited
+             FROM ended JOIN repositories ON repositories.name = ended.repository"
+        )
+    };
+}
+
+const FINISH_RUNNING: &str = finish!(
+    "DELETE FROM leases USING asked
+     WHERE leases.build = asked.build AND leases.lease = asked.lease
+     RETURNING asked.*, leases.repository"
+);
+const FINISH_QUEUED: &str = finish!(
+    "DELETE FROM queue USING asked
+     WHERE queue.build = asked.build
+     RETURNING asked.*, queue.repository"
+);
+
+/// A build that was ended now.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct Ended {
+    build: uuid::Uuid,
+    repository: String,
+    /// Whether the room that it leaves is waited for.
+    limited: bool,
 }
 
 impl Jobs {
@@ -87,141 +124,118 @@ impl Jobs {
         artifact: &ArtifactId,
         total_bytes: u64,
     ) -> Result<(), Error> {
-        self.finish_held(
-            build,
-            lease,
-            Ending::Succeeded {
-                artifact,
-                total_bytes,
-            },
-        )
-        .await
+        let made = Made {
+            artifact: *artifact,
+            total_bytes,
+        };
+        self.finish_one(build, lease, Ending::Succeeded(Some(made))).await
     }
 
     /// Ends the build without a result. `reason` is for the engineer who asked for it.
     ///
     /// Fails with [`Error::LeaseLost`].
     pub async fn fail(&self, build: BuildId, lease: LeaseId, reason: &str) -> Result<(), Error> {
-        self.finish_held(build, lease, Ending::Failed { reason }).await
+        self.finish_one(build, lease, Ending::Failed(reason.to_owned()))
+            .await
     }
 
-    async fn finish_held(&self, build: BuildId, lease: LeaseId, ending: Ending<'_>) -> Result<(), Error> {
-        let mut transaction = self.pool.begin().await?;
-        if !finish(&mut transaction, build, Place::Running(lease), ending).await? {
-            return Err(Error::LeaseLost { build, lease });
+    async fn finish_one(&self, build: BuildId, lease: LeaseId, ending: Ending) -> Result<(), Error> {
+        let finish = Finish { build, lease, ending };
+        match self.finish_many(std::slice::from_ref(&finish)).await?.pop() {
+            Some(_) => Ok(()),
+            None => Err(Error::LeaseLost { build, lease }),
         }
-        transaction.commit().await?;
-        Ok(())
     }
 
-    /// Puts the build back to the queue, at its old place, because this worker is about to stop. It
-    /// never fails a build; only the build's lifetime bounds how often.
-    ///
-    /// Fails with [`Error::LeaseLost`].
-    pub async fn hand_back(&self, build: BuildId, lease: LeaseId) -> Result<(), Error> {
-        let mut transaction = self.pool.begin().await?;
-        if !requeue(&mut transaction, build, lease).await? {
-            return Err(Error::LeaseLost { build, lease });
+    /// Ends builds, together and at the cost of one; returns those that ended. What is not among them was
+    /// lost to its lease, and nothing was written for it. All leases are different.
+    pub async fn finish_many(&self, finishes: &[Finish]) -> Result<Vec<BuildId>, Error> {
+        let asked: Vec<Asked<'_>> = finishes
+            .iter()
+            .map(|finish| (finish.build, Some(finish.lease), &finish.ending))
+            .collect();
+        let mut connection = self.pool.acquire().await?;
+        let ended = finish(&mut connection, FINISH_RUNNING, &asked).await?;
+        drop(connection);
+        self.after(&ended).await;
+        Ok(ended.iter().map(|ended| BuildId(ended.build)).collect())
+    }
+
+    /// What the ends of builds set off, once they are committed. Should it fail, the reaper does it.
+    pub(super) async fn after(&self, ended: &[Ended]) {
+        for ended in ended {
+            self.shared.announcer.announce(Hint::Build(BuildId(ended.build)));
         }
-        transaction.commit().await?;
-        Ok(())
+        let limited = ended.iter().filter(|ended| ended.limited);
+        let repositories: std::collections::BTreeSet<_> = limited.map(|ended| &ended.repository).collect();
+        for repository in repositories {
+            if let Err(error) = self.admit(repository).await {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "failed to let the next build in"
+                );
+            }
+        }
     }
 }
 
-/// Ends a build that is still at `place`; `false`, with nothing written, when it is not.
-pub(super) async fn finish(
+/// A build to end, under which lease, and how.
+pub(super) type Asked<'a> = (BuildId, Option<LeaseId>, &'a Ending);
+
+/// Ends builds that run under their leases; those that did.
+pub(super) async fn finish_running(
     connection: &mut PgConnection,
-    build: BuildId,
-    place: Place,
-    ending: Ending<'_>,
-) -> Result<bool, Error> {
-    let updated = sqlx::query(
-        "UPDATE jobs SET state = $4, lease = NULL, worker = NULL, claimed_at = NULL, expires_at = NULL
-         WHERE build = $1 AND lease IS NOT DISTINCT FROM $2 AND state = $3",
-    )
-    .bind(build.0)
-    .bind(place.lease())
-    .bind(place.state().as_str())
-    .bind(ending.state().as_str())
-    .execute(&mut *connection)
-    .await?;
-    if updated.rows_affected() == 0 {
-        return Ok(false);
-    }
-    if let Place::Running(lease) = place {
-        close_phases(connection, lease).await?;
-    }
-    hints::send(connection, Hint::Build(build)).await?;
-    insert_result(connection, build, place, &ending).await?;
-    Ok(true)
+    asked: &[Asked<'_>],
+) -> Result<Vec<Ended>, Error> {
+    finish(connection, FINISH_RUNNING, asked).await
 }
 
-async fn insert_result(
+/// Ends builds that wait; those that did.
+pub(super) async fn finish_queued(
     connection: &mut PgConnection,
-    build: BuildId,
-    place: Place,
-    ending: &Ending<'_>,
-) -> Result<(), Error> {
-    let publication: Option<i64> = if matches!(ending, Ending::Succeeded { .. }) {
-        sqlx::query("SELECT pg_advisory_xact_lock($1)")
-            .bind(PUBLICATION_LOCK)
-            .execute(&mut *connection)
-            .await?;
-        let number = sqlx::query_scalar("SELECT nextval('publications')")
-            .fetch_one(&mut *connection)
-            .await?;
-        Some(number)
-    } else {
-        None
+    asked: &[Asked<'_>],
+) -> Result<Vec<Ended>, Error> {
+    finish(connection, FINISH_QUEUED, asked).await
+}
+
+async fn finish(
+    connection: &mut PgConnection,
+    statement: &'static str,
+    asked: &[Asked<'_>],
+) -> Result<Vec<Ended>, Error> {
+    let column = |of: fn(&Ending) -> Option<String>| -> Vec<Option<String>> {
+        asked.iter().map(|(_, _, ending)| of(ending)).collect()
     };
-    let (artifact, total_bytes, reason) = ending.columns();
-    sqlx::query(
-        "INSERT INTO results (build, state, lease, artifact, total_bytes, reason, publication)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
-    )
-    .bind(build.0)
-    .bind(ending.state().as_str())
-    .bind(place.lease())
-    .bind(artifact)
-    .bind(total_bytes)
-    .bind(reason)
-    .bind(publication)
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-/// Takes a RUNNING build from a lease and lets it wait again, at its old place and with what is left of
-/// its lifetime; `false` when the lease does not hold it.
-pub(super) async fn requeue(
-    connection: &mut PgConnection,
-    build: BuildId,
-    lease: LeaseId,
-) -> Result<bool, Error> {
-    let updated = sqlx::query(
-        "UPDATE jobs SET state = 'QUEUED', lease = NULL, worker = NULL, claimed_at = NULL,
-                expires_at = builds.created_at + make_interval(hours => $3)
-         FROM builds
-         WHERE jobs.build = $1 AND jobs.lease = $2 AND jobs.state = 'RUNNING' AND builds.id = jobs.build",
-    )
-    .bind(build.0)
-    .bind(lease.0)
-    .bind(LIFETIME_HOURS_MAX)
-    .execute(&mut *connection)
-    .await?;
-    if updated.rows_affected() == 0 {
-        return Ok(false);
-    }
-    close_phases(connection, lease).await?;
-    hints::send(connection, Hint::Queued).await?;
-    hints::send(connection, Hint::Build(build)).await?;
-    Ok(true)
-}
-
-async fn close_phases(connection: &mut PgConnection, lease: LeaseId) -> Result<(), Error> {
-    sqlx::query("UPDATE phases SET finished_at = now() WHERE lease = $1 AND finished_at IS NULL")
-        .bind(lease.0)
-        .execute(connection)
+    let ended = sqlx::query_as(statement)
+        .bind(asked.iter().map(|(build, ..)| build.0).collect::<Vec<_>>())
+        .bind(
+            asked
+                .iter()
+                .map(|(_, lease, _)| lease.map(|lease| lease.0))
+                .collect::<Vec<_>>(),
+        )
+        .bind(
+            asked
+                .iter()
+                .map(|(.., ending)| ending.state().as_str())
+                .collect::<Vec<_>>(),
+        )
+        .bind(column(|ending| {
+            ending.made().map(|made| made.artifact.to_string())
+        }))
+        .bind(
+            asked
+                .iter()
+                .map(|(.., ending)| ending.made().map(|made| row::signed(made.total_bytes)))
+                .collect::<Vec<_>>(),
+        )
+        .bind(
+            asked
+                .iter()
+                .map(|(.., ending)| ending.reason())
+                .collect::<Vec<_>>(),
+        )
+        .fetch_all(connection)
         .await?;
-    Ok(())
+    Ok(ended)
 }

@@ -48,7 +48,7 @@ impl Jobs {
         .await?;
         let lost: Vec<i64> = sqlx::query_scalar(
             "SELECT held.lease FROM unnest($1::bigint[]) AS held (lease)
-             WHERE NOT EXISTS (SELECT FROM jobs WHERE jobs.lease = held.lease AND jobs.state = 'RUNNING')",
+             WHERE NOT EXISTS (SELECT FROM leases WHERE leases.lease = held.lease)",
         )
         .bind(&leases)
         .fetch_all(&self.pool)

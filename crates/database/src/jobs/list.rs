@@ -1,11 +1,11 @@
 //! Reading builds.
 
 use super::Jobs;
-use crate::{Error, PAGE_ROWS_MAX, ROWS_MAX, row};
+use crate::{Error, PAGE_ROWS_MAX, row};
 use jiff::Timestamp;
 use model::{
-    Actor, ArtifactId, Attempt, BuildId, BuildState, Commit, LeaseId, Phase, RepositoryName, Revision,
-    Target, WorkerName,
+    Actor, ArtifactId, Attempt, BuildId, BuildState, Commit, LeaseId, Phase, Priority, RepositoryName,
+    Revision, Target, WorkerName,
 };
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, Row};
@@ -36,6 +36,8 @@ pub struct BuildRow {
     pub actor: Actor,
     /// Whether it was asked for although the same had been built.
     pub forced: bool,
+    /// How soon its turn comes.
+    pub priority: Priority,
     /// Where it stands.
     pub state: BuildState,
     /// How often it was claimed; 0 before the first.
@@ -82,6 +84,7 @@ impl FromRow<'_, PgRow> for BuildRow {
             target: row::word(row, "target")?,
             actor: row::word(row, "actor")?,
             forced: row.try_get("forced")?,
+            priority: row::word(row, "priority")?,
             state: row::word(row, "state")?,
             attempt: Attempt(row.try_get("attempt")?),
             lease: lease.map(LeaseId),
@@ -104,15 +107,19 @@ macro_rules! build_rows {
     ($end:literal) => {
         concat!(
             "SELECT builds.id, builds.repository, builds.revision, builds.commit_id, builds.target,
-                    builds.actor, builds.forced, builds.created_at,
-                    jobs.state, jobs.attempt, jobs.expires_at,
+                    builds.actor, builds.forced, builds.priority, builds.created_at,
+                    coalesce(results.state, CASE WHEN leases.lease IS NULL THEN 'QUEUED' ELSE 'RUNNING' END)
+                        AS state,
+                    coalesce(newest.attempt, 0) AS attempt,
+                    coalesce(leases.expires_at, queue.expires_at) AS expires_at,
                     newest.lease, newest.worker, newest.phase, newest.done_bytes,
                     newest.total_bytes AS phase_bytes, newest.claimed_at,
                     results.artifact, results.total_bytes, results.reason, results.finished_at
-             FROM jobs
-             JOIN builds ON builds.id = jobs.build
-             LEFT JOIN results ON results.build = jobs.build
-             LEFT JOIN LATERAL (SELECT * FROM attempts WHERE attempts.build = jobs.build
+             FROM builds
+             LEFT JOIN queue ON queue.build = builds.id
+             LEFT JOIN leases ON leases.build = builds.id
+             LEFT JOIN results ON results.build = builds.id
+             LEFT JOIN LATERAL (SELECT * FROM attempts WHERE attempts.build = builds.id
                                 ORDER BY attempts.lease DESC LIMIT 1) AS newest ON true ",
             $end
         )
@@ -120,46 +127,10 @@ macro_rules! build_rows {
 }
 pub(super) use build_rows;
 
-/// A published result, for whoever follows them in order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SucceededBuild {
-    /// Grows with each; ask for those after it next.
-    pub cursor: i64,
-    /// Which build.
-    pub build: BuildId,
-    /// From which repository.
-    pub repository: RepositoryName,
-    /// Which commit.
-    pub commit: Commit,
-    /// Which target.
-    pub target: Target,
-    /// What it made.
-    pub artifact: ArtifactId,
-    /// The artifact's length.
-    pub total_bytes: u64,
-    /// When it ended.
-    pub finished_at: Timestamp,
-}
-
-impl FromRow<'_, PgRow> for SucceededBuild {
-    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
-        Ok(Self {
-            cursor: row.try_get("publication")?,
-            build: BuildId(row.try_get("id")?),
-            repository: row::word(row, "repository")?,
-            commit: row::word(row, "commit_id")?,
-            target: row::word(row, "target")?,
-            artifact: row::word(row, "artifact")?,
-            total_bytes: row::size(row, "total_bytes")?,
-            finished_at: row::time(row, "finished_at")?,
-        })
-    }
-}
-
 impl Jobs {
     /// One build.
     pub async fn build(&self, id: BuildId) -> Result<Option<BuildRow>, Error> {
-        let build = sqlx::query_as(build_rows!("WHERE jobs.build = $1"))
+        let build = sqlx::query_as(build_rows!("WHERE builds.id = $1"))
             .bind(id.0)
             .fetch_optional(&self.pool)
             .await?;
@@ -169,28 +140,12 @@ impl Jobs {
     /// Builds, newest first, at most [`PAGE_ROWS_MAX`]; those older than `before` where it is given.
     pub async fn list_builds(&self, limit: u32, before: Option<BuildId>) -> Result<Vec<BuildRow>, Error> {
         let builds = sqlx::query_as(build_rows!(
-            "WHERE $1::uuid IS NULL OR jobs.build < $1 ORDER BY jobs.build DESC LIMIT $2"
+            "WHERE $1::uuid IS NULL OR builds.id < $1 ORDER BY builds.id DESC LIMIT $2"
         ))
         .bind(before.map(|build| build.0))
         .bind(row::limit(limit, PAGE_ROWS_MAX))
         .fetch_all(&self.pool)
         .await?;
         Ok(builds)
-    }
-
-    /// Published results after `cursor`, in the order in which they were committed; 0 for the first.
-    /// None is ever missed by asking again from the last cursor seen.
-    pub async fn succeeded_since(&self, cursor: i64, limit: u32) -> Result<Vec<SucceededBuild>, Error> {
-        let succeeded = sqlx::query_as(
-            "SELECT results.publication, builds.id, builds.repository, builds.commit_id, builds.target,
-                    results.artifact, results.total_bytes, results.finished_at
-             FROM results JOIN builds ON builds.id = results.build
-             WHERE results.publication > $1 ORDER BY results.publication LIMIT $2",
-        )
-        .bind(cursor)
-        .bind(row::limit(limit, ROWS_MAX))
-        .fetch_all(&self.pool)
-        .await?;
-        Ok(succeeded)
     }
 }

@@ -1,7 +1,7 @@
 //! A build's log: written in chunks by whoever holds the build, read by position.
 
 use super::Jobs;
-use crate::{Error, Hint, hints};
+use crate::{Error, Hint};
 use model::{BuildId, LeaseId};
 use sqlx::PgConnection;
 
@@ -59,8 +59,8 @@ impl Jobs {
         .bind(bytes)
         .execute(&mut *transaction)
         .await?;
-        hints::send(&mut transaction, Hint::Build(build)).await?;
         transaction.commit().await?;
+        self.shared.announcer.announce(Hint::Build(build));
         Ok(())
     }
 
@@ -69,11 +69,13 @@ impl Jobs {
     /// Fails with [`Error::UnknownBuild`].
     pub async fn log(&self, build: BuildId, from: i64, max_bytes: usize) -> Result<LogSlice, Error> {
         // The state is read before the chunks: nothing is appended after the end.
-        let ended: bool = sqlx::query_scalar("SELECT expires_at IS NULL FROM jobs WHERE build = $1")
-            .bind(build.0)
-            .fetch_optional(&self.pool)
-            .await?
-            .ok_or(Error::UnknownBuild(build))?;
+        let ended: bool = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT FROM results WHERE build = $1) FROM builds WHERE id = $1",
+        )
+        .bind(build.0)
+        .fetch_optional(&self.pool)
+        .await?
+        .ok_or(Error::UnknownBuild(build))?;
         let from = from.max(0);
         let max_bytes = max_bytes.clamp(1, READ_BYTES_MAX);
         let chunks: Vec<(i64, Vec<u8>)> = sqlx::query_as(

@@ -1,33 +1,47 @@
 //! The queue of builds.
 //!
 //! A build goes QUEUED → RUNNING → SUCCEEDED, FAILED or CANCELLED, and back to QUEUED when its worker
-//! was lost. Each step is one file here: [`claim`](Jobs::claim) takes, `fence` guards what a worker
-//! writes, `finish` ends, `reap` gives back.
+//! was lost or the machine failed it. Where it stands is where its row lies: in `queue`, `leases` or
+//! `results`. Each step is one file here: [`claim`](Jobs::claim) takes, `fence` guards what a worker
+//! writes, `finish` ends, `requeue` and `reap` give back, `admit` says who may be taken.
 
+mod admit;
 mod cancel;
 mod claim;
 mod enqueue;
 mod fence;
+mod fill;
 mod finish;
 mod heartbeat;
 mod list;
 mod log;
 mod phases;
+mod publications;
 mod reap;
 mod repositories;
+mod requeue;
+mod scan;
+mod supersede;
 
 pub use cancel::Cancelled;
-pub use claim::Claim;
+pub use claim::{CLAIMED_MAX, Claim};
 pub use enqueue::{Enqueued, NewBuild, QUEUED_BUILDS_MAX};
+pub use finish::{Ending, Finish, Made};
 pub use heartbeat::Heartbeat;
-pub use list::{BuildRow, Progress, SucceededBuild};
+pub use list::{BuildRow, Progress};
 pub use log::{LOG_CHUNK_LENGTH_MAX, LogSlice};
 pub use phases::PhaseRow;
-pub use reap::{ATTEMPTS_MAX, Fate, Reaped};
+pub use publications::SucceededBuild;
+pub use reap::{Fate, Reaped};
 pub use repositories::Repository;
+pub use requeue::ATTEMPTS_MAX;
 
+use crate::hints::Announcer;
 use crate::{Error, Hint, Hints, Leadership, Limits, Singleton, Wakeups, pool};
+use fill::Fill;
+use scan::Scan;
 use sqlx::PgPool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -35,13 +49,40 @@ use tokio_util::sync::CancellationToken;
 #[derive(Debug, Clone)]
 pub struct Jobs {
     pool: PgPool,
+    shared: Arc<Shared>,
+}
+
+/// What the clones of one [`Jobs`] know together. None of it is needed for what they do to be right.
+#[derive(Debug)]
+struct Shared {
+    announcer: Announcer,
+    scan: Mutex<Scan>,
+    fill: Mutex<Fill>,
+}
+
+impl Shared {
+    fn scan(&self) -> MutexGuard<'_, Scan> {
+        self.scan.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn fill(&self) -> MutexGuard<'_, Fill> {
+        self.fill.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Jobs {
     /// Opens a connection to the database at `url` (`postgres://…`).
     pub async fn connect(url: &str, limits: Limits) -> Result<Self, Error> {
         let pool = pool::connect(url, limits).await?;
-        Ok(Self { pool })
+        let shared = Shared {
+            announcer: Announcer::start(pool.clone()),
+            scan: Mutex::default(),
+            fill: Mutex::default(),
+        };
+        Ok(Self {
+            pool,
+            shared: Arc::new(shared),
+        })
     }
 
     /// Brings the schema up to date. Safe to call from several processes at once.

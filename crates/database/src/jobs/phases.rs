@@ -1,7 +1,7 @@
 //! A worker's steps through one attempt, and how far each has come.
 
 use super::Jobs;
-use crate::{Error, Hint, ROWS_MAX, hints, row};
+use crate::{Error, Hint, ROWS_MAX, row};
 use jiff::Timestamp;
 use model::{Attempt, BuildId, LeaseId, Phase, WorkerName};
 use sqlx::postgres::PgRow;
@@ -63,8 +63,8 @@ impl Jobs {
         .bind(phase.as_str())
         .execute(&mut *transaction)
         .await?;
-        hints::send(&mut transaction, Hint::Build(build)).await?;
         transaction.commit().await?;
+        self.shared.announcer.announce(Hint::Build(build));
         Ok(())
     }
 
@@ -79,8 +79,8 @@ impl Jobs {
             .bind(row::signed(total))
             .execute(&mut *transaction)
             .await?;
-        hints::send(&mut transaction, Hint::Build(build)).await?;
         transaction.commit().await?;
+        self.shared.announcer.announce(Hint::Build(build));
         Ok(())
     }
 

@@ -2,15 +2,14 @@
 
 use super::{
     Jobs,
-    finish::{Ending, Place, finish, requeue},
+    finish::{Ended, Ending, finish_queued, finish_running},
+    requeue::{ATTEMPTS_MAX, requeue},
 };
 use crate::Error;
 use model::{BuildId, LeaseId, WorkerName};
 use sqlx::{PgConnection, Row};
 use std::time::Duration;
 
-/// How often a build is tried before the loss of its worker fails it.
-pub const ATTEMPTS_MAX: i32 = 3;
 /// The most builds that one round looks at.
 const ROUND_MAX: i64 = 1_000;
 
@@ -48,14 +47,13 @@ struct Finding {
     deadline_seconds: i32,
 }
 
-/// Whether nobody has spoken for a running job's lease within `$1` seconds. A claim counts as a sign of
-/// life, and a heartbeat counts only for the leases that it names.
+/// Whether nobody has spoken for a lease within `$1` seconds. A claim counts as a sign of life, and a
+/// heartbeat counts only for the leases that it names.
 macro_rules! stale {
     () => {
-        "(jobs.state = 'RUNNING'
-          AND jobs.claimed_at < clock_timestamp() - make_interval(secs => $1)
+        "(leases.claimed_at < clock_timestamp() - make_interval(secs => $1)
           AND NOT EXISTS (SELECT FROM heartbeats
-                          WHERE heartbeats.worker = jobs.worker AND jobs.lease = ANY (heartbeats.leases)
+                          WHERE heartbeats.worker = leases.worker AND leases.lease = ANY (heartbeats.leases)
                             AND heartbeats.beat_at >= clock_timestamp() - make_interval(secs => $1)))"
     };
 }
@@ -67,6 +65,8 @@ impl Jobs {
     /// To be called at least four times a window, by one process. When it was not (the database was
     /// away, or this is the first call), nobody's silence means anything yet, and it takes nothing until
     /// a whole window has passed since.
+    ///
+    /// It also lets builds into the queue's order that have rested, or whose room nobody else gave them.
     pub async fn reap(&self, window: Duration) -> Result<Vec<Reaped>, Error> {
         if !self.note_presence(window).await? {
             return Ok(Vec::new());
@@ -75,6 +75,7 @@ impl Jobs {
         for suspect in self.suspects(window).await? {
             reaped.extend(self.take(suspect, window).await?);
         }
+        self.admit_everywhere().await?;
         Ok(reaped)
     }
 
@@ -101,10 +102,11 @@ impl Jobs {
 
     async fn suspects(&self, window: Duration) -> Result<Vec<Suspect>, Error> {
         let rows = sqlx::query(concat!(
-            "SELECT build, lease, worker FROM jobs
-             WHERE state IN ('QUEUED', 'RUNNING') AND (expires_at <= clock_timestamp() OR ",
+            "(SELECT build, lease, worker FROM leases WHERE expires_at <= clock_timestamp() OR ",
             stale!(),
-            ") ORDER BY expires_at LIMIT $2"
+            " LIMIT $2)
+             UNION ALL
+             (SELECT build, NULL, NULL FROM queue WHERE expires_at <= clock_timestamp() LIMIT $2)"
         ))
         .bind(window.as_secs_f64())
         .bind(ROUND_MAX)
@@ -129,18 +131,13 @@ impl Jobs {
             return Ok(None);
         };
         let fate = suspect.fate(&finding);
-        let taken = match (&fate, suspect.place()) {
-            (Fate::GivenBack, Place::Running(lease)) => {
-                requeue(&mut transaction, suspect.build, lease).await?
-            }
-            // A build that waits can be overdue only, and that fails it.
-            (Fate::GivenBack, Place::Queued) => false,
-            (Fate::Failed(reason), place) => {
-                finish(&mut transaction, suspect.build, place, Ending::Failed { reason }).await?
-            }
-        };
+        let ended = suspect.meet(&mut transaction, &fate).await?;
         transaction.commit().await?;
-        Ok(taken.then_some(Reaped {
+        self.after(&ended).await;
+        if fate == Fate::GivenBack {
+            self.announce_requeued(suspect.build);
+        }
+        Ok(Some(Reaped {
             build: suspect.build,
             held_by: suspect.held_by,
             fate,
@@ -158,10 +155,24 @@ impl Suspect {
         })
     }
 
-    fn place(&self) -> Place {
-        match &self.held_by {
-            Some((lease, _)) => Place::Running(*lease),
-            None => Place::Queued,
+    /// Lets the fate of a build whose row is locked come about.
+    async fn meet(&self, connection: &mut PgConnection, fate: &Fate) -> Result<Vec<Ended>, Error> {
+        match (fate, &self.held_by) {
+            (Fate::GivenBack, Some((lease, worker))) => {
+                let reason = format!("worker {worker} was lost");
+                requeue(connection, self.build, *lease, &reason, None).await?;
+                Ok(Vec::new())
+            }
+            // A build that waits can be overdue only, and that fails it.
+            (Fate::GivenBack, None) => Ok(Vec::new()),
+            (Fate::Failed(reason), Some((lease, _))) => {
+                let ending = Ending::Failed(reason.clone());
+                finish_running(connection, &[(self.build, Some(*lease), &ending)]).await
+            }
+            (Fate::Failed(reason), None) => {
+                let ending = Ending::Failed(reason.clone());
+                finish_queued(connection, &[(self.build, None, &ending)]).await
+            }
         }
     }
 
@@ -187,19 +198,33 @@ async fn examine(
     suspect: &Suspect,
     window: Duration,
 ) -> Result<Option<Finding>, Error> {
-    let row = sqlx::query(concat!(
-        "SELECT jobs.attempt, builds.deadline_seconds, jobs.expires_at <= clock_timestamp() AS overdue, ",
-        stale!(),
-        " AS stale
-         FROM jobs JOIN builds ON builds.id = jobs.build
-         WHERE jobs.build = $2 AND jobs.lease IS NOT DISTINCT FROM $3 AND jobs.state IN ('QUEUED', 'RUNNING')
-         FOR NO KEY UPDATE OF jobs"
-    ))
-    .bind(window.as_secs_f64())
-    .bind(suspect.build.0)
-    .bind(suspect.held_by.as_ref().map(|(lease, _)| lease.0))
-    .fetch_optional(connection)
-    .await?;
+    let row = match &suspect.held_by {
+        Some((lease, _)) => {
+            sqlx::query(concat!(
+                "SELECT leases.attempt, builds.deadline_seconds,
+                        leases.expires_at <= clock_timestamp() AS overdue, ",
+                stale!(),
+                " AS stale
+                 FROM leases JOIN builds ON builds.id = leases.build
+                 WHERE leases.build = $2 AND leases.lease = $3
+                 FOR UPDATE OF leases"
+            ))
+            .bind(window.as_secs_f64())
+            .bind(suspect.build.0)
+            .bind(lease.0)
+            .fetch_optional(connection)
+            .await?
+        }
+        None => {
+            sqlx::query(
+                "SELECT attempt, 0 AS deadline_seconds, expires_at <= clock_timestamp() AS overdue, false AS stale
+                 FROM queue WHERE build = $1 FOR UPDATE",
+            )
+            .bind(suspect.build.0)
+            .fetch_optional(connection)
+            .await?
+        }
+    };
     let Some(row) = row else { return Ok(None) };
     let finding = Finding {
         attempt: row.try_get("attempt")?,

@@ -21,6 +21,8 @@ pub struct Repository {
     pub registered_at: Timestamp,
     /// When its address last changed.
     pub updated_at: Timestamp,
+    /// The most builds of it that run at once.
+    pub running_max: Option<u32>,
 }
 
 /// Reads an address that was checked by the operator's policy when it was registered.
@@ -40,6 +42,9 @@ impl FromRow<'_, PgRow> for Repository {
             actor: row::word(row, "actor")?,
             registered_at: row::time(row, "registered_at")?,
             updated_at: row::time(row, "updated_at")?,
+            running_max: row
+                .try_get::<Option<i32>, _>("running_max")?
+                .and_then(|max| u32::try_from(max).ok()),
         })
     }
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod admitting;
 mod claiming;
 mod deploying;
 mod distributing;
@@ -15,3 +16,4 @@ mod replicating;
 mod reporting;
 mod schedules;
 mod support;
+mod turns;

@@ -50,7 +50,7 @@ fn eight_workers_and_a_merciless_reaper_end_every_build_once() {
                 published
             });
         }
-        let unfinished = "SELECT count(*) FROM jobs WHERE expires_at IS NOT NULL";
+        let unfinished = "SELECT (SELECT count(*) FROM queue) + (SELECT count(*) FROM leases)";
         while sqlx::query_scalar::<_, i64>(unfinished)
             .fetch_one(&jobs.sql)
             .await
@@ -59,7 +59,7 @@ fn eight_workers_and_a_merciless_reaper_end_every_build_once() {
         {
             jobs.reaper_is_present().await;
             // Every claim is stale at once, unless its worker has just spoken for it.
-            jobs.run("UPDATE jobs SET claimed_at = claimed_at - interval '1 hour' WHERE state = 'RUNNING'")
+            jobs.run("UPDATE leases SET claimed_at = claimed_at - interval '1 hour'")
                 .await;
             jobs.reap(WINDOW).await.unwrap();
         }

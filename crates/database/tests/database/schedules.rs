@@ -285,7 +285,8 @@ async fn compare(jobs: &TestJobs, reference: &Reference) {
 
 async fn follow(jobs: &TestJobs, steps: &[Step]) {
     jobs.run(
-        "TRUNCATE builds, jobs, attempts, phases, results, log_chunks, workers, heartbeats, reaper CASCADE",
+        "TRUNCATE builds, queue, leases, identities, attempts, phases, results, log_chunks, workers, heartbeats,
+                  reaper CASCADE",
     )
     .await;
     let mut order = Vec::new();

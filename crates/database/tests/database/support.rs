@@ -5,7 +5,7 @@ use database::jobs::{Claim, Heartbeat, NewBuild};
 use database::{Builds, Jobs, Limits};
 use local_services::Postgres;
 use model::repository::{LocalRepositories, RepositoryUrl};
-use model::{Actor, ArtifactId, BuildId, LeaseId, RegionName, ServiceName, WorkerName};
+use model::{Actor, ArtifactId, BuildId, LeaseId, Priority, RegionName, ServiceName, WorkerName};
 use sqlx::PgPool;
 use std::ops::Deref;
 use std::path::Path;
@@ -180,6 +180,8 @@ pub fn new_build(number: u32) -> NewBuild {
         actor: actor(),
         force: false,
         deadline: Duration::from_secs(900),
+        priority: Priority::Normal,
+        supersede: false,
     }
 }
 
@@ -239,7 +241,7 @@ impl TestJobs {
     pub async fn silence(&self, name: &str) {
         for statement in [
             "UPDATE heartbeats SET beat_at = beat_at - interval '1 hour' WHERE worker = $1",
-            "UPDATE jobs SET claimed_at = claimed_at - interval '1 hour' WHERE worker = $1",
+            "UPDATE leases SET claimed_at = claimed_at - interval '1 hour' WHERE worker = $1",
         ] {
             sqlx::query(statement)
                 .bind(name)
@@ -251,13 +253,16 @@ impl TestJobs {
 
     /// Moves a build's deadline into the past.
     pub async fn expire(&self, build: BuildId) {
-        sqlx::query(
-            "UPDATE jobs SET expires_at = now() - interval '1 s' WHERE build = $1 AND expires_at IS NOT NULL",
-        )
-        .bind(build.0)
-        .execute(&self.sql)
-        .await
-        .unwrap();
+        for statement in [
+            "UPDATE queue SET expires_at = now() - interval '1 s' WHERE build = $1",
+            "UPDATE leases SET expires_at = now() - interval '1 s' WHERE build = $1",
+        ] {
+            sqlx::query(statement)
+                .bind(build.0)
+                .execute(&self.sql)
+                .await
+                .unwrap();
+        }
     }
 
     pub async fn run(&self, statement: &'static str) {

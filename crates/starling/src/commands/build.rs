@@ -5,7 +5,7 @@ use crate::exit;
 use crate::output::{Form, bytes, table};
 use clap::Args;
 use console::wire::{Build, BuildDetail, BuildList, Enqueued, NewBuild};
-use model::{BuildId, BuildState, RepositoryName, Revision, Target};
+use model::{BuildId, BuildState, Priority, RepositoryName, Revision, Target};
 use reqwest::Method;
 use std::process::ExitCode;
 
@@ -21,6 +21,12 @@ pub struct Options {
     /// Build even where the same target and commit is queued, running or built.
     #[arg(long)]
     force: bool,
+    /// How soon its turn comes: low, normal, high or urgent.
+    #[arg(long, default_value_t, value_parser = priority, hide_default_value = true)]
+    priority: Priority,
+    /// Cancel what waits of the same branch and target for an older commit.
+    #[arg(long)]
+    supersede: bool,
     /// Return as soon as the build is enqueued.
     #[arg(long)]
     detach: bool,
@@ -40,6 +46,8 @@ pub async fn run(options: Options, session: &Session) -> anyhow::Result<ExitCode
         revision,
         target,
         force,
+        priority,
+        supersede,
         detach,
     } = options;
     let request = NewBuild {
@@ -47,6 +55,8 @@ pub async fn run(options: Options, session: &Session) -> anyhow::Result<ExitCode
         revision,
         target,
         force,
+        priority,
+        supersede,
     };
     let enqueued: Enqueued = session
         .api
@@ -69,6 +79,11 @@ pub async fn run(options: Options, session: &Session) -> anyhow::Result<ExitCode
     } else {
         ExitCode::from(exit::NOT_SUCCEEDED)
     })
+}
+
+fn priority(text: &str) -> Result<Priority, String> {
+    let parsed = text.to_uppercase().parse();
+    parsed.map_err(|_| "it is one of low, normal, high and urgent".to_owned())
 }
 
 pub async fn list(options: &ListOptions, session: &Session) -> anyhow::Result<ExitCode> {

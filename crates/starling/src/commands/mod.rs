@@ -82,7 +82,7 @@ pub async fn run(
             EngineerCommand::Build(options) => build::run(options, &session).await,
             EngineerCommand::Builds(options) => build::list(&options, &session).await,
             EngineerCommand::Logs(options) => logs::run(&options, &session).await,
-            EngineerCommand::Cancel(options) => cancel::run(&options, &session).await,
+            EngineerCommand::Cancel(options) => cancel::run(options, &session).await,
             EngineerCommand::Service(command) => service::run(command, &session).await,
             EngineerCommand::Deploy(options) => deploy::run(options, &session).await,
             EngineerCommand::Deployments(options) => deploy::list(&options, &session).await,

@@ -3,9 +3,10 @@
 use super::Session;
 use crate::output::table;
 use clap::Subcommand;
-use console::wire::{NewRepository, Repository, RepositoryList};
+use console::wire::{NewRepository, Repository, RepositoryLimit, RepositoryList};
 use model::RepositoryName;
 use reqwest::Method;
+use std::num::NonZeroU32;
 use std::process::ExitCode;
 
 /// What can be done with repositories.
@@ -17,6 +18,17 @@ pub enum RepositoryCommand {
         name: RepositoryName,
         /// Where git fetches it from; a folder of this machine works in `starling dev`.
         url: String,
+    },
+    /// Limit how many builds of a repository run at once.
+    Limit {
+        /// Which repository.
+        name: RepositoryName,
+        /// The most builds that run at once.
+        #[arg(long, value_name = "N", required_unless_present = "none")]
+        running: Option<NonZeroU32>,
+        /// Lift the limit.
+        #[arg(long, conflicts_with = "running")]
+        none: bool,
     },
     /// List the registered repositories.
     List,
@@ -40,18 +52,38 @@ pub async fn run(command: RepositoryCommand, session: &Session) -> anyhow::Resul
                 )
             })?;
         }
+        RepositoryCommand::Limit {
+            name,
+            running,
+            none: _,
+        } => {
+            let path = format!("/v1/repositories/{name}/limit");
+            let limit = RepositoryLimit { running_max: running };
+            let limited: Repository = session.api.send_json(Method::PUT, &path, &limit).await?;
+            session.form.print(&limited, |limited| {
+                format!("{} runs {}", limited.name, at_once(limited.running_max))
+            })?;
+        }
         RepositoryCommand::List => {
             let list: RepositoryList = session.api.get("/v1/repositories").await?;
             session.form.print(&list, |list| {
-                let rows = list
-                    .repositories
-                    .iter()
-                    .map(|row| [row.name.to_string(), row.url.to_string(), row.actor.to_string()]);
-                table(["NAME", "URL", "BY"], rows)
+                let rows = list.repositories.iter().map(|row| {
+                    [
+                        row.name.to_string(),
+                        row.url.to_string(),
+                        at_once(row.running_max),
+                        row.actor.to_string(),
+                    ]
+                });
+                table(["NAME", "URL", "RUNS", "BY"], rows)
             })?;
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn at_once(running_max: Option<u32>) -> String {
+    running_max.map_or_else(|| "all at once".to_owned(), |max| format!("{max} at once"))
 }
 
 /// `.` and other folders that exist here become the address that git and the server understand.

@@ -14,7 +14,7 @@ use anyhow::Context as _;
 use clap::Args;
 use console::wire::{self, BuildDetail, DeploymentDetail};
 use model::project::{PROJECT_FILE, ProjectFile};
-use model::{BuildState, Commit, DeploymentState, RepositoryName, ServiceName, Target};
+use model::{BuildState, Commit, DeploymentState, Priority, RepositoryName, ServiceName, Target};
 use reqwest::Method;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -142,6 +142,8 @@ async fn build(api: &ApiClient, source: &repository::Source, target: Target) -> 
         target,
         // A demo that is run again shows the whole way again.
         force: true,
+        priority: Priority::default(),
+        supersede: false,
     };
     let enqueued: wire::Enqueued = api.send_json(Method::POST, "/v1/builds", &request).await?;
     let id = enqueued.build.id;

@@ -1,5 +1,9 @@
 //! Hints that something changed, by LISTEN and NOTIFY. They get lost: nothing may depend on one.
 
+mod announcer;
+
+pub(crate) use announcer::Announcer;
+
 use crate::Error;
 use model::{ArtifactId, BuildId, DeploymentId};
 use sqlx::postgres::PgListener;
