@@ -2,8 +2,8 @@
 
 use crate::Error;
 use serde::{Deserialize, Serialize};
-use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection, PgPool};
 use std::time::Duration;
 
 /// How much of a database one process may use.
@@ -30,6 +30,9 @@ const STATEMENT_TIMEOUT: &str = "30s";
 /// A client that went away in the middle of a transaction holds its rows no longer than this.
 const IDLE_IN_TRANSACTION_TIMEOUT: &str = "15s";
 
+/// A connection that has rested for this long is asked whether it lives before it is used.
+const ASK_AFTER: Duration = Duration::from_secs(1);
+
 pub(crate) async fn connect(url: &str, limits: Limits) -> Result<PgPool, Error> {
     let options: PgConnectOptions = url.parse()?;
     let options = options.application_name("starling").options([
@@ -39,6 +42,16 @@ pub(crate) async fn connect(url: &str, limits: Limits) -> Result<PgPool, Error> 
     let pool = PgPoolOptions::new()
         .max_connections(limits.connections_max)
         .acquire_timeout(Duration::from_millis(limits.acquire_timeout_ms))
+        // Asking whether a connection lives doubles the round trips of whoever uses it all the time.
+        .test_before_acquire(false)
+        .before_acquire(|connection, meta| {
+            Box::pin(async move {
+                if meta.idle_for >= ASK_AFTER {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
         .connect_with(options)
         .await?;
     Ok(pool)

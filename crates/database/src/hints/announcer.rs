@@ -6,12 +6,15 @@
 
 use super::{CHANNEL, Hint};
 use sqlx::PgPool;
+use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// Hints that wait to be sent; more are dropped, and those who listen look at everything.
 const WAITING_MAX: usize = 4_096;
 /// The most hints of one transaction.
 const BATCH_MAX: usize = 512;
+/// The least time between two transactions. The first hint after a rest goes out at once.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Where hints are handed in. The task that sends them ends with the last clone.
 #[derive(Debug, Clone)]
@@ -47,5 +50,6 @@ async fn send_all(pool: PgPool, mut waiting: mpsc::Receiver<Hint>) {
         if let Err(error) = sent {
             tracing::debug!(%error, "hints were lost");
         }
+        tokio::time::sleep(PAUSE).await;
     }
 }

@@ -30,7 +30,7 @@ impl Jobs {
             let mut transaction = self.pool.begin().await?;
             let ended = end_anywhere(&mut transaction, build, &ending).await?;
             transaction.commit().await?;
-            if !ended.is_empty() {
+            if !ended.builds.is_empty() {
                 self.after(&ended).await;
                 return Ok(Cancelled::Now);
             }
@@ -55,15 +55,12 @@ impl Jobs {
                 .bind(repository.map(RepositoryName::as_str))
                 .fetch_all(&self.pool)
                 .await?;
-        let asked: Vec<_> = waiting
-            .into_iter()
-            .map(|build| (BuildId(build), None, &ending))
-            .collect();
+        let waiting: Vec<_> = waiting.into_iter().map(BuildId).collect();
         let mut connection = self.pool.acquire().await?;
-        let ended = finish_queued(&mut connection, &asked).await?;
+        let ended = finish_queued(&mut connection, &waiting, &ending).await?;
         drop(connection);
         self.after(&ended).await;
-        Ok(ended.len() as u64)
+        Ok(ended.builds.len() as u64)
     }
 }
 
@@ -73,17 +70,17 @@ async fn end_anywhere(
     connection: &mut PgConnection,
     build: BuildId,
     ending: &Ending,
-) -> Result<Vec<Ended>, Error> {
-    let ended = finish_queued(connection, &[(build, None, ending)]).await?;
-    if !ended.is_empty() {
+) -> Result<Ended, Error> {
+    let ended = finish_queued(connection, &[build], ending).await?;
+    if !ended.builds.is_empty() {
         return Ok(ended);
     }
     let lease: Option<i64> = sqlx::query_scalar("SELECT lease FROM leases WHERE build = $1 FOR UPDATE")
         .bind(build.0)
         .fetch_optional(&mut *connection)
         .await?;
-    let Some(lease) = lease else {
-        return Ok(Vec::new());
-    };
-    finish_running(connection, &[(build, Some(LeaseId(lease)), ending)]).await
+    match lease {
+        Some(lease) => finish_running(connection, build, LeaseId(lease), ending.clone()).await,
+        None => Ok(ended),
+    }
 }

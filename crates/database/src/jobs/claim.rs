@@ -1,5 +1,6 @@
 //! Taking builds from the queue.
 
+use super::statements::{claim, claimed};
 use super::{Jobs, repositories::stored_url, scan};
 use crate::{Error, Hint, row};
 use model::{Attempt, BuildId, Commit, LeaseId, RepositoryName, RepositoryUrl, Revision, Target, WorkerName};
@@ -50,36 +51,22 @@ impl FromRow<'_, PgRow> for Claim {
     }
 }
 
-/// The first waiting builds from rank `$3` on that nobody else is claiming. Claimers step over each
-/// other's rows instead of waiting for them, and the leases are minted in the same statement, so that
-/// one round trip and one commit is all that a claim costs.
-const CLAIM: &str = "
-    WITH first AS MATERIALIZED (
-        SELECT build FROM queue
-        WHERE ready AND rank >= $3 AND expires_at > now()
-        ORDER BY rank, build
-        LIMIT $2
-        FOR UPDATE SKIP LOCKED
-    ), taken AS (
-        DELETE FROM queue USING first WHERE queue.build = first.build RETURNING queue.*
-    ), leased AS (
-        INSERT INTO leases (build, lease, worker, repository, turn, rank, attempt, expires_at)
-        SELECT taken.build, nextval('lease_ids'), $1, taken.repository, taken.turn, taken.rank,
-               taken.attempt + 1, now() + make_interval(secs => builds.deadline_seconds)
-        FROM (SELECT * FROM taken ORDER BY rank, build) AS taken
-        JOIN builds ON builds.id = taken.build
-        RETURNING *
-    ), recorded AS (
-        INSERT INTO attempts (lease, build, attempt, worker, turn)
-        SELECT lease, build, attempt, worker, turn FROM leased
-    )
-    SELECT leased.build, leased.lease, leased.attempt, leased.repository, leased.rank, repositories.url,
-           builds.revision, builds.commit_id, builds.target,
-           extract(epoch FROM leased.expires_at - clock_timestamp())::float8 AS seconds_left
-    FROM leased
-    JOIN builds ON builds.id = leased.build
-    JOIN repositories ON repositories.name = leased.repository
-    ORDER BY leased.lease";
+/// One build. Without a parameter in the limit the server plans this once for each connection; otherwise it
+/// believes a plan for the number given to be much better each time, and planning costs more than claiming.
+const CLAIM_ONE: &str = concat!(
+    "WITH ",
+    claim!("$1", "$2", "1"),
+    " SELECT ",
+    claimed!(),
+    " FROM claimed"
+);
+const CLAIM_MANY: &str = concat!(
+    "WITH ",
+    claim!("$1", "$2", "$3"),
+    " SELECT ",
+    claimed!(),
+    " FROM claimed ORDER BY lease"
+);
 
 impl Jobs {
     /// Takes the build whose turn it is; `None` when none waits. From here on the worker's heartbeats
@@ -107,12 +94,16 @@ impl Jobs {
     async fn look(&self, worker: &WorkerName, limit: u32) -> Result<(Vec<Claim>, bool), Error> {
         let asked = Instant::now();
         let begin = self.shared.scan().begin(asked);
-        let rows = sqlx::query(CLAIM)
-            .bind(worker.as_str())
-            .bind(row::limit(limit, CLAIMED_MAX))
-            .bind(begin)
-            .fetch_all(&self.pool)
-            .await?;
+        let claim = if limit <= 1 {
+            sqlx::query(CLAIM_ONE).bind(worker.as_str()).bind(begin)
+        } else {
+            let limit = row::limit(limit, CLAIMED_MAX);
+            sqlx::query(CLAIM_MANY)
+                .bind(worker.as_str())
+                .bind(begin)
+                .bind(limit)
+        };
+        let rows = claim.fetch_all(&self.pool).await?;
         let ranks = rows.iter().map(|row| row.try_get("rank"));
         let last = ranks.collect::<sqlx::Result<Vec<i64>>>()?.into_iter().max();
         self.shared.scan().ended(begin, asked, Instant::now(), last);

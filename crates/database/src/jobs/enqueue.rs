@@ -1,6 +1,6 @@
 //! Asking for a build.
 
-use super::{BuildRow, Jobs, admit::admit, list::build_rows};
+use super::{BuildRow, Jobs, admit::admit, finish::Ended, list::build_rows};
 use crate::{Error, Hint};
 use model::{Actor, BuildId, Commit, Priority, RepositoryName, Revision, Target};
 use sqlx::PgConnection;
@@ -91,7 +91,7 @@ impl Jobs {
         let superseded = if new.supersede {
             self.supersede(&mut transaction, build, new).await?
         } else {
-            Vec::new()
+            Ended::default()
         };
         if insert_queued(&mut transaction, build, new).await? {
             admit(&mut transaction, new.repository.as_str()).await?;

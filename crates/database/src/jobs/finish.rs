@@ -1,9 +1,12 @@
 //! Ending builds: each once, by whoever removes it from where it stood.
 
 use super::Jobs;
+use super::statements::{ended, finish, finish_from_leases, finish_one, of_arrays};
 use crate::{Error, Hint, row};
 use model::{ArtifactId, BuildId, BuildState, LeaseId};
-use sqlx::PgConnection;
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::Query;
+use sqlx::{FromRow, PgConnection, Postgres, Row};
 
 /// The longest stored reason, in bytes.
 const REASON_LENGTH_MAX: usize = 4_000;
@@ -66,51 +69,90 @@ impl Ending {
     }
 }
 
-/// Ends the builds that are still where `$from` names them: one statement, so that a build that has
-/// left is left alone. `$1` builds, `$2` leases, `$3` states, `$4` artifacts, `$5` lengths, `$6` reasons.
-macro_rules! finish {
-    ($from:literal) => {
-        concat!(
-            "WITH asked AS (
-                 SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::text[])
-                     AS asked (build, lease, state, artifact, total_bytes, reason)
-             ), ended AS (",
-            $from,
-            "), closed AS (
-                 UPDATE phases SET finished_at = now() FROM ended
-                 WHERE phases.lease = ended.lease AND phases.finished_at IS NULL
-             ), freed AS (
-                 DELETE FROM identities USING ended JOIN builds ON builds.id = ended.build
-                 WHERE ended.state <> 'SUCCEEDED'
-                   AND identities.identity = builds.identity AND identities.build = ended.build
-             ), recorded AS (
-                 INSERT INTO results (build, state, lease, artifact, total_bytes, reason)
-                 SELECT build, state, lease, artifact, total_bytes, reason FROM ended
-             )
-             SELECT ended.build, ended.repository, repositories.running_max IS NOT NULL AS limited
-             FROM ended JOIN repositories ON repositories.name = ended.repository"
-        )
-    };
+const FINISH_ONE: &str = concat!("WITH ", finish_one!(), " SELECT ", ended!());
+const FINISH_RUNNING: &str = concat!(
+    "WITH ",
+    finish!(of_arrays!(), finish_from_leases!()),
+    " SELECT ",
+    ended!()
+);
+const FINISH_QUEUED: &str = concat!(
+    "WITH ",
+    finish!(
+        of_arrays!(),
+        "DELETE FROM queue USING asked
+         WHERE queue.build = asked.build
+         RETURNING asked.*, queue.repository"
+    ),
+    " SELECT ",
+    ended!()
+);
+
+/// A query that is being bound.
+type Bound<'q> = Query<'q, Postgres, PgArguments>;
+
+impl Finish {
+    /// Binds the six parameters of one end.
+    pub(super) fn bind_to<'q>(&'q self, query: Bound<'q>) -> Bound<'q> {
+        let made = self.ending.made();
+        query
+            .bind(self.build.0)
+            .bind(self.lease.0)
+            .bind(self.ending.state().as_str())
+            .bind(made.map(|made| made.artifact.to_string()))
+            .bind(made.map(|made| row::signed(made.total_bytes)))
+            .bind(self.ending.reason())
+    }
+
+    /// Binds the six parameters of many ends.
+    pub(super) fn bind_all<'q>(finishes: &'q [Self], query: Bound<'q>) -> Bound<'q> {
+        let leases = finishes.iter().map(|finish| Some(finish.lease.0)).collect();
+        let asked = finishes.iter().map(|finish| (finish.build, &finish.ending));
+        bind_arrays(asked, leases, query)
+    }
 }
 
-const FINISH_RUNNING: &str = finish!(
-    "DELETE FROM leases USING asked
-     WHERE leases.build = asked.build AND leases.lease = asked.lease
-     RETURNING asked.*, leases.repository"
-);
-const FINISH_QUEUED: &str = finish!(
-    "DELETE FROM queue USING asked
-     WHERE queue.build = asked.build
-     RETURNING asked.*, queue.repository"
-);
+fn bind_arrays<'q>(
+    asked: impl Iterator<Item = (BuildId, &'q Ending)> + Clone,
+    leases: Vec<Option<i64>>,
+    query: Bound<'q>,
+) -> Bound<'q> {
+    fn column<'q, T>(
+        asked: impl Iterator<Item = (BuildId, &'q Ending)>,
+        of: impl Fn(&'q Ending) -> T,
+    ) -> Vec<T> {
+        asked.map(|(_, ending)| of(ending)).collect()
+    }
+    query
+        .bind(asked.clone().map(|(build, _)| build.0).collect::<Vec<_>>())
+        .bind(leases)
+        .bind(column(asked.clone(), |ending| ending.state().as_str()))
+        .bind(column(asked.clone(), |ending| {
+            ending.made().map(|made| made.artifact.to_string())
+        }))
+        .bind(column(asked.clone(), |ending| {
+            ending.made().map(|made| row::signed(made.total_bytes))
+        }))
+        .bind(column(asked, Ending::reason))
+}
 
-/// A build that was ended now.
-#[derive(Debug, sqlx::FromRow)]
+/// Builds that were ended now.
+#[derive(Debug, Default)]
 pub(super) struct Ended {
-    build: uuid::Uuid,
-    repository: String,
-    /// Whether the room that it leaves is waited for.
-    limited: bool,
+    pub(super) builds: Vec<BuildId>,
+    /// The repositories of theirs whose room is waited for.
+    limited: Vec<String>,
+}
+
+impl FromRow<'_, PgRow> for Ended {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
+        let builds: Option<Vec<uuid::Uuid>> = row.try_get("ended")?;
+        let limited: Option<Vec<String>> = row.try_get("limited")?;
+        Ok(Self {
+            builds: builds.unwrap_or_default().into_iter().map(BuildId).collect(),
+            limited: limited.unwrap_or_default(),
+        })
+    }
 }
 
 impl Jobs {
@@ -141,101 +183,67 @@ impl Jobs {
 
     async fn finish_one(&self, build: BuildId, lease: LeaseId, ending: Ending) -> Result<(), Error> {
         let finish = Finish { build, lease, ending };
-        match self.finish_many(std::slice::from_ref(&finish)).await?.pop() {
-            Some(_) => Ok(()),
-            None => Err(Error::LeaseLost { build, lease }),
+        let row = finish
+            .bind_to(sqlx::query(FINISH_ONE))
+            .fetch_one(&self.pool)
+            .await?;
+        let ended = Ended::from_row(&row)?;
+        if ended.builds.is_empty() {
+            return Err(Error::LeaseLost { build, lease });
         }
+        self.after(&ended).await;
+        Ok(())
     }
 
     /// Ends builds, together and at the cost of one; returns those that ended. What is not among them was
     /// lost to its lease, and nothing was written for it. All leases are different.
     pub async fn finish_many(&self, finishes: &[Finish]) -> Result<Vec<BuildId>, Error> {
-        let asked: Vec<Asked<'_>> = finishes
-            .iter()
-            .map(|finish| (finish.build, Some(finish.lease), &finish.ending))
-            .collect();
-        let mut connection = self.pool.acquire().await?;
-        let ended = finish(&mut connection, FINISH_RUNNING, &asked).await?;
-        drop(connection);
+        let row = Finish::bind_all(finishes, sqlx::query(FINISH_RUNNING))
+            .fetch_one(&self.pool)
+            .await?;
+        let ended = Ended::from_row(&row)?;
         self.after(&ended).await;
-        Ok(ended.iter().map(|ended| BuildId(ended.build)).collect())
+        Ok(ended.builds)
     }
 
     /// What the ends of builds set off, once they are committed. Should it fail, the reaper does it.
-    pub(super) async fn after(&self, ended: &[Ended]) {
-        for ended in ended {
-            self.shared.announcer.announce(Hint::Build(BuildId(ended.build)));
+    pub(super) async fn after(&self, ended: &Ended) {
+        for build in &ended.builds {
+            self.shared.announcer.announce(Hint::Build(*build));
         }
-        let limited = ended.iter().filter(|ended| ended.limited);
-        let repositories: std::collections::BTreeSet<_> = limited.map(|ended| &ended.repository).collect();
-        for repository in repositories {
+        for repository in &ended.limited {
             if let Err(error) = self.admit(repository).await {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "failed to let the next build in"
-                );
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "failed to let the next build in");
             }
         }
     }
 }
 
-/// A build to end, under which lease, and how.
-pub(super) type Asked<'a> = (BuildId, Option<LeaseId>, &'a Ending);
-
-/// Ends builds that run under their leases; those that did.
+/// Ends a build that runs under its lease, if it still does.
 pub(super) async fn finish_running(
     connection: &mut PgConnection,
-    asked: &[Asked<'_>],
-) -> Result<Vec<Ended>, Error> {
-    finish(connection, FINISH_RUNNING, asked).await
+    build: BuildId,
+    lease: LeaseId,
+    ending: Ending,
+) -> Result<Ended, Error> {
+    let finish = Finish { build, lease, ending };
+    let row = finish
+        .bind_to(sqlx::query(FINISH_ONE))
+        .fetch_one(connection)
+        .await?;
+    Ok(Ended::from_row(&row)?)
 }
 
-/// Ends builds that wait; those that did.
+/// Ends those of the builds that still wait.
 pub(super) async fn finish_queued(
     connection: &mut PgConnection,
-    asked: &[Asked<'_>],
-) -> Result<Vec<Ended>, Error> {
-    finish(connection, FINISH_QUEUED, asked).await
-}
-
-async fn finish(
-    connection: &mut PgConnection,
-    statement: &'static str,
-    asked: &[Asked<'_>],
-) -> Result<Vec<Ended>, Error> {
-    let column = |of: fn(&Ending) -> Option<String>| -> Vec<Option<String>> {
-        asked.iter().map(|(_, _, ending)| of(ending)).collect()
-    };
-    let ended = sqlx::query_as(statement)
-        .bind(asked.iter().map(|(build, ..)| build.0).collect::<Vec<_>>())
-        .bind(
-            asked
-                .iter()
-                .map(|(_, lease, _)| lease.map(|lease| lease.0))
-                .collect::<Vec<_>>(),
-        )
-        .bind(
-            asked
-                .iter()
-                .map(|(.., ending)| ending.state().as_str())
-                .collect::<Vec<_>>(),
-        )
-        .bind(column(|ending| {
-            ending.made().map(|made| made.artifact.to_string())
-        }))
-        .bind(
-            asked
-                .iter()
-                .map(|(.., ending)| ending.made().map(|made| row::signed(made.total_bytes)))
-                .collect::<Vec<_>>(),
-        )
-        .bind(
-            asked
-                .iter()
-                .map(|(.., ending)| ending.reason())
-                .collect::<Vec<_>>(),
-        )
-        .fetch_all(connection)
+    builds: &[BuildId],
+    ending: &Ending,
+) -> Result<Ended, Error> {
+    let asked = builds.iter().map(|build| (*build, ending));
+    let row = bind_arrays(asked, vec![None; builds.len()], sqlx::query(FINISH_QUEUED))
+        .fetch_one(connection)
         .await?;
-    Ok(ended)
+    Ok(Ended::from_row(&row)?)
 }

@@ -34,18 +34,32 @@ impl Jobs {
                 limit: LEASES_MAX,
             });
         }
-        self.describe_worker(beat).await?;
         let leases: Vec<i64> = beat.leases.iter().map(|lease| lease.0).collect();
         // Two statements, each with a snapshot of its own: the first waits for a reaper that holds the
-        // row, and the second then sees what it took.
+        // row, and the second then sees what it took. What a worker is changes when it is upgraded, and
+        // is not even locked otherwise.
         sqlx::query(
-            "INSERT INTO heartbeats (worker, leases) VALUES ($1, $2)
+            "WITH described AS (
+                 INSERT INTO workers (name, version, host, capacity)
+                 SELECT $1, $3, $4, $5
+                 WHERE NOT EXISTS (SELECT FROM workers
+                                   WHERE (name, version, host, capacity) = ($1, $3, $4, $5))
+                 ON CONFLICT (name) DO UPDATE
+                 SET version = excluded.version, host = excluded.host, capacity = excluded.capacity
+             )
+             INSERT INTO heartbeats (worker, leases) VALUES ($1, $2)
              ON CONFLICT (worker) DO UPDATE SET beat_at = clock_timestamp(), leases = excluded.leases",
         )
         .bind(beat.worker.as_str())
         .bind(&leases)
+        .bind(&beat.version)
+        .bind(&beat.host)
+        .bind(i32::try_from(beat.capacity).unwrap_or(i32::MAX))
         .execute(&self.pool)
         .await?;
+        if leases.is_empty() {
+            return Ok(Vec::new());
+        }
         let lost: Vec<i64> = sqlx::query_scalar(
             "SELECT held.lease FROM unnest($1::bigint[]) AS held (lease)
              WHERE NOT EXISTS (SELECT FROM leases WHERE leases.lease = held.lease)",
@@ -54,22 +68,5 @@ impl Jobs {
         .fetch_all(&self.pool)
         .await?;
         Ok(lost.into_iter().map(LeaseId).collect())
-    }
-
-    async fn describe_worker(&self, beat: &Heartbeat) -> Result<(), Error> {
-        sqlx::query(
-            "INSERT INTO workers (name, version, host, capacity) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (name) DO UPDATE
-             SET version = excluded.version, host = excluded.host, capacity = excluded.capacity
-             WHERE (workers.version, workers.host, workers.capacity)
-                   IS DISTINCT FROM (excluded.version, excluded.host, excluded.capacity)",
-        )
-        .bind(beat.worker.as_str())
-        .bind(&beat.version)
-        .bind(&beat.host)
-        .bind(i32::try_from(beat.capacity).unwrap_or(i32::MAX))
-        .execute(&self.pool)
-        .await?;
-        Ok(())
     }
 }

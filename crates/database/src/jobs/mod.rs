@@ -21,7 +21,9 @@ mod reap;
 mod repositories;
 mod requeue;
 mod scan;
+mod statements;
 mod supersede;
+mod turnover;
 
 pub use cancel::Cancelled;
 pub use claim::{CLAIMED_MAX, Claim};
@@ -35,6 +37,7 @@ pub use publications::SucceededBuild;
 pub use reap::{Fate, Reaped};
 pub use repositories::Repository;
 pub use requeue::ATTEMPTS_MAX;
+pub use turnover::TurnedOver;
 
 use crate::hints::Announcer;
 use crate::{Error, Hint, Hints, Leadership, Limits, Singleton, Wakeups, pool};

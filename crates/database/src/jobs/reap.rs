@@ -156,22 +156,22 @@ impl Suspect {
     }
 
     /// Lets the fate of a build whose row is locked come about.
-    async fn meet(&self, connection: &mut PgConnection, fate: &Fate) -> Result<Vec<Ended>, Error> {
+    async fn meet(&self, connection: &mut PgConnection, fate: &Fate) -> Result<Ended, Error> {
         match (fate, &self.held_by) {
             (Fate::GivenBack, Some((lease, worker))) => {
                 let reason = format!("worker {worker} was lost");
                 requeue(connection, self.build, *lease, &reason, None).await?;
-                Ok(Vec::new())
+                Ok(Ended::default())
             }
             // A build that waits can be overdue only, and that fails it.
-            (Fate::GivenBack, None) => Ok(Vec::new()),
+            (Fate::GivenBack, None) => Ok(Ended::default()),
             (Fate::Failed(reason), Some((lease, _))) => {
                 let ending = Ending::Failed(reason.clone());
-                finish_running(connection, &[(self.build, Some(*lease), &ending)]).await
+                finish_running(connection, self.build, *lease, ending).await
             }
             (Fate::Failed(reason), None) => {
                 let ending = Ending::Failed(reason.clone());
-                finish_queued(connection, &[(self.build, None, &ending)]).await
+                finish_queued(connection, &[self.build], &ending).await
             }
         }
     }

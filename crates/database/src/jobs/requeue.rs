@@ -4,7 +4,7 @@ use super::{
     Jobs,
     admit::admit,
     enqueue::LIFETIME_HOURS_MAX,
-    finish::{Ending, finish_running},
+    finish::{Ended, Ending, finish_running},
 };
 use crate::{Error, Hint};
 use model::{BuildId, LeaseId};
@@ -52,10 +52,10 @@ impl Jobs {
             .await?;
         let ended = if attempt >= ATTEMPTS_MAX {
             let ending = Ending::Failed(format!("attempt {attempt}, the last, failed: {reason}"));
-            finish_running(&mut transaction, &[(build, Some(lease), &ending)]).await?
+            finish_running(&mut transaction, build, lease, ending).await?
         } else {
             requeue(&mut transaction, build, lease, reason, Some(rest_after(attempt))).await?;
-            Vec::new()
+            Ended::default()
         };
         transaction.commit().await?;
         self.after(&ended).await;

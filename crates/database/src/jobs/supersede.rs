@@ -16,7 +16,7 @@ impl Jobs {
         connection: &mut PgConnection,
         by: BuildId,
         new: &NewBuild,
-    ) -> Result<Vec<Ended>, Error> {
+    ) -> Result<Ended, Error> {
         let older: Vec<uuid::Uuid> = sqlx::query_scalar(
             "SELECT queue.build FROM queue JOIN builds ON builds.id = queue.build
              WHERE queue.repository = $1 AND builds.revision = $2 AND builds.target = $3
@@ -32,10 +32,7 @@ impl Jobs {
             "superseded by build {by} of commit {}",
             new.commit.short()
         ));
-        let asked: Vec<_> = older
-            .into_iter()
-            .map(|build| (BuildId(build), None, &ending))
-            .collect();
-        finish_queued(connection, &asked).await
+        let older: Vec<_> = older.into_iter().map(BuildId).collect();
+        finish_queued(connection, &older, &ending).await
     }
 }

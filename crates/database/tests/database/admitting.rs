@@ -226,3 +226,43 @@ fn builds_are_claimed_and_ended_together_and_a_lost_one_is_left_out() {
         assert_eq!(lost.state, BuildState::Queued);
     });
 }
+
+#[test]
+fn builds_are_ended_and_the_next_taken_in_one_step() {
+    on_jobs(async |jobs| {
+        let here = "here".parse().unwrap();
+        jobs.limit_repository(&here, Some(2)).await.unwrap();
+        for number in 0..4 {
+            jobs.enqueue(&new_build(number)).await.unwrap();
+        }
+        let held = jobs.claim_many(&worker("w"), 4).await.unwrap();
+        let lost = Finish {
+            build: held[0].build,
+            lease: held[1].lease,
+            ending: Ending::Succeeded(None),
+        };
+        let failed = Finish {
+            build: held[1].build,
+            lease: held[1].lease,
+            ending: Ending::Failed("exit code 1".to_owned()),
+        };
+        let first = jobs
+            .turn_over(&[lost.clone(), failed.clone()], &worker("w"), 4)
+            .await
+            .unwrap();
+        assert_eq!(first.ended, [failed.build], "the other's lease is not its own");
+        assert_eq!(first.next, [], "its room was not free before the step");
+        let one = Finish {
+            lease: held[0].lease,
+            ..lost
+        };
+        let second = jobs
+            .turn_over(std::slice::from_ref(&one), &worker("w"), 1)
+            .await
+            .unwrap();
+        assert_eq!(second.ended, [one.build]);
+        assert_eq!(second.next.len(), 1, "the room that the first made");
+        let again = jobs.turn_over(&[one], &worker("w"), 1).await.unwrap();
+        assert_eq!((again.ended.len(), again.next.len()), (0, 1));
+    });
+}

@@ -1,0 +1,81 @@
+//! The Postgres that all sides share, and SQL by `psql`, which none of them uses.
+
+use anyhow::{Context as _, ensure};
+use bench_harness::Scratch;
+use local_services::Postgres;
+use tokio::process::Command;
+
+/// What a run's databases may take, in bytes.
+const ROOM: u64 = 2_000_000_000;
+/// The one database of a run.
+const DATABASE: &str = "bench";
+
+/// A server with one empty database. It ends, and its files are deleted, when this is dropped.
+#[derive(Debug)]
+pub struct Server {
+    postgres: Postgres,
+    url: String,
+    _scratch: Scratch,
+}
+
+impl Server {
+    pub async fn start() -> anyhow::Result<Self> {
+        let scratch = Scratch::new(ROOM)?;
+        let postgres = Postgres::start(&scratch.path().join("postgres")).await?;
+        postgres.create_database(DATABASE).await?;
+        Ok(Self {
+            url: postgres.url(DATABASE),
+            postgres,
+            _scratch: scratch,
+        })
+    }
+
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The server's first process.
+    pub fn id(&self) -> anyhow::Result<u32> {
+        self.postgres.id().context("the server has ended")
+    }
+
+    /// Runs statements and returns what the last one printed.
+    pub async fn sql(&self, statements: &str) -> anyhow::Result<String> {
+        let output = self
+            .psql(statements)
+            .output()
+            .await
+            .context("failed to start psql")?;
+        ensure!(
+            output.status.success(),
+            "psql: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+    }
+
+    /// A number that a query returns.
+    pub async fn number(&self, query: &str) -> anyhow::Result<f64> {
+        let text = self.sql(query).await?;
+        text.parse().with_context(|| format!("{query} returned {text:?}"))
+    }
+
+    /// `psql` on the database, ready to be started; killed when it is dropped.
+    pub fn psql(&self, statements: &str) -> Command {
+        let mut command = Command::new("psql");
+        command
+            .args([
+                "--no-psqlrc",
+                "--quiet",
+                "--tuples-only",
+                "--no-align",
+                "--set=ON_ERROR_STOP=1",
+            ])
+            .arg("--dbname")
+            .arg(&self.url)
+            .arg("--command")
+            .arg(statements)
+            .kill_on_drop(true);
+        command
+    }
+}
