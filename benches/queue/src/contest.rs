@@ -35,7 +35,7 @@ pub async fn run(side: Side, load: Load, window: Duration) -> anyhow::Result<f64
             "it did no job in {} s",
             START_LIMIT.as_secs()
         );
-        ensure!(workers.try_wait()?.is_none(), "its workers ended by themselves");
+        workers.still_runs()?;
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     tokio::time::sleep(WARM_UP).await;

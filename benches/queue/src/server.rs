@@ -3,6 +3,7 @@
 use anyhow::{Context as _, ensure};
 use bench_harness::Scratch;
 use local_services::Postgres;
+use std::path::Path;
 use tokio::process::Command;
 
 /// What a run's databases may take, in bytes.
@@ -15,7 +16,7 @@ const DATABASE: &str = "bench";
 pub struct Server {
     postgres: Postgres,
     url: String,
-    _scratch: Scratch,
+    scratch: Scratch,
 }
 
 impl Server {
@@ -26,12 +27,17 @@ impl Server {
         Ok(Self {
             url: postgres.url(DATABASE),
             postgres,
-            _scratch: scratch,
+            scratch,
         })
     }
 
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// A folder that is deleted with the server.
+    pub fn folder(&self) -> &Path {
+        self.scratch.path()
     }
 
     /// The server's first process.

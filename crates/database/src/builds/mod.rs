@@ -49,7 +49,7 @@ pub struct Builds {
 impl Builds {
     /// Opens a connection to the database at `url` (`postgres://…`).
     pub async fn connect(url: &str, limits: Limits) -> Result<Self, Error> {
-        let pool = pool::connect(url, limits).await?;
+        let pool = pool::connect(url, limits, &[]).await?;
         Ok(Self { pool })
     }
 

@@ -76,7 +76,7 @@ impl Shared {
 impl Jobs {
     /// Opens a connection to the database at `url` (`postgres://…`).
     pub async fn connect(url: &str, limits: Limits) -> Result<Self, Error> {
-        let pool = pool::connect(url, limits).await?;
+        let pool = pool::connect(url, limits, pool::BY_INDEX).await?;
         let shared = Shared {
             announcer: Announcer::start(pool.clone()),
             scan: Mutex::default(),
