@@ -25,6 +25,9 @@ pub enum Error {
         /// The lease that holds it no more.
         lease: LeaseId,
     },
+    /// Another leads by now. Nothing was written.
+    #[error("the {0}'s term is over: another leads")]
+    TermOver(&'static str),
     /// No repository of this name is registered.
     #[error("repository {0} is not registered")]
     UnknownRepository(RepositoryName),

@@ -16,8 +16,10 @@ mod outbox;
 mod progress;
 mod regions;
 mod replicas;
+mod replication_times;
 mod report;
 mod services;
+mod terms;
 
 pub use artifacts::Artifact;
 pub use controls::{ControlsRow, DistributionChange};
@@ -33,7 +35,9 @@ pub use outbox::OutboxRow;
 pub use progress::{Counts, RegionProgress};
 pub use regions::{RegionRow, RegionWord};
 pub use replicas::ReplicaRow;
+pub use replication_times::ReplicationTimes;
 pub use services::ServiceRow;
+pub use terms::Term;
 
 use crate::{Error, Hint, Hints, Leadership, Limits, Singleton, Wakeups, pool};
 use sqlx::PgPool;
@@ -44,13 +48,15 @@ use tokio_util::sync::CancellationToken;
 #[derive(Debug, Clone)]
 pub struct Builds {
     pool: PgPool,
+    /// In which what is written of replicas is valid; always, where there is none.
+    term: Option<Term>,
 }
 
 impl Builds {
     /// Opens a connection to the database at `url` (`postgres://…`).
     pub async fn connect(url: &str, limits: Limits) -> Result<Self, Error> {
         let pool = pool::connect(url, limits, &[]).await?;
-        Ok(Self { pool })
+        Ok(Self { pool, term: None })
     }
 
     /// Brings the schema up to date. Safe to call from several processes at once.

@@ -99,6 +99,13 @@ impl Builds {
         Ok(replicas)
     }
 
+    /// The regions that have a VERIFIED replica of an artifact.
+    pub async fn regions_with(&self, artifact: &ArtifactId) -> Result<Vec<RegionName>, Error> {
+        let replicas = self.replicas(artifact).await?.into_iter();
+        let verified = replicas.filter(|replica| replica.state == ReplicaState::Verified);
+        Ok(verified.map(|replica| replica.region).collect())
+    }
+
     /// A region's VERIFIED replicas, those compared longest ago first.
     pub async fn replicas_verified(&self, region: &RegionName, limit: u32) -> Result<Vec<ReplicaRow>, Error> {
         let replicas = sqlx::query_as(replica_rows!(
@@ -166,8 +173,8 @@ impl Builds {
         self.change_replica(artifact, query).await
     }
 
-    /// Records that a VERIFIED replica was compared again and is missing or differs; it is PENDING, and
-    /// due at once.
+    /// Records that a VERIFIED replica was compared again and is missing or differs; it is PENDING, asked for
+    /// anew, and due at once.
     pub async fn replica_lost(
         &self,
         artifact: &ArtifactId,
@@ -177,7 +184,7 @@ impl Builds {
         let query = sqlx::query(
             "UPDATE replicas
              SET state = 'PENDING', reason = $3, copied_bytes = 0, started_at = NULL, verified_at = NULL,
-                 checked_at = now(), retry_at = now()
+                 checked_at = now(), retry_at = now(), requested_at = now()
              WHERE artifact = $1 AND region = $2 AND state = 'VERIFIED'",
         )
         .bind(artifact.to_string())
@@ -186,13 +193,14 @@ impl Builds {
         self.change_replica(artifact, query).await
     }
 
-    /// Runs an update of one replica, and hints at it.
+    /// Runs an update of one replica, within the term if there is one, and hints at it.
     async fn change_replica(
         &self,
         artifact: &ArtifactId,
         update: Query<'_, Postgres, PgArguments>,
     ) -> Result<(), Error> {
         let mut transaction = self.pool.begin().await?;
+        self.hold_term(&mut transaction).await?;
         if update.execute(&mut *transaction).await?.rows_affected() > 0 {
             hints::send(&mut transaction, Hint::Replica(*artifact)).await?;
         }

@@ -1,8 +1,10 @@
 //! Replicas.
 
 use crate::support::{TestBuilds, artifact, new_deployment, on_builds, region};
-use database::builds::ReplicaRow;
+use database::builds::{ReplicaRow, ReplicationTimes};
+use database::{Error, Singleton};
 use model::ReplicaState;
+use std::time::Duration;
 
 async fn east(builds: &TestBuilds, number: u8) -> ReplicaRow {
     let replicas = builds.replicas(&artifact(number).id).await.unwrap();
@@ -100,5 +102,71 @@ fn what_a_deployment_waits_for_is_copied_first() {
         let pending = builds.replicas_pending(&region("east"), 10).await.unwrap();
         let order: Vec<_> = pending.iter().map(|row| row.artifact.0[0]).collect();
         assert_eq!(order, [3, 1, 2]);
+    });
+}
+
+#[test]
+fn a_leader_whose_term_is_over_writes_nothing() {
+    on_builds(async |builds| {
+        let artifact = artifact(1);
+        builds.record_artifact(&artifact).await.unwrap();
+        let east_region = region("east");
+        let old = builds.begin_term(Singleton::Replicator).await.unwrap();
+        let other = builds.begin_term(Singleton::Synchronizer).await.unwrap();
+        old.replica_progress(&artifact.id, &east_region, 7).await.unwrap();
+        let new = builds.begin_term(Singleton::Replicator).await.unwrap();
+        let before = east(builds, 1).await;
+        let late = [
+            old.replica_progress(&artifact.id, &east_region, 8).await,
+            old.replica_verified(&artifact.id, &east_region).await,
+            old.replica_failed(&artifact.id, &east_region, "late").await,
+            old.confirm_term().await,
+        ];
+        for refused in late {
+            assert!(
+                matches!(refused, Err(Error::TermOver("replicator"))),
+                "{refused:?}"
+            );
+        }
+        assert_eq!(east(builds, 1).await, before);
+        new.replica_progress(&artifact.id, &east_region, 9).await.unwrap();
+        other.confirm_term().await.unwrap();
+    });
+}
+
+#[test]
+fn how_long_replicas_took_is_told_by_region() {
+    on_builds(async |builds| {
+        for number in 1..=10 {
+            builds.record_artifact(&artifact(number)).await.unwrap();
+            builds
+                .replica_verified(&artifact(number).id, &region("east"))
+                .await
+                .unwrap();
+        }
+        // The first took ten seconds, the second twenty, and so on; the last is older than what is asked for.
+        sqlx::query(
+            "UPDATE replicas SET requested_at = verified_at - make_interval(secs => 10 * place),
+                                 verified_at = verified_at - make_interval(hours => CASE place WHEN 10 THEN 2 ELSE 0 END)
+             FROM (SELECT artifact, row_number() OVER (ORDER BY artifact) AS place FROM replicas WHERE region = 'east')
+                  AS numbered
+             WHERE numbered.artifact = replicas.artifact AND region = 'east'",
+        )
+        .execute(&builds.sql)
+        .await
+        .unwrap();
+        let (hour, promise) = (Duration::from_secs(3_600), Duration::from_secs(60));
+        let times = builds.replication_times(hour, promise).await.unwrap();
+        let seconds = Duration::from_secs;
+        let expected = ReplicationTimes {
+            region: region("east"),
+            replicas: 9,
+            p50: seconds(50),
+            p90: seconds(90),
+            p99: seconds(90),
+            max: seconds(90),
+            within_promise: 6.0 / 9.0,
+        };
+        assert_eq!(times, [expected], "west has none");
     });
 }
