@@ -9,17 +9,21 @@
 //! - Memory stays flat: whatever the size, an upload or a streamed copy holds at most
 //!   [`PARTS_IN_FLIGHT`] parts of [`PART_LENGTH`] bytes (64 MiB), a read what was asked for, at most
 //!   [`READ_LENGTH_MAX`].
-//! - Content is read, hashed and sent in one pass; a file that changes meanwhile fails the upload.
+//! - Content is read, hashed and sent in one pass; a file that changes meanwhile fails the upload. What a stopped or
+//!   failed one has sent is used by the next, once it was compared with the files.
 //! - Every part carries a CRC64NVME that the store checks, and Complete carries that of the whole.
-//! - Every request has a deadline and a bounded number of retries.
+//! - Every request has a deadline and a bounded number of retries; how many parts are on their way at once follows
+//!   what the store takes.
 //!
 //! This crate never decides which signatures count: whoever reads a manifest must verify it.
 
+mod buffers;
 pub mod server;
 mod store;
 
 pub use store::{
-    ADDRESS_LIFETIME_MAX, Config, ContentKey, Crc64, Error, InvalidContentKey, InvalidStoredManifest,
-    Outputs, PART_LENGTH, PARTS_IN_FLIGHT, Part, READ_LENGTH_MAX, SecretAccessKey, SignedAddress, Store,
-    StoredManifest, Unfinished, UploadTicket, Uploaded, Verification,
+    ADDRESS_LIFETIME_MAX, Config, ContentKey, CopyTarget, Crc64, Destination, Error, Existing,
+    InvalidContentKey, InvalidStoredManifest, Outputs, PART_LENGTH, PARTS_IN_FLIGHT, Pace, Part, Patience,
+    READ_LENGTH_MAX, SecretAccessKey, Sent, SignedAddress, Store, StoredManifest, Unfinished, UploadTicket,
+    Uploaded, Verification,
 };

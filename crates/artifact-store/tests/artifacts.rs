@@ -7,8 +7,8 @@
 
 mod common;
 
-use artifact_store::{Crc64, Error, PART_LENGTH, READ_LENGTH_MAX, Store, Verification};
-use common::{Running, blobs, bytes, folder, key, outputs, publish, upload};
+use artifact_store::{Crc64, Error, PART_LENGTH, READ_LENGTH_MAX, Verification};
+use common::{Running, blobs, bytes, copy, folder, key, outputs, publish, replace, upload, verified};
 use model::ArtifactId;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -86,10 +86,7 @@ async fn an_artifact_without_bytes_goes_the_same_way() {
     let (outputs, _) = outputs(files.path(), &[("empty", 0), ("also/empty", 0)]);
     let artifact = publish(&store, &upload(&store, "none", outputs).await).await;
     assert_eq!(store.verify(&artifact).await.unwrap(), Verification::Matches);
-    other
-        .copy_from(&store, &artifact, watch::Sender::new(0), CancellationToken::new())
-        .await
-        .unwrap();
+    copy(&store, &other, &artifact).await.unwrap();
     assert_eq!(other.verify(&artifact).await.unwrap(), Verification::Matches);
     let stored = other.get_manifest(&artifact).await.unwrap().unwrap();
     assert_eq!(
@@ -122,15 +119,6 @@ async fn a_read_beyond_its_limits_is_refused() {
     assert!(store.read(&key("nothing"), 0..1).await.is_err());
 }
 
-async fn copied(from: &Store, to: &Store, artifact: &ArtifactId) -> u64 {
-    let progress = watch::Sender::new(0);
-    let seen = progress.subscribe();
-    to.copy_from(from, artifact, progress, CancellationToken::new())
-        .await
-        .unwrap();
-    *seen.borrow()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replica_is_the_same_whether_the_server_copies_or_the_bytes_stream() {
     let (root, far_root, files) = (folder(), folder(), folder());
@@ -145,7 +133,10 @@ async fn a_replica_is_the_same_whether_the_server_copies_or_the_bytes_stream() {
     let artifact = publish(&main, &upload(&main, "build-1", outputs).await).await;
     for replica in [&near, &far] {
         assert_eq!(replica.verify(&artifact).await.unwrap(), Verification::Absent);
-        assert_eq!(copied(&main, replica, &artifact).await, content.len() as u64);
+        assert_eq!(
+            copy(&main, replica, &artifact).await.unwrap(),
+            content.len() as u64
+        );
         assert_eq!(replica.verify(&artifact).await.unwrap(), Verification::Matches);
         let stored = replica.get_manifest(&artifact).await.unwrap().unwrap();
         assert_eq!(stored.content_key.as_str(), artifact.to_string());
@@ -154,13 +145,14 @@ async fn a_replica_is_the_same_whether_the_server_copies_or_the_bytes_stream() {
             Verification::Matches
         );
         // Copying what is there is quick and changes nothing.
-        assert_eq!(copied(&main, replica, &artifact).await, content.len() as u64);
+        assert_eq!(
+            copy(&main, replica, &artifact).await.unwrap(),
+            content.len() as u64
+        );
         assert!(replica.unfinished("").await.unwrap().is_empty());
     }
     let absent = ArtifactId([9; 32]);
-    let error = near
-        .copy_from(&main, &absent, watch::Sender::new(0), CancellationToken::new())
-        .await;
+    let error = copy(&main, &near, &absent).await;
     assert!(matches!(error, Err(Error::Absent(id)) if id == absent));
 }
 
@@ -185,7 +177,7 @@ async fn a_copy_goes_on_where_another_stopped_and_notices_a_wrong_part() {
         .put_part(&left, 2, second.clone().into(), Crc64::of(&second))
         .await
         .unwrap();
-    copied(&main, &far, &artifact).await;
+    copy(&main, &far, &artifact).await.unwrap();
     assert_eq!(far.verify(&artifact).await.unwrap(), Verification::Matches);
     let record = far_root.path().join("buckets/far-store/objects");
     let used = std::fs::read_dir(record).unwrap().any(|entry| {
@@ -202,12 +194,10 @@ async fn a_copy_goes_on_where_another_stopped_and_notices_a_wrong_part() {
     near.put_part(&left, 1, wrong.clone().into(), Crc64::of(&wrong))
         .await
         .unwrap();
-    let first = near
-        .copy_from(&main, &artifact, watch::Sender::new(0), CancellationToken::new())
-        .await;
+    let first = copy(&main, &near, &artifact).await;
     assert!(first.is_err());
     assert_eq!(near.verify(&artifact).await.unwrap(), Verification::Absent);
-    copied(&main, &near, &artifact).await;
+    copy(&main, &near, &artifact).await.unwrap();
     assert_eq!(near.verify(&artifact).await.unwrap(), Verification::Matches);
 }
 
@@ -216,20 +206,12 @@ async fn missing_and_changed_bytes_are_detected() {
     let (root, files) = (folder(), folder());
     let server = Running::start(root.path()).await;
     let main = server.store("main-store").await;
-    let (good, _) = outputs(files.path(), &[("a", 300_000)]);
+    let (good, content) = outputs(files.path(), &[("a", 300_000)]);
     let artifact = publish(&main, &upload(&main, "key-1", good).await).await;
     let stored = main.get_manifest(&artifact).await.unwrap().unwrap();
 
     // Other content of the same length at the same key.
-    let other_files = folder();
-    let path = other_files.path().join("x");
-    std::fs::write(&path, bytes(300_000, 50)).unwrap();
-    let entry = stored.signed.unverified().unwrap().files()[0].clone();
-    let other = artifact_store::Outputs {
-        files: vec![(entry, path)],
-        provenance: common::provenance(),
-    };
-    upload(&main, "key-1", other).await;
+    replace(&main, "key-1", bytes(300_000, 50)).await;
     assert!(
         matches!(main.verify(&artifact).await.unwrap(), Verification::Differs(why) if why.contains("CRC64"))
     );
@@ -237,15 +219,13 @@ async fn missing_and_changed_bytes_are_detected() {
     assert!(matches!(found, Verification::Differs(why) if why.contains("piece 0")));
 
     // A shorter one.
-    let (shorter, _) = outputs(files.path(), &[("a", 200_000)]);
-    upload(&main, "key-1", shorter).await;
+    replace(&main, "key-1", bytes(200_000, 1)).await;
     assert!(
         matches!(main.verify(&artifact).await.unwrap(), Verification::Differs(why) if why.contains("bytes"))
     );
 
     // The right one again, then a byte rots on the disk, then its file is lost.
-    let (good, _) = outputs(files.path(), &[("a", 300_000)]);
-    upload(&main, "key-1", good).await;
+    replace(&main, "key-1", content).await;
     assert_eq!(main.verify(&artifact).await.unwrap(), Verification::Matches);
     let blob = blobs(root.path(), "main-store")
         .into_iter()
@@ -291,25 +271,43 @@ async fn an_output_that_changed_since_it_was_listed_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stopped_upload_leaves_nothing() {
+async fn files_come_back_to_a_folder_as_they_were_and_no_wrong_piece_is_written() {
     let (root, files) = (folder(), folder());
     let server = Running::start(root.path()).await;
     let store = server.store("main-store").await;
-    let (outputs, _) = outputs(files.path(), &[("a", 8 * PART)]);
-    let progress = watch::Sender::new(0);
-    let mut seen = progress.subscribe();
-    let stop = CancellationToken::new();
-    let stopping = stop.clone();
-    let stopper = tokio::spawn(async move {
-        seen.wait_for(|&sent| sent > 0).await.map(|_| ()).unwrap();
-        stopping.cancel();
-    });
-    let error = store
-        .upload(&key("a"), outputs, progress, stop)
+    let (outputs, content) = outputs(files.path(), &[("bin/a", 2 * PART + 9), ("b", 0), ("c", 70_000)]);
+    let artifact = publish(&store, &upload(&store, "one", outputs).await).await;
+    let stored = store.get_manifest(&artifact).await.unwrap().unwrap();
+    let manifest = verified(&stored.signed);
+    let target = folder();
+    store
+        .download(&stored.content_key, manifest.clone(), target.path())
         .await
-        .unwrap_err();
-    stopper.await.unwrap();
-    assert!(matches!(error, Error::Cancelled), "{error}");
-    assert!(store.unfinished("").await.unwrap().is_empty());
-    assert!(store.read(&key("a"), 0..1).await.is_err());
+        .unwrap();
+    let mut found = Vec::new();
+    for entry in manifest.files() {
+        let path = target.path().join(entry.path.as_str());
+        let mode = std::os::unix::fs::PermissionsExt::mode(&path.metadata().unwrap().permissions());
+        assert_eq!(mode & 0o111 != 0, entry.executable, "{path:?}");
+        found.extend(std::fs::read(path).unwrap());
+    }
+    assert!(found == content);
+
+    // What is there already is not written over.
+    let again = store
+        .download(&stored.content_key, manifest.clone(), target.path())
+        .await;
+    assert!(matches!(again, Err(Error::File(_))));
+    let mut wrong = content;
+    wrong[70_001] ^= 1;
+    replace(&store, "one", wrong[..PART].to_vec()).await;
+    let other = folder();
+    let refused = store.download(&stored.content_key, manifest, other.path()).await;
+    assert!(
+        matches!(
+            refused,
+            Err(Error::WrongPiece(_) | Error::Short { .. } | Error::Request { .. })
+        ),
+        "{refused:?}"
+    );
 }

@@ -9,9 +9,7 @@ mod common;
 
 use artifact::FileEntry;
 use artifact_store::{Outputs, Verification};
-use common::{Running, folder, provenance, publish, upload};
-use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
+use common::{Running, copy, folder, provenance, publish, upload};
 
 /// More than three times what may be held.
 const CONTENT_LENGTH: u64 = 640 << 20;
@@ -53,9 +51,7 @@ async fn an_upload_and_a_streamed_copy_hold_a_few_parts_whatever_the_size() {
         provenance: provenance(),
     };
     let artifact = publish(&main, &upload(&main, "key", outputs).await).await;
-    far.copy_from(&main, &artifact, watch::Sender::new(0), CancellationToken::new())
-        .await
-        .unwrap();
+    copy(&main, &far, &artifact).await.unwrap();
     assert_eq!(far.verify(&artifact).await.unwrap(), Verification::Matches);
     let peak = peak_kib();
     assert!(peak < PEAK_MAX_KIB, "the peak is {peak} KiB");

@@ -7,7 +7,7 @@
 
 mod common;
 
-use artifact_store::{Config, Crc64, Error, PART_LENGTH, Store, Verification};
+use artifact_store::{Config, Crc64, Error, Existing, PART_LENGTH, Store, Verification};
 use common::{Running, blobs, bytes, folder, key, outputs, publish, upload};
 
 const PART: usize = PART_LENGTH as usize;
@@ -55,12 +55,12 @@ async fn an_upload_goes_on_after_a_restart() {
         .unwrap();
     parts.push(last);
     store
-        .complete_upload(&ticket, &parts, Crc64::of(&content))
+        .complete_upload(&ticket, &parts, Crc64::of(&content), Existing::Stays)
         .await
         .unwrap();
     // Asked again, as by a client that missed the answer.
     store
-        .complete_upload(&ticket, &parts, Crc64::of(&content))
+        .complete_upload(&ticket, &parts, Crc64::of(&content), Existing::Stays)
         .await
         .unwrap();
     server.end().await;
@@ -91,15 +91,16 @@ async fn an_aborted_upload_is_gone_with_its_parts() {
             .await
             .unwrap();
     }
-    let aborted = store
-        .abort_unfinished(|upload| upload.ticket.key == key("dead"))
-        .await
-        .unwrap();
-    assert_eq!(aborted, 1);
+    store.abort_upload(&dead).await.unwrap();
     assert_eq!(blobs(root.path(), "main-store").len(), 1);
     let late = store.put_part(&dead, 2, vec![1].into(), Crc64::of(&[1])).await;
     assert!(late.is_err());
-    assert!(store.complete_upload(&dead, &[], Crc64::empty()).await.is_err());
+    assert!(
+        store
+            .complete_upload(&dead, &[], Crc64::empty(), Existing::Stays)
+            .await
+            .is_err()
+    );
     // Aborting what is gone is fine.
     store.abort_upload(&dead).await.unwrap();
     let left: Vec<_> = store
@@ -134,7 +135,7 @@ async fn a_part_that_does_not_match_its_checksum_is_refused() {
         .await
         .unwrap();
     let error = store
-        .complete_upload(&ticket, &[part], Crc64(1))
+        .complete_upload(&ticket, &[part], Crc64(1), Existing::Stays)
         .await
         .unwrap_err();
     assert!(
@@ -174,7 +175,10 @@ async fn parts_that_are_missing_changed_or_too_short_do_not_complete() {
         (vec![new, second], "EntityTooSmall"),
         (vec![], "MalformedXML"),
     ] {
-        let error = store.complete_upload(&ticket, &parts, both).await.unwrap_err();
+        let error = store
+            .complete_upload(&ticket, &parts, both, Existing::Stays)
+            .await
+            .unwrap_err();
         assert!(
             matches!(&error, Error::Request { code, .. } if code == wanted),
             "{wanted}: {error}"
@@ -227,7 +231,7 @@ async fn published_artifacts_survive_a_restart_and_leave_no_spare_files() {
     let store = server.store("main-store").await;
     let (first, content) = outputs(files.path(), &[("a", PART + 1)]);
     upload(&store, "key-1", first.clone()).await;
-    // Written again: the blobs of the first are removed.
+    // The same again: it is there already, and the second one's blobs are removed.
     let artifact = publish(&store, &upload(&store, "key-1", first).await).await;
     assert_eq!(blobs(root.path(), "main-store").len(), 3);
     server.end().await;

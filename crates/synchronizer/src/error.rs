@@ -1,5 +1,7 @@
 //! What ends the synchronizer.
 
+use model::RegionName;
+
 /// Why the synchronizer could not start or had to end. Trouble with a database or a store is not among
 /// these: it is logged and recorded, and tried again.
 #[derive(Debug, thiserror::Error)]
@@ -11,6 +13,14 @@ pub enum Error {
         place: String,
         /// What is wrong with it.
         source: Box<artifact_store::Error>,
+    },
+    /// A region is to copy from one that is not among the regions.
+    #[error("region {region} is to copy from {near}, which is no region")]
+    UnknownNear {
+        /// Which region.
+        region: RegionName,
+        /// What it names.
+        near: RegionName,
     },
     /// A part of the synchronizer panicked.
     #[error("a part of the synchronizer failed")]

@@ -22,7 +22,6 @@ const BUILDS_MAX: u32 = 200;
 #[derive(Debug)]
 pub(crate) struct Synchronizer {
     jobs: Jobs,
-    builds: Builds,
     stores: Stores,
     period: Duration,
     compare_again_after: Duration,
@@ -37,30 +36,31 @@ struct Memory {
 }
 
 impl Synchronizer {
-    pub(crate) fn new(jobs: Jobs, builds: Builds, stores: Stores, config: &Config) -> Self {
+    pub(crate) fn new(jobs: Jobs, stores: Stores, config: &Config) -> Self {
         Self {
             jobs,
-            builds,
             stores,
             period: config.period,
             compare_again_after: config.compare_again_after,
         }
     }
 
-    /// Looks, acts and waits, for ever.
-    pub(crate) async fn run(&self) {
+    /// Looks, acts and waits, until the term is over in which `builds` writes.
+    pub(crate) async fn run(&self, builds: &Builds) {
         let mut built = self.jobs.wakeups(is_built, self.period);
-        let mut copied = self.builds.wakeups(is_copied, self.period);
+        let mut copied = builds.wakeups(is_copied, self.period);
         let mut memory = Memory {
             cursor: 0,
             compare_again_at: Instant::now(),
         };
         loop {
-            if let Err(error) = self.pass(&mut memory).await {
-                warn!(
+            match self.pass(builds, &mut memory).await {
+                Ok(()) => {}
+                Err(database::Error::TermOver(_)) => return,
+                Err(error) => warn!(
                     error = &error as &dyn std::error::Error,
                     "pass failed; trying again"
-                );
+                ),
             }
             tokio::select! {
                 () = built.next() => {}
@@ -69,27 +69,33 @@ impl Synchronizer {
         }
     }
 
-    async fn pass(&self, memory: &mut Memory) -> Result<(), database::Error> {
-        self.record_builds(&mut memory.cursor).await?;
+    async fn pass(&self, builds: &Builds, memory: &mut Memory) -> Result<(), database::Error> {
+        builds.confirm_term().await?;
+        self.record_builds(builds, &mut memory.cursor).await?;
         let all = Instant::now() >= memory.compare_again_at;
         for region in self.stores.keys() {
-            let mut replicas = self.builds.replicas_pending(region, REPLICAS_MAX).await?;
+            let mut replicas = builds.replicas_pending(region, REPLICAS_MAX).await?;
             if all {
-                replicas.extend(self.builds.replicas_verified(region, REPLICAS_MAX).await?);
+                replicas.extend(builds.replicas_verified(region, REPLICAS_MAX).await?);
             } else {
                 // The replicator compares by itself when its copy is done.
                 replicas.retain(|replica| replica.state != ReplicaState::Copying);
             }
-            self.compare_all(replicas).await?;
+            self.compare_all(builds, replicas).await?;
         }
         if all {
+            metrics::tell_times(
+                &builds
+                    .replication_times(metrics::TIMES_WINDOW, metrics::PROMISE)
+                    .await?,
+            );
             memory.compare_again_at = Instant::now() + self.compare_again_after;
         }
         Ok(())
     }
 
     /// Records the artifacts of builds that succeeded, in the order in which they did.
-    async fn record_builds(&self, cursor: &mut i64) -> Result<(), database::Error> {
+    async fn record_builds(&self, builds: &Builds, cursor: &mut i64) -> Result<(), database::Error> {
         loop {
             let succeeded = self.jobs.succeeded_since(*cursor, BUILDS_MAX).await?;
             if succeeded.is_empty() {
@@ -104,17 +110,17 @@ impl Synchronizer {
                     target: build.target,
                     total_bytes: build.total_bytes,
                 };
-                self.builds.record_artifact(&artifact).await?;
+                builds.record_artifact(&artifact).await?;
                 ::metrics::counter!(metrics::ARTIFACTS_RECORDED_TOTAL).increment(1);
                 *cursor = build.cursor;
             }
         }
     }
 
-    async fn compare_all(&self, replicas: Vec<ReplicaRow>) -> Result<(), database::Error> {
+    async fn compare_all(&self, builds: &Builds, replicas: Vec<ReplicaRow>) -> Result<(), database::Error> {
         let compared = replicas.into_iter().filter_map(|replica| {
             let store = self.stores.get(&replica.region)?;
-            Some(async move { compare(&self.builds, store, &replica).await })
+            Some(async move { compare(builds, store, &replica).await })
         });
         let mut compared = futures::stream::iter(compared).buffer_unordered(COMPARISONS_AT_ONCE_MAX);
         while let Some(outcome) = compared.next().await {

@@ -5,233 +5,13 @@
     reason = "a test that cannot build its world should fail; its futures may be large"
 )]
 
-use artifact::{FileEntry, Provenance, SigningKey};
-use artifact_store::server::{self, Server};
-use artifact_store::{ContentKey, Outputs, Store, StoredManifest, Verification};
-use database::jobs::{Claim, NewBuild};
-use database::{Builds, Jobs, Limits};
-use local_services::Postgres;
-use model::repository::{LocalRepositories, RepositoryUrl};
-use model::{ArtifactId, RegionName, ReplicaState};
-use std::path::{Path, PathBuf};
+mod common;
+
+use artifact_store::{PART_LENGTH, Verification};
+use common::{LIMIT, S3, World, put_content, region, whole};
+use model::ReplicaState;
 use std::time::Duration;
-use synchronizer::{Config, Service};
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
-
-/// Far more than anything here takes.
-const LIMIT: Duration = Duration::from_secs(60);
-/// More than one part, so that a copy takes several steps.
-const CONTENT_LENGTH: usize = 20 << 20;
-
-/// One S3 server; it may be stopped, emptied and started again at its address.
-struct S3 {
-    root: PathBuf,
-    address: std::net::SocketAddr,
-    stop: CancellationToken,
-    running: JoinHandle<()>,
-}
-
-impl S3 {
-    async fn start(root: PathBuf, listen: std::net::SocketAddr) -> Self {
-        let config = server::Config {
-            root: root.clone(),
-            listen,
-            access_key_id: "starling".to_owned(),
-            secret_access_key: "murmuration".to_owned().into(),
-        };
-        let server = Server::bind(config).await.unwrap();
-        let (address, stop) = (server.local_addr(), CancellationToken::new());
-        let running = tokio::spawn(server.run(stop.clone()));
-        Self {
-            root,
-            address,
-            stop,
-            running,
-        }
-    }
-
-    /// Loses everything, as a store of which the wrong bucket was deleted.
-    async fn lose_everything(self, bucket: &str) -> Self {
-        self.stop.cancel();
-        self.running.await.unwrap();
-        std::fs::remove_dir_all(&self.root).unwrap();
-        let again = Self::start(self.root, self.address).await;
-        again.store(bucket).await;
-        again
-    }
-
-    fn config(&self, bucket: &str) -> artifact_store::Config {
-        artifact_store::Config {
-            endpoint: Some(format!("http://{}", self.address)),
-            signing_region: "us-east-1".to_owned(),
-            bucket: bucket.to_owned(),
-            access_key_id: "starling".to_owned(),
-            secret_access_key: "murmuration".to_owned().into(),
-        }
-    }
-
-    async fn store(&self, bucket: &str) -> Store {
-        let store = Store::connect(&self.config(bucket)).unwrap();
-        store.ensure_bucket().await.unwrap();
-        store
-    }
-}
-
-struct World {
-    jobs: Jobs,
-    builds: Builds,
-    main: Store,
-    /// Holds the main store and that of `east`, so that it copies by itself.
-    near: S3,
-    /// Holds the store of `west`, so that bytes stream.
-    far: S3,
-    _postgres: Postgres,
-    folder: tempfile::TempDir,
-}
-
-fn region(name: &str) -> RegionName {
-    name.parse().unwrap()
-}
-
-impl World {
-    async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let postgres = Postgres::start(&folder.path().join("postgres")).await.unwrap();
-        for database in ["jobs", "builds"] {
-            postgres.create_database(database).await.unwrap();
-        }
-        let jobs = Jobs::connect(&postgres.url("jobs"), Limits::default())
-            .await
-            .unwrap();
-        let builds = Builds::connect(&postgres.url("builds"), Limits::default())
-            .await
-            .unwrap();
-        jobs.migrate().await.unwrap();
-        builds.migrate().await.unwrap();
-        let url = RepositoryUrl::parse("file:///srv/here", LocalRepositories::Allowed).unwrap();
-        let actor = "ada@example.org".parse().unwrap();
-        jobs.register_repository(&"here".parse().unwrap(), &url, &actor)
-            .await
-            .unwrap();
-        for name in ["east", "west"] {
-            builds.upsert_region(&region(name)).await.unwrap();
-        }
-        let any_port = "127.0.0.1:0".parse().unwrap();
-        let near = S3::start(folder.path().join("near"), any_port).await;
-        let far = S3::start(folder.path().join("far"), any_port).await;
-        near.store("east").await;
-        far.store("west").await;
-        Self {
-            main: near.store("main").await,
-            jobs,
-            builds,
-            near,
-            far,
-            _postgres: postgres,
-            folder,
-        }
-    }
-
-    fn start(&self) -> (CancellationToken, JoinHandle<()>) {
-        let regions = [
-            (region("east"), self.near.config("east")),
-            (region("west"), self.far.config("west")),
-        ];
-        let config = Config {
-            period: Duration::from_millis(300),
-            compare_again_after: Duration::from_millis(500),
-            ..Config::new(self.near.config("main"), regions.into())
-        };
-        let service = Service::new(&config, self.jobs.clone(), self.builds.clone()).unwrap();
-        let stop = CancellationToken::new();
-        let running = tokio::spawn({
-            let stop = stop.clone();
-            async move { service.run(stop).await.unwrap() }
-        });
-        (stop, running)
-    }
-
-    /// Does what a worker does: claims a build, publishes an artifact, succeeds.
-    async fn build(&self) -> ArtifactId {
-        let new = NewBuild {
-            repository: "here".parse().unwrap(),
-            revision: "main".parse().unwrap(),
-            commit: "0123456789abcdef0123456789abcdef01234567".parse().unwrap(),
-            target: "//wing:feather".parse().unwrap(),
-            actor: "ada@example.org".parse().unwrap(),
-            force: false,
-            deadline: Duration::from_secs(900),
-            priority: model::Priority::Normal,
-            supersede: false,
-        };
-        self.jobs.enqueue(&new).await.unwrap();
-        let claim = self
-            .jobs
-            .claim(&"worker".parse().unwrap())
-            .await
-            .unwrap()
-            .unwrap();
-        let artifact = publish(&self.main, self.folder.path(), &claim).await;
-        let length = CONTENT_LENGTH as u64;
-        self.jobs
-            .succeed(claim.build, claim.lease, &artifact, length)
-            .await
-            .unwrap();
-        artifact
-    }
-
-    /// Waits until an artifact's replicas are in these states, by region.
-    async fn replicas_become(&self, artifact: &ArtifactId, states: [ReplicaState; 2]) {
-        let reached = async {
-            loop {
-                let replicas = self.builds.replicas(artifact).await.unwrap();
-                if replicas.iter().map(|replica| replica.state).eq(states) {
-                    return;
-                }
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        if tokio::time::timeout(LIMIT, reached).await.is_err() {
-            panic!(
-                "not {states:?}: {:?}",
-                self.builds.replicas(artifact).await.unwrap()
-            );
-        }
-    }
-}
-
-async fn publish(main: &Store, folder: &Path, claim: &Claim) -> ArtifactId {
-    let file = folder.join("feather");
-    let content: Vec<u8> = (0..CONTENT_LENGTH)
-        .map(|index| ((index * 31) >> 7) as u8)
-        .collect();
-    std::fs::write(&file, content).unwrap();
-    let entry = FileEntry {
-        path: "bin/feather".parse().unwrap(),
-        executable: true,
-        length: CONTENT_LENGTH as u64,
-    };
-    let outputs = Outputs {
-        files: vec![(entry, file)],
-        provenance: Provenance {
-            repository: claim.repository.clone(),
-            commit: claim.commit.clone(),
-            target: claim.target.clone(),
-        },
-    };
-    let key = ContentKey::of_attempt(claim.build, claim.lease);
-    let (progress, stop) = (tokio::sync::watch::Sender::new(0), CancellationToken::new());
-    let uploaded = main.upload(&key, outputs, progress, stop).await.unwrap();
-    let manifest = StoredManifest {
-        signed: SigningKey::generate([7; 32]).sign(&uploaded.manifest),
-        content_key: uploaded.content_key,
-        crc64nvme: uploaded.crc64nvme,
-        total: uploaded.manifest.total_length(),
-    };
-    main.put_manifest(&manifest).await.unwrap();
-    uploaded.manifest.id()
-}
+use synchronizer::ReplicatedBy;
 
 const ALL_VERIFIED: [ReplicaState; 2] = [ReplicaState::Verified, ReplicaState::Verified];
 
@@ -295,6 +75,89 @@ async fn a_region_whose_store_is_away_holds_up_no_other_and_catches_up() {
     let _again = S3::start(root, address).await;
     world.replicas_become(&artifact, ALL_VERIFIED).await;
 
+    stop.cancel();
+    running.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_region_that_was_away_copies_from_the_nearest_that_has_it() {
+    let world = World::new().await;
+    let (root, address) = (world.far.root.clone(), world.far.address);
+    world.far.stop.cancel();
+    let mut config = world.config();
+    config.regions.get_mut(&region("west")).unwrap().near = Some(vec![region("east")]);
+    let (stop, running) = world.start_with(config);
+    let artifact = world.build().await;
+    let east_has_it = async {
+        while world.builds.regions_with(&artifact).await.unwrap() != [region("east")] {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(LIMIT, east_has_it)
+        .await
+        .expect("east has it");
+    // The main store loses the content: from there nobody can copy any more.
+    let stored = world.main.get_manifest(&artifact).await.unwrap().unwrap();
+    let blobs = world.near.root.join("buckets/main/data");
+    std::fs::rename(&blobs, blobs.with_file_name("lost")).unwrap();
+    assert!(world.main.read(&stored.content_key, 0..1).await.is_err());
+
+    let _again = S3::start(root, address).await;
+    world.replicas_become(&artifact, ALL_VERIFIED).await;
+    stop.cancel();
+    running.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_replicates_by_itself_is_only_watched() {
+    let world = World::new().await;
+    let mut config = world.config();
+    let west = config.regions.get_mut(&region("west")).unwrap();
+    west.replicated_by = ReplicatedBy::TheStore;
+    let (stop, running) = world.start_with(config);
+    let artifact = world.build().await;
+    world
+        .replicas_become(&artifact, [ReplicaState::Verified, ReplicaState::Pending])
+        .await;
+    let store = world.far.store("west").await;
+    assert_eq!(store.verify(&artifact).await.unwrap(), Verification::Absent);
+    // The store brings the objects there under their own keys, the manifest last.
+    let stored = world.main.get_manifest(&artifact).await.unwrap().unwrap();
+    let content = whole(&world.main, &stored).await;
+    put_content(&store, &stored.content_key, &content).await;
+    store.put_manifest(&stored).await.unwrap();
+    world.replicas_become(&artifact, ALL_VERIFIED).await;
+    stop.cancel();
+    running.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replicator_that_is_cut_off_is_followed_by_one_that_goes_on_where_it_was() {
+    let world = World::new().await;
+    let mut config = world.config();
+    // The second part has to wait for half a minute.
+    config.copy_bytes_per_second = std::num::NonZeroU64::new(PART_LENGTH / 30);
+    let (_stop, running) = world.start_with(config);
+    let artifact = world.build().await;
+    world
+        .west_becomes(&artifact, |replica| replica.copied_bytes > 0)
+        .await;
+    running.abort();
+    assert!(running.await.unwrap_err().is_cancelled());
+    let store = world.far.store("west").await;
+    let left = store.unfinished("").await.unwrap().remove(0);
+    let there = store.parts(&left.ticket).await.unwrap();
+    assert_eq!(there.len(), 1);
+
+    let (stop, running) = world.start();
+    world.replicas_become(&artifact, ALL_VERIFIED).await;
+    let record = world.far.root.join("buckets/west/objects");
+    let kept = there[0].etag.trim_matches('"').to_owned();
+    let is_used = std::fs::read_dir(record).unwrap().any(|entry| {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        text.replace('-', "").contains(&kept)
+    });
+    assert!(is_used, "the part that was there was sent again");
     stop.cancel();
     running.await.unwrap();
 }

@@ -2,6 +2,7 @@
 
 use super::folder::BucketFolder;
 use super::record::{Blob, ObjectRecord};
+use crate::buffers::Buffers;
 use bytes::Bytes;
 use fs_err as fs;
 use futures::Stream;
@@ -10,6 +11,7 @@ use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// So much is read from the disk, and held for one client, at a time.
 const CHUNK_LENGTH: u64 = 1 << 20;
@@ -36,6 +38,8 @@ struct Remaining {
     slices: VecDeque<(PathBuf, Range<u64>)>,
     /// The file of the first slice, once it was opened.
     file: Option<fs::File>,
+    /// One that is sent and one that is read.
+    buffers: Arc<Buffers>,
 }
 
 /// The bytes of a range. One chunk at a time is read, when the client has taken the one before.
@@ -48,6 +52,7 @@ pub(super) fn stream(
     let remaining = Remaining {
         slices: slices.collect(),
         file: None,
+        buffers: Buffers::of(CHUNK_LENGTH),
     };
     futures::stream::try_unfold(remaining, |remaining| async {
         tokio::task::spawn_blocking(move || remaining.next_chunk()).await?
@@ -64,14 +69,15 @@ impl Remaining {
             None => fs::File::open(&*path)?,
         };
         // At most CHUNK_LENGTH.
-        let mut bytes = vec![0; CHUNK_LENGTH.min(range.end - range.start) as usize];
-        file.file().read_exact_at(&mut bytes, range.start)?;
-        range.start += bytes.len() as u64;
+        let length = CHUNK_LENGTH.min(range.end - range.start);
+        let mut bytes = self.buffers.take(length as usize);
+        file.file().read_exact_at(bytes.as_mut(), range.start)?;
+        range.start += length;
         if range.is_empty() {
             self.slices.pop_front();
         } else {
             self.file = Some(file);
         }
-        Ok(Some((Bytes::from(bytes), self)))
+        Ok(Some((bytes.freeze(), self)))
     }
 }

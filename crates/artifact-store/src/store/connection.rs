@@ -1,6 +1,6 @@
 //! Making a client: every timeout and every retry is set here, none is left to a default.
 
-use super::{Config, Error, Store};
+use super::{Config, Error, Patience, Store};
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
@@ -9,16 +9,7 @@ use aws_sdk_s3::config::{
 };
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use std::sync::Arc;
-use std::time::Duration;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// From the request's last byte to the answer's first; Complete may take a while at some stores.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
-/// One try of one request: a part of 16 MiB at less than 1 Mbit/s is a broken link.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(150);
-const ATTEMPTS_MAX: u32 = 4;
-const BACKOFF_FIRST: Duration = Duration::from_millis(200);
-const BACKOFF_MAX: Duration = Duration::from_secs(10);
 const IDLE_CONNECTIONS_MAX: usize = 16;
 
 impl Store {
@@ -27,6 +18,14 @@ impl Store {
     /// # Errors
     /// Refuses an endpoint that is neither `http://` nor `https://`, and empty names.
     pub fn connect(config: &Config) -> Result<Self, Error> {
+        Self::with_patience(config, Patience::default())
+    }
+
+    /// Makes a client that waits as long as it is told; sends nothing yet.
+    ///
+    /// # Errors
+    /// As [`Self::connect`].
+    pub fn with_patience(config: &Config, patience: Patience) -> Result<Self, Error> {
         if config.bucket.is_empty() || config.signing_region.is_empty() {
             return Err(Error::Config("`bucket` and `signing_region` are needed"));
         }
@@ -38,15 +37,15 @@ impl Store {
             "configuration",
         );
         let timeouts = TimeoutConfig::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(ANSWER_TIMEOUT)
-            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-            .operation_timeout(ATTEMPT_TIMEOUT * ATTEMPTS_MAX)
+            .connect_timeout(patience.connect)
+            .read_timeout(patience.answer)
+            .operation_attempt_timeout(patience.attempt)
+            .operation_timeout(patience.attempt * patience.attempts_max)
             .build();
         let retries = RetryConfig::standard()
-            .with_max_attempts(ATTEMPTS_MAX)
-            .with_initial_backoff(BACKOFF_FIRST)
-            .with_max_backoff(BACKOFF_MAX);
+            .with_max_attempts(patience.attempts_max)
+            .with_initial_backoff(patience.pause_first)
+            .with_max_backoff(patience.pause_max);
         let mut builder = aws_sdk_s3::Config::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(Region::new(config.signing_region.clone()))
@@ -63,6 +62,7 @@ impl Store {
         Ok(Self {
             client: aws_sdk_s3::Client::from_conf(builder.build()),
             config: Arc::new(config.clone()),
+            patience,
         })
     }
 

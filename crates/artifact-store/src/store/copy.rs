@@ -1,149 +1,191 @@
-//! Copying an artifact from one store to another.
+//! Copying an artifact from one store to others, which share every byte that is read.
 
-use super::buffers::Buffers;
-use super::{
-    ContentKey, Crc64, Error, PART_LENGTH, PARTS_IN_FLIGHT, Part, Store, StoredManifest, UploadTicket,
-    Verification,
-};
+use super::copy_target::{CopyTarget, Replica};
+use super::verify::first_wrong_piece;
+use super::{ContentKey, Crc64, Error, PART_LENGTH, PARTS_IN_FLIGHT, Pace, Store, StoredManifest, cut};
+use crate::buffers::Buffers;
+use artifact::Manifest;
 use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use model::ArtifactId;
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
-use tokio::sync::watch;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
+/// How often a part is read that arrives with other bytes than the manifest says.
+const READS_MAX: usize = 3;
+/// How much later than the first store another may take a part, before the others go on without it.
+const LAG_MAX: Duration = Duration::from_secs(20);
+
+/// What is read, and from where.
+struct Source<'a> {
+    store: &'a Store,
+    key: String,
+    manifest: Manifest,
+    buffers: Arc<Buffers>,
+    pace: &'a Pace,
+}
+
 impl Store {
-    /// Copies an artifact from another store into this one, content first and manifest last. Where one
-    /// server holds both, it copies by itself; elsewhere the bytes stream through here. `progress` gets
-    /// the bytes that are here. What a stopped or failed copy left is used by the next.
-    ///
-    /// # Errors
-    /// [`Error::Absent`] where the source lacks the artifact; fails when a store does.
-    pub async fn copy_from(
+    /// Copies an artifact from this store to others, content first and manifest last; how each copy ended, in their
+    /// order. A part that several lack is read once, and each piece is compared with its hash before it is sent on.
+    /// Where one server holds both stores, it copies by itself. One that fails, or falls behind the others
+    /// ([`Error::Behind`]), holds up no other. What a stopped or failed copy left is used by the next.
+    pub async fn copy_to(
         &self,
-        source: &Self,
+        targets: Vec<CopyTarget>,
         artifact: &ArtifactId,
-        progress: watch::Sender<u64>,
-        stop: CancellationToken,
-    ) -> Result<(), Error> {
-        let work = Box::pin(self.copy_all(source, artifact, &progress));
-        stop.run_until_cancelled(work)
-            .await
-            .unwrap_or(Err(Error::Cancelled))
+        pace: &Pace,
+        stop: &CancellationToken,
+    ) -> Vec<Result<(), Error>> {
+        let count = targets.len();
+        let work = Box::pin(self.copy_all(targets, artifact, pace));
+        let done = stop.run_until_cancelled(work).await;
+        done.unwrap_or_else(|| (0..count).map(|_| Err(Error::Cancelled)).collect())
     }
 
     async fn copy_all(
         &self,
-        source: &Self,
+        targets: Vec<CopyTarget>,
         artifact: &ArtifactId,
-        progress: &watch::Sender<u64>,
-    ) -> Result<(), Error> {
-        let original = source
-            .get_manifest(artifact)
-            .await?
-            .ok_or(Error::Absent(*artifact))?;
-        let replica = StoredManifest {
-            content_key: ContentKey::of_replica(artifact),
-            ..original.clone()
-        };
-        if self.compare(&replica).await? != Verification::Matches {
-            self.copy_content(source, &original, &replica, progress).await?;
+        pace: &Pace,
+    ) -> Vec<Result<(), Error>> {
+        // The manifest is small: asking for it again for each target tells each its own error.
+        let begun = targets.into_iter().map(|target| async move {
+            let original = self
+                .get_manifest(artifact)
+                .await?
+                .ok_or(Error::Absent(*artifact))?;
+            let manifest = original.signed.unverified();
+            let manifest = manifest.map_err(|source| Error::StoredManifest {
+                artifact: *artifact,
+                source: super::InvalidStoredManifest::Manifest(source),
+            })?;
+            let replica = StoredManifest {
+                content_key: ContentKey::of_replica(artifact),
+                ..original.clone()
+            };
+            let replica = Replica::begin(target, replica).await?;
+            Ok((original.content_key.object(), manifest, replica))
+        });
+        let begun: Vec<Result<_, Error>> = futures::future::join_all(begun).await;
+        let of_one = begun.iter().find_map(|begun| begun.as_ref().ok());
+        if let Some((key, manifest, _)) = of_one {
+            let source = Source {
+                store: self,
+                key: key.clone(),
+                manifest: manifest.clone(),
+                buffers: Buffers::of(PART_LENGTH),
+                pace,
+            };
+            let replicas = begun.iter().filter_map(|begun| begun.as_ref().ok());
+            source
+                .copy_parts(&replicas.map(|(_, _, replica)| replica).collect::<Vec<_>>())
+                .await;
         }
-        progress.send_replace(replica.total);
-        self.put_manifest(&replica).await
-    }
-
-    async fn copy_content(
-        &self,
-        source: &Self,
-        original: &StoredManifest,
-        replica: &StoredManifest,
-        progress: &watch::Sender<u64>,
-    ) -> Result<(), Error> {
-        if replica.total == 0 {
-            return self.put(&replica.content_key.object(), Bytes::new()).await;
-        }
-        let (ticket, present) = self.resume_or_create(replica).await?;
-        let held = present.values().map(|part| part.length).sum();
-        progress.send_replace(held);
-        let parts = self
-            .copy_parts(source, original, (&ticket, present), progress)
-            .await?;
-        let completed = self.complete_upload(&ticket, &parts, replica.crc64nvme).await;
-        if completed.is_err() {
-            // Some part is wrong, and which can't be told: the next try begins anew.
-            self.abort_upload(&ticket).await?;
-        }
-        completed
-    }
-
-    /// The parts of the replica's content, those that are there and those that have to be copied.
-    async fn copy_parts(
-        &self,
-        source: &Self,
-        original: &StoredManifest,
-        (ticket, mut present): (&UploadTicket, BTreeMap<i32, Part>),
-        progress: &watch::Sender<u64>,
-    ) -> Result<Vec<Part>, Error> {
-        let (key, buffers) = (original.content_key.object(), Arc::<Buffers>::default());
-        let by_server = self.shares_server_with(source);
-        let missing: Vec<(i32, Range<u64>)> = ranges(original.total)
-            .filter(|(number, _)| !present.contains_key(number))
-            .collect();
-        let mut copying = futures::stream::iter(missing)
-            .map(|(number, range)| {
-                let (key, buffers) = (&key, buffers.clone());
-                Box::pin(async move {
-                    if by_server {
-                        return self.copy_part(ticket, number, (source, key), range).await;
-                    }
-                    let mut buffer = buffers.take((range.end - range.start) as usize);
-                    source.read_into(key, range.start, buffer.as_mut()).await?;
-                    let hashing = tokio::task::spawn_blocking(move || (Crc64::of(buffer.as_ref()), buffer));
-                    let (crc64nvme, buffer) = hashing.await?;
-                    self.put_part(ticket, number, buffer.freeze(), crc64nvme).await
-                })
-            })
-            .buffer_unordered(PARTS_IN_FLIGHT);
-        while let Some(part) = copying.try_next().await? {
-            progress.send_modify(|bytes| *bytes += part.length);
-            present.insert(part.number, part);
-        }
-        Ok(present.into_values().collect())
-    }
-
-    /// An upload that an earlier copy left, with the parts of it that fit, or a new one.
-    async fn resume_or_create(
-        &self,
-        replica: &StoredManifest,
-    ) -> Result<(UploadTicket, BTreeMap<i32, Part>), Error> {
-        let key = &replica.content_key;
-        let left = self.unfinished(key.as_str()).await?;
-        let Some(upload) = left.into_iter().find(|upload| upload.ticket.key == *key) else {
-            return Ok((self.create_upload(key).await?, BTreeMap::new()));
-        };
-        let expected: BTreeMap<i32, u64> = ranges(replica.total)
-            .map(|(number, range)| (number, range.end - range.start))
-            .collect();
-        let parts = self.parts(&upload.ticket).await?;
-        let fits = |part: &Part| expected.get(&part.number) == Some(&part.length);
-        let present = parts
-            .into_iter()
-            .filter(fits)
-            .map(|part| (part.number, part))
-            .collect();
-        Ok((upload.ticket, present))
+        let ended = begun.into_iter().map(|begun| async move {
+            let (_, _, replica) = begun?;
+            replica.finish().await
+        });
+        futures::future::join_all(ended).await
     }
 }
 
-/// Part numbers, counted from 1, and what each covers. The same cut as an upload's, so that a server
-/// that keeps parts as they came can share them.
-fn ranges(total: u64) -> impl Iterator<Item = (i32, Range<u64>)> {
-    (0..total.div_ceil(PART_LENGTH)).map(move |part| {
-        let start = part * PART_LENGTH;
-        // At most CONTENT_LENGTH_MAX / PART_LENGTH = 4096 parts.
-        (part as i32 + 1, start..total.min(start + PART_LENGTH))
-    })
+impl Source<'_> {
+    /// Brings every part to each replica that lacks it, several at a time.
+    async fn copy_parts(&self, replicas: &[&Replica]) {
+        futures::stream::iter(cut::parts(self.manifest.total_length()))
+            .map(|(number, range)| Box::pin(self.copy_part(number, range, replicas)))
+            .buffer_unordered(PARTS_IN_FLIGHT)
+            .collect::<()>()
+            .await;
+    }
+
+    async fn copy_part(&self, number: i32, range: Range<u64>, replicas: &[&Replica]) {
+        let lacking = replicas.iter().copied().filter(|replica| replica.lacks(number));
+        let (here, elsewhere): (Vec<_>, Vec<_>) =
+            lacking.partition(|replica| replica.shares_server_with(self.store));
+        let by_server = here.into_iter().map(|replica| {
+            let range = range.clone();
+            async move { replica.copy_part(number, (self.store, &self.key), range).await }
+        });
+        let streamed = async {
+            if elsewhere.is_empty() {
+                return;
+            }
+            match self.read(range.clone()).await {
+                Ok(part) => send_to_each(number, part, &elsewhere).await,
+                Err(error) => {
+                    let reason = error.to_string();
+                    elsewhere
+                        .iter()
+                        .for_each(|replica| replica.fail(Error::Source(reason.clone())));
+                }
+            }
+        };
+        tokio::join!(futures::future::join_all(by_server), streamed);
+    }
+
+    /// Reads and checks a part.
+    async fn read(&self, range: Range<u64>) -> Result<(Bytes, Crc64), Error> {
+        let mut tries = READS_MAX;
+        loop {
+            self.pace.wait(range.end - range.start).await;
+            let mut buffer = self.buffers.take((range.end - range.start) as usize);
+            self.store
+                .read_into(&self.key, range.start, buffer.as_mut())
+                .await?;
+            let (manifest, start) = (self.manifest.clone(), range.start);
+            let checking = tokio::task::spawn_blocking(move || {
+                let wrong = first_wrong_piece(&manifest, start, buffer.as_ref());
+                (wrong, Crc64::of(buffer.as_ref()), buffer)
+            });
+            let (wrong, crc64nvme, buffer) = checking.await?;
+            tries -= 1;
+            match wrong {
+                None => return Ok((buffer.freeze(), crc64nvme)),
+                Some(piece) if tries == 0 => return Err(Error::WrongPiece(piece)),
+                Some(piece) => tracing::warn!(
+                    store.key = self.key,
+                    piece,
+                    "a part arrived damaged, reading it again"
+                ),
+            }
+        }
+    }
+}
+
+/// Sends a part to each, and goes on without those that take much longer than the first.
+async fn send_to_each(number: i32, (bytes, crc64nvme): (Bytes, Crc64), replicas: &[&Replica]) {
+    let sends = replicas.iter().enumerate().map(|(at, replica)| {
+        let bytes = bytes.clone();
+        async move { (at, replica.send_part(number, bytes, crc64nvme).await) }
+    });
+    let mut sending: FuturesUnordered<_> = sends.collect();
+    let mut waiting = vec![true; replicas.len()];
+    let mut deadline = None;
+    loop {
+        let late = async {
+            match deadline {
+                Some(deadline) => tokio::time::sleep_until(deadline).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            done = sending.next() => match done {
+                None => return,
+                Some((at, is_taken)) => {
+                    waiting[at] = false;
+                    if is_taken && deadline.is_none() {
+                        deadline = Some(tokio::time::Instant::now() + LAG_MAX);
+                    }
+                }
+            },
+            () = late => break,
+        }
+    }
+    let behind = replicas.iter().zip(waiting).filter(|(_, waiting)| *waiting);
+    behind.for_each(|(replica, _)| replica.fail(Error::Behind));
 }

@@ -40,8 +40,8 @@ pub enum Error {
     /// More at once than a read may hold in memory.
     #[error("at most {READ_LENGTH_MAX} bytes are read at once, not {0}")]
     ReadTooLong(u64),
-    /// A file of the outputs can't be read.
-    #[error("failed to read an output")]
+    /// A file of the outputs can't be read, or one of an artifact written.
+    #[error("failed to read or write a file of the artifact")]
     File(#[source] std::io::Error),
     /// A file is not what it was when the upload began.
     #[error("{0} changed while it was uploaded")]
@@ -49,6 +49,15 @@ pub enum Error {
     /// The outputs make no artifact.
     #[error("the outputs make no artifact")]
     Outputs(#[source] InvalidManifest),
+    /// Content that doesn't match the manifest.
+    #[error("piece {0} does not match its hash")]
+    WrongPiece(u32),
+    /// What is copied could not be read; another store may have it whole.
+    #[error("failed to read from the copy's source: {0}")]
+    Source(String),
+    /// A store took a part so much later than another that the copy went on without it.
+    #[error("the store fell behind the others that are copied to")]
+    Behind,
     /// A part was not cut as the manifest cuts it.
     #[error("a part does not begin and end with its pieces")]
     Cut(#[from] artifact::WrongPieceLength),
@@ -76,6 +85,29 @@ impl Error {
     /// Whether the store answered with this code, such as `NoSuchUpload`.
     pub(crate) fn has_code(&self, wanted: &str) -> bool {
         matches!(self, Self::Request { code, .. } if code == wanted)
+    }
+
+    /// Whether the same request may succeed if it is sent again: the store is busy or away.
+    pub(crate) fn is_transient(&self) -> bool {
+        let Self::Request { code, .. } = self else {
+            return matches!(self, Self::Short { .. });
+        };
+        const CODES: [&str; 8] = [
+            "no answer",
+            "SlowDown",
+            "ServiceUnavailable",
+            "InternalError",
+            "InternalFailure",
+            "RequestTimeout",
+            "Throttling",
+            "IncompleteBody",
+        ];
+        CODES.contains(&code.as_str()) || code.starts_with("status 5") || code == "status 429"
+    }
+
+    /// Whether it is the files' fault, so that trying again changes nothing.
+    pub fn is_of_files(&self) -> bool {
+        matches!(self, Self::Outputs(_) | Self::FileChanged(_))
     }
 
     /// Whether the store refused the credentials.

@@ -2,6 +2,7 @@
 //! sends its parts.
 
 use super::{ContentKey, Crc64, Error, Store};
+use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart};
 use bytes::Bytes;
@@ -36,6 +37,15 @@ pub struct Part {
     pub crc64nvme: Option<Crc64>,
 }
 
+/// What becomes of an object that is already at an upload's key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    /// It stays, and the upload fails: a place that is written once.
+    Stays,
+    /// The new content takes its place.
+    IsReplaced,
+}
+
 impl Store {
     /// Begins an upload.
     ///
@@ -59,7 +69,7 @@ impl Store {
         })
     }
 
-    /// Sends one part; sending it again replaces it. All parts but the last have [`super::PART_LENGTH`].
+    /// Sends one part, once; sending it again replaces it. All parts but the last have [`super::PART_LENGTH`].
     ///
     /// # Errors
     /// Fails when the store does, among others because the bytes it got don't match the checksum.
@@ -80,8 +90,14 @@ impl Store {
             .part_number(number)
             .checksum_crc64_nvme(crc64nvme.to_base64())
             .body(ByteStream::from(bytes));
-        // The checksum already covers the bytes; signing them as well would cost half a second a GB.
-        let sent = request.customize().disable_payload_signing().send().await;
+        // The checksum already covers the bytes; signing them as well would cost half a second a GB. Whoever sends
+        // parts must see each refusal, so the client doesn't try again by itself.
+        let once = aws_sdk_s3::Config::builder().retry_config(RetryConfig::disabled());
+        let request = request
+            .customize()
+            .disable_payload_signing()
+            .config_override(once);
+        let sent = request.send().await;
         let sent = sent.map_err(|error| self.failed("send a part of", &ticket.key, error))?;
         Ok(Part {
             number,
@@ -155,7 +171,8 @@ impl Store {
         Ok(parts)
     }
 
-    /// Makes the parts, in order, one object. Completing what is already completed is fine.
+    /// Makes the parts, in order, one object. Completing what is already completed is fine. Where there is an object
+    /// already, it is replaced only if `existing` says so, as far as the store knows conditional requests.
     ///
     /// # Errors
     /// Fails when the store does, among others because the whole doesn't match the checksum.
@@ -164,6 +181,7 @@ impl Store {
         ticket: &UploadTicket,
         parts: &[Part],
         crc64nvme: Crc64,
+        existing: Existing,
     ) -> Result<(), Error> {
         let completed = parts.iter().map(|part| {
             CompletedPart::builder()
@@ -183,14 +201,20 @@ impl Store {
             .upload_id(&ticket.upload_id)
             .checksum_crc64_nvme(crc64nvme.to_base64())
             .checksum_type(ChecksumType::FullObject)
+            .set_if_none_match((existing == Existing::Stays).then(|| "*".to_owned()))
             .multipart_upload(list)
             .send()
             .await;
         let Err(error) = answer else { return Ok(()) };
         let error = self.failed("complete", &ticket.key, error);
         // An answer that got lost makes the client ask again, and by then the upload is gone.
+        let is_gone = error.has_code("NoSuchUpload");
+        let is_taken = error.has_code("PreconditionFailed");
         let total = parts.iter().map(|part| part.length).sum();
-        if error.has_code("NoSuchUpload") && self.holds(&ticket.key, total, crc64nvme).await? {
+        if (is_gone || is_taken) && self.holds(&ticket.key, total, crc64nvme).await? {
+            if is_taken {
+                self.abort_upload(ticket).await?;
+            }
             return Ok(());
         }
         Err(error)

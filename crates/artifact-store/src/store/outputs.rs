@@ -1,8 +1,9 @@
 //! Reading a build's outputs as the content of an artifact, part by part, with all hashes in one pass.
 
-use super::buffers::{Buffer, Buffers};
+use super::verify::first_wrong_piece;
 use super::{Crc64, Error, PART_LENGTH};
-use artifact::{FileEntry, ManifestBuilder, PieceHash, Provenance};
+use crate::buffers::{Buffer, Buffers};
+use artifact::{FileEntry, Manifest, ManifestBuilder, PieceHash, Provenance, VerifiedManifest};
 use fs_err as fs;
 use rayon::iter::{IndexedParallelIterator, ParallelIterator};
 use rayon::slice::ParallelSlice;
@@ -21,10 +22,23 @@ pub struct Outputs {
     pub provenance: Provenance,
 }
 
+impl Outputs {
+    /// Whether these files are an artifact that was built from the same before. Reads them until the first difference,
+    /// and changes nothing.
+    ///
+    /// # Errors
+    /// Refuses outputs that make no artifact or change meanwhile.
+    pub async fn are(&self, manifest: VerifiedManifest) -> Result<bool, Error> {
+        let outputs = self.clone();
+        tokio::task::spawn_blocking(move || Plan::new(outputs)?.is(&manifest)).await?
+    }
+}
+
 /// Outputs that were looked at: every later look must see the same files.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) manifest: ManifestBuilder,
+    provenance: Provenance,
     sources: Vec<Source>,
     buffers: Arc<Buffers>,
 }
@@ -74,7 +88,7 @@ impl Plan {
             .map(|entry| entry.path.clone())
             .zip(paths)
             .collect();
-        let manifest = ManifestBuilder::new(entries, outputs.provenance).map_err(Error::Outputs)?;
+        let manifest = ManifestBuilder::new(entries, outputs.provenance.clone()).map_err(Error::Outputs)?;
         let mut sources = Vec::with_capacity(manifest.files().len());
         for entry in manifest.files() {
             // The builder refuses two files of one path, so each finds its own.
@@ -90,8 +104,9 @@ impl Plan {
         }
         Ok(Self {
             manifest,
+            provenance: outputs.provenance,
             sources,
-            buffers: Arc::default(),
+            buffers: Buffers::of(PART_LENGTH),
         })
     }
 
@@ -107,16 +122,7 @@ impl Plan {
     /// Reads and hashes a part, counted from 0. Blocks; holds the part's bytes and nothing else.
     pub(super) fn read_part(&self, part: u64) -> Result<ReadPart, Error> {
         let start = part * PART_LENGTH;
-        let end = self.total().min(start + PART_LENGTH);
-        // A part is at most 16 MiB.
-        let mut bytes = self.buffers.take((end - start) as usize);
-        let mut filled = 0;
-        for segment in self.manifest.segments(start..end) {
-            let source = &self.sources[segment.file];
-            let target = &mut bytes.as_mut()[filled..][..segment.length as usize];
-            source.read(segment.offset, target)?;
-            filled += target.len();
-        }
+        let bytes = self.read_bytes(start)?;
         let piece_length = self.manifest.piece_length() as usize;
         // PART_LENGTH is a multiple of every piece length.
         let first_piece = (start / piece_length as u64) as u32;
@@ -131,6 +137,37 @@ impl Plan {
             crc64nvme: Crc64::of(bytes.as_ref()),
             bytes,
         })
+    }
+
+    /// Whether the files are what a manifest says, and come from the same. Blocks; reads until the first difference.
+    pub(super) fn is(&self, manifest: &Manifest) -> Result<bool, Error> {
+        if self.manifest.files() != manifest.files() || self.provenance != *manifest.provenance() {
+            return Ok(false);
+        }
+        for part in 0..self.part_count() {
+            let start = part * PART_LENGTH;
+            let bytes = self.read_bytes(start)?;
+            if first_wrong_piece(manifest, start, bytes.as_ref()).is_some() {
+                return Ok(false);
+            }
+        }
+        self.check_unchanged()?;
+        Ok(true)
+    }
+
+    /// The content from `start`, where a part begins, to the part's end.
+    fn read_bytes(&self, start: u64) -> Result<Buffer, Error> {
+        let end = self.total().min(start + PART_LENGTH);
+        // A part is at most 16 MiB.
+        let mut bytes = self.buffers.take((end - start) as usize);
+        let mut filled = 0;
+        for segment in self.manifest.segments(start..end) {
+            let source = &self.sources[segment.file];
+            let target = &mut bytes.as_mut()[filled..][..segment.length as usize];
+            source.read(segment.offset, target)?;
+            filled += target.len();
+        }
+        Ok(bytes)
     }
 
     /// Checks that all files are still what they were. Blocks.

@@ -1,7 +1,7 @@
 //! The object at an artifact's manifest's place.
 
 use super::{ContentKey, Crc64};
-use artifact::{InvalidSignedManifest, SignedManifest};
+use artifact::{InvalidManifest, InvalidSignedManifest, SignedManifest};
 use serde::{Deserialize, Serialize};
 
 const MAGIC: &[u8] = b"starling-stored-manifest\x01";
@@ -30,6 +30,9 @@ pub enum InvalidStoredManifest {
     /// The signed part is damaged.
     #[error("the signed manifest is refused")]
     Signed(#[source] InvalidSignedManifest),
+    /// What was signed is damaged.
+    #[error("the manifest is refused")]
+    Manifest(#[source] InvalidManifest),
     /// It is another artifact's.
     #[error("the manifest is another artifact's")]
     OtherArtifact,

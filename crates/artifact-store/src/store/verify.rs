@@ -1,9 +1,11 @@
 //! Whether a store holds an artifact, whole.
 
-use super::buffers::Buffers;
 use super::{Error, PART_LENGTH, Store, StoredManifest};
+use crate::buffers::Buffers;
 use artifact::Manifest;
 use model::ArtifactId;
+use rayon::iter::{IndexedParallelIterator, ParallelIterator};
+use rayon::slice::ParallelSlice;
 use std::sync::Arc;
 
 /// What was found.
@@ -42,7 +44,7 @@ impl Store {
             Err(error) => return Ok(Verification::Differs(error.to_string())),
         };
         let (total, key) = (manifest.total_length(), stored.content_key.object());
-        let buffers = Arc::<Buffers>::default();
+        let buffers = Buffers::of(PART_LENGTH);
         for start in (0..total).step_by(PART_LENGTH as usize) {
             let end = total.min(start + PART_LENGTH);
             let mut buffer = buffers.take((end - start) as usize);
@@ -85,11 +87,12 @@ impl Store {
 }
 
 /// `start` is where `bytes` begin in the content, at a multiple of the piece length.
-fn first_wrong_piece(manifest: &Manifest, start: u64, bytes: &[u8]) -> Option<u32> {
+pub(super) fn first_wrong_piece(manifest: &Manifest, start: u64, bytes: &[u8]) -> Option<u32> {
     let length = manifest.piece_length() as usize;
     let first = (start / length as u64) as u32;
-    let mut pieces = (first..).zip(bytes.chunks(length));
+    let pieces = bytes.par_chunks(length).enumerate();
     pieces
-        .find(|(piece, bytes)| !manifest.verify_piece(*piece, bytes))
+        .map(|(at, bytes)| (first + at as u32, bytes))
+        .find_first(|(piece, bytes)| !manifest.verify_piece(*piece, bytes))
         .map(|(piece, _)| piece)
 }

@@ -5,9 +5,13 @@
 )]
 #![allow(dead_code, reason = "each test file uses a part of these")]
 
-use artifact::{FileEntry, Provenance, SigningKey};
+pub mod proxy;
+
+use artifact::{FileEntry, Provenance, SignedManifest, SigningKey, TrustedKeys, VerifiedManifest};
 use artifact_store::server::{self, Server};
-use artifact_store::{Config, ContentKey, Outputs, Store, StoredManifest, Uploaded};
+use artifact_store::{
+    Config, ContentKey, CopyTarget, Crc64, Error, Existing, Outputs, Pace, Store, StoredManifest, Uploaded,
+};
 use model::ArtifactId;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -124,6 +128,20 @@ pub async fn upload(store: &Store, name: &str, outputs: Outputs) -> Uploaded {
         .unwrap()
 }
 
+/// Puts other content to where an object is, as somebody does who has the credentials and means harm.
+pub async fn replace(store: &Store, name: &str, content: Vec<u8>) {
+    let ticket = store.create_upload(&key(name)).await.unwrap();
+    let crc64nvme = Crc64::of(&content);
+    let part = store
+        .put_part(&ticket, 1, content.into(), crc64nvme)
+        .await
+        .unwrap();
+    store
+        .complete_upload(&ticket, &[part], crc64nvme, Existing::IsReplaced)
+        .await
+        .unwrap();
+}
+
 /// Signs and publishes what was uploaded.
 pub async fn publish(store: &Store, uploaded: &Uploaded) -> ArtifactId {
     let manifest = StoredManifest {
@@ -134,6 +152,27 @@ pub async fn publish(store: &Store, uploaded: &Uploaded) -> ArtifactId {
     };
     store.put_manifest(&manifest).await.unwrap();
     uploaded.manifest.id()
+}
+
+/// Copies an artifact to one store; how many bytes it said were there.
+pub async fn copy(from: &Store, to: &Store, artifact: &ArtifactId) -> Result<u64, Error> {
+    let progress = watch::Sender::new(0);
+    let seen = progress.subscribe();
+    let target = CopyTarget {
+        store: to.clone(),
+        progress,
+    };
+    let stop = CancellationToken::new();
+    let mut ended = from
+        .copy_to(vec![target], artifact, &Pace::default(), &stop)
+        .await;
+    ended.remove(0).map(|()| *seen.borrow())
+}
+
+/// A manifest of [`publish`], its signature checked.
+pub fn verified(signed: &SignedManifest) -> VerifiedManifest {
+    let trusted = TrustedKeys::new([SigningKey::generate([7; 32]).public()]).unwrap();
+    trusted.verify(signed).unwrap()
 }
 
 pub fn folder() -> TempDir {

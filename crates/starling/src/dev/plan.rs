@@ -263,12 +263,15 @@ impl<'a> Plan<'a> {
         let regions = self.regions.iter().map(|(name, _)| synchronizer::RegionSettings {
             name: name.clone(),
             store: self.bucket(Some(name)),
+            near: None,
+            replicates_by_itself: false,
         });
         let settings = synchronizer::Settings {
             jobs_url: self.jobs_url.clone(),
             builds_url: self.builds_url.clone(),
             main_store: self.bucket(None),
             regions: regions.collect(),
+            copy_bytes_per_second: None,
             observe: observe::Settings::default(),
         };
         self.process("synchronizer".to_owned(), "synchronizer", &settings)
