@@ -1,7 +1,8 @@
-//! Aborting the uploads of attempts that lost their lease and will never finish them.
+//! Aborting the uploads of builds that have ended, and will never finish them.
 //!
-//! The next attempt of a build aborts what earlier ones left; this is for builds that have none. Any
-//! number of processes may sweep: a lease that is dead stays dead, and aborting twice changes nothing.
+//! The next attempt at a build goes on with what earlier ones left; this is for builds that have none. Every build
+//! ends, by its deadline at the latest, so nothing is left for ever. Any number of processes may sweep: a build that has
+//! ended stays so, and aborting twice changes nothing.
 
 use crate::metrics;
 use artifact_store::Store;
@@ -23,7 +24,7 @@ pub struct Service {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The queue could not be asked.
-    #[error("failed to ask whether a lease is held")]
+    #[error("failed to ask whether a build is under way")]
     Jobs(#[from] database::Error),
     /// The store could not be listed, or did not abort.
     #[error("failed to look through the store")]
@@ -61,13 +62,13 @@ impl Service {
             let Some((build, lease)) = upload.ticket.key.attempt() else {
                 continue;
             };
-            if self.jobs.is_held(build, lease).await? {
+            if self.jobs.is_under_way(build).await? {
                 continue;
             }
             self.store.abort_upload(&upload.ticket).await?;
             aborted += 1;
             ::metrics::counter!(metrics::UPLOADS_SWEPT).increment(1);
-            tracing::info!(build.id = %build, build.lease = %lease, "aborted the upload of a dead lease");
+            tracing::info!(build.id = %build, build.lease = %lease, "aborted the upload of a build that has ended");
         }
         Ok(aborted)
     }

@@ -186,7 +186,7 @@ async fn a_flood_keeps_its_beginning_and_end_and_says_what_was_dropped() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_same_bytes_make_the_same_artifact() {
+async fn the_same_bytes_make_the_same_artifact_and_are_uploaded_once() {
     let fixture = Fixture::new().await;
     let _worker = fixture.start(fixture.config("worker"));
     let commit = fixture.commit(&project("pwd > out; id -un >> out"));
@@ -210,4 +210,6 @@ async fn the_same_bytes_make_the_same_artifact() {
     // What deployments may be reading stays where it is.
     let after = fixture.store.get_manifest(&first).await.unwrap().unwrap();
     assert_eq!(after.content_key, before.content_key);
+    let log = fixture.log(again.build.id).await;
+    assert!(log.contains("the same is in the store already"), "{log}");
 }

@@ -4,12 +4,15 @@
 
 mod common;
 
-use artifact_store::ContentKey;
+use artifact_store::{ContentKey, Crc64, Verification};
 use builder::sweeper;
 use common::{Fixture, alive, gone, project, unlikely_seconds};
 use database::Error;
 use model::{BuildId, BuildState, LeaseId};
 use std::time::Duration;
+
+/// A build that nobody ever enqueued.
+const UNKNOWN: &str = "01900000-0000-7000-8000-000000000000";
 
 /// A build that has said "ready" and now sleeps.
 async fn sleeping(fixture: &Fixture) -> (BuildId, String) {
@@ -81,7 +84,7 @@ async fn a_worker_that_cannot_say_that_it_lives_kills_its_build_by_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lost_workers_build_is_finished_by_another() {
+async fn a_lost_workers_build_and_its_upload_are_finished_by_another() {
     let fixture = Fixture::new().await;
     let commit = fixture.commit(&project("echo x > out"));
     let build = fixture.enqueue(&commit, "//:it").await;
@@ -95,7 +98,13 @@ async fn a_lost_workers_build_is_finished_by_another() {
     let left = fixture.path("worker").join("attempts/old/source");
     std::fs::create_dir_all(&left).unwrap();
     let key = ContentKey::of_attempt(build, ghost.lease);
-    fixture.store.create_upload(&key).await.unwrap();
+    let ticket = fixture.store.create_upload(&key).await.unwrap();
+    let output = b"x\n";
+    fixture
+        .store
+        .put_part(&ticket, 1, output.to_vec().into(), Crc64::of(output))
+        .await
+        .unwrap();
 
     let window = Duration::from_secs(6);
     let mut config = fixture.config("worker");
@@ -107,7 +116,15 @@ async fn a_lost_workers_build_is_finished_by_another() {
     assert!(!left.exists());
     let unfinished = fixture.store.unfinished(&build.to_string()).await.unwrap();
     assert!(unfinished.is_empty(), "{unfinished:?}");
+    let log = fixture.log(build).await;
+    assert!(log.contains("2 bytes were in the store"), "{log}");
     let artifact = row.artifact.unwrap();
+    let stored = fixture.store.get_manifest(&artifact).await.unwrap().unwrap();
+    assert_eq!(stored.content_key, key);
+    assert_eq!(
+        fixture.store.verify_content(&stored).await.unwrap(),
+        Verification::Matches
+    );
     let late = fixture
         .jobs
         .succeed(build, ghost.lease, &artifact, 2)
@@ -164,15 +181,17 @@ async fn a_worker_on_a_machine_without_a_sandbox_refuses_to_start() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_the_uploads_of_dead_leases_are_swept() {
+async fn only_the_uploads_of_builds_that_have_ended_are_swept() {
     let fixture = Fixture::new().await;
     let commit = fixture.commit(&project("true"));
     let build = fixture.enqueue(&commit, "//:it").await;
     let worker = "ghost".parse().unwrap();
     let claim = fixture.jobs.claim(&worker).await.unwrap().unwrap();
     let living = ContentKey::of_attempt(build, claim.lease);
-    let dead = ContentKey::of_attempt(build, LeaseId(claim.lease.0 - 1));
-    for key in [&living, &dead] {
+    // An earlier attempt's, which this one may go on with.
+    let earlier = ContentKey::of_attempt(build, LeaseId(claim.lease.0 - 1));
+    let unknown = ContentKey::of_attempt(UNKNOWN.parse().unwrap(), claim.lease);
+    for key in [&living, &earlier, &unknown] {
         fixture.store.create_upload(key).await.unwrap();
     }
 
@@ -181,7 +200,7 @@ async fn only_the_uploads_of_dead_leases_are_swept() {
     let left = fixture.store.unfinished("").await.unwrap();
     assert_eq!(
         left.iter().map(|upload| &upload.ticket.key).collect::<Vec<_>>(),
-        [&living]
+        [&earlier, &living]
     );
 
     fixture
@@ -191,7 +210,7 @@ async fn only_the_uploads_of_dead_leases_are_swept() {
         .unwrap();
     assert_eq!(
         sweeper.sweep().await.unwrap(),
-        1,
-        "a cancelled build needs its upload no more"
+        2,
+        "a cancelled build needs its uploads no more"
     );
 }

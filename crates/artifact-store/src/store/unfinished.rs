@@ -44,24 +44,6 @@ impl Store {
             }
         }
     }
-
-    /// Aborts the unfinished uploads that `is_dead` picks; returns how many.
-    ///
-    /// # Errors
-    /// Fails at the first that the store doesn't abort.
-    pub async fn abort_unfinished(
-        &self,
-        mut is_dead: impl FnMut(&Unfinished) -> bool,
-    ) -> Result<usize, Error> {
-        let mut aborted = 0;
-        for upload in self.unfinished("").await? {
-            if is_dead(&upload) {
-                self.abort_upload(&upload.ticket).await?;
-                aborted += 1;
-            }
-        }
-        Ok(aborted)
-    }
 }
 
 /// An upload of ours; others, whose keys we didn't make, are left alone.

@@ -2,6 +2,7 @@
 
 mod build;
 mod publish;
+mod takeover;
 
 use crate::config::{Config, Dependencies};
 use crate::fault::{Fault, chain};
@@ -11,6 +12,7 @@ use crate::log::{self, Log};
 use crate::metrics;
 use database::jobs::Claim;
 use model::{ArtifactId, Phase};
+use publish::Stored;
 use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -152,8 +154,10 @@ impl Attempt<'_> {
     async fn work(&self) -> Result<Published, Fault> {
         let target = self.checkout().await?;
         let outputs = self.build(&target).await?;
-        let uploaded = self.upload(outputs).await?;
-        self.publish(uploaded).await
+        match self.upload(outputs).await? {
+            Stored::New(uploaded) => self.publish(*uploaded).await,
+            Stored::Earlier(published) => Ok(published),
+        }
     }
 
     async fn begin(&self, phase: Phase) -> Result<PhaseTimer, Fault> {

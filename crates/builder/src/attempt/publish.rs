@@ -1,23 +1,31 @@
 //! The second half of an attempt: the outputs become an artifact.
 
+use super::takeover::Takeover;
 use super::{Attempt, Published};
 use crate::fault::{Fault, chain};
 use crate::pack;
-use artifact::Provenance;
-use artifact_store::{ContentKey, Outputs, StoredManifest, Uploaded};
+use artifact::{Provenance, TrustedKeys};
+use artifact_store::{ContentKey, Destination, Outputs, StoredManifest, Uploaded, Verification};
 use model::Phase;
 use std::time::Duration;
 use tokio::sync::watch;
+
+/// What the outputs have become.
+pub(super) enum Stored {
+    /// Content that nobody has published yet.
+    New(Box<Uploaded>),
+    /// The artifact that an earlier build of the same has published.
+    Earlier(Published),
+}
 
 /// How often the progress of an upload is recorded.
 const REPORT_EVERY: Duration = Duration::from_millis(500);
 
 impl Attempt<'_> {
-    /// UPLOAD: the outputs are hashed and sent in one pass.
-    pub(super) async fn upload(&self, files: pack::Files) -> Result<Uploaded, Fault> {
+    /// UPLOAD: the outputs are hashed and sent in one pass, unless they are in the store already.
+    pub(super) async fn upload(&self, files: pack::Files) -> Result<Stored, Fault> {
         let _timer = self.begin(Phase::Upload).await?;
         let (claim, store) = (self.claim, &self.workshop.parts.store);
-        self.abort_earlier_uploads().await?;
         let total = files.iter().map(|(entry, _)| entry.length).sum();
         self.log
             .say(&format!("uploading {} files, {total} bytes", files.len()))
@@ -30,13 +38,80 @@ impl Attempt<'_> {
                 target: claim.target.clone(),
             },
         };
-        let key = ContentKey::of_attempt(claim.build, claim.lease);
+        if let Some(earlier) = self.published_earlier(&outputs).await? {
+            self.log
+                .say(&format!(
+                    "the same is in the store already: artifact {}",
+                    earlier.artifact
+                ))
+                .await;
+            return Ok(Stored::Earlier(earlier));
+        }
+        let to = self.destination().await?;
         let (progress, seen) = watch::channel(0);
-        let upload = Box::pin(store.upload(&key, outputs, progress, self.stop.clone()));
-        let (uploaded, reported) = tokio::join!(upload, self.report(seen, total));
-        let uploaded = uploaded.map_err(store_fault)?;
+        let sending = Box::pin(store.send(to, outputs, progress, self.stop.clone()));
+        let (sent, reported) = tokio::join!(sending, self.report(seen, total));
+        let sent = sent.map_err(store_fault)?;
         reported?;
-        Ok(uploaded)
+        if sent.reused > 0 {
+            let reused = sent.reused;
+            self.log
+                .say(&format!(
+                    "{reused} bytes were in the store, left by an earlier attempt"
+                ))
+                .await;
+        }
+        // Whoever lost the lease may not complete what another may have gone on with.
+        self.lease.progress(total, total).await?;
+        let uploaded = store.finish(sent).await.map_err(store_fault)?;
+        Ok(Stored::New(Box::new(uploaded)))
+    }
+
+    /// The artifact of an earlier build of the same target at the same commit, if the outputs are the same bytes and
+    /// the store still has them. A build that nobody built before is not read for this, and one that differs only as far
+    /// as it is the same.
+    async fn published_earlier(&self, outputs: &Outputs) -> Result<Option<Published>, Fault> {
+        let parts = &self.workshop.parts;
+        let earlier = parts.jobs.earlier_artifact(self.claim.build).await;
+        let Some(artifact) = earlier.map_err(Fault::infrastructure("ask what was built before"))? else {
+            return Ok(None);
+        };
+        let stored = parts.store.get_manifest(&artifact).await.map_err(store_fault)?;
+        let Some(stored) = stored else { return Ok(None) };
+        let trusted = TrustedKeys::new([parts.signing_key.public()]);
+        // What another key has signed is signed anew, and so published anew.
+        let Some(manifest) = trusted
+            .ok()
+            .and_then(|trusted| trusted.verify(&stored.signed).ok())
+        else {
+            return Ok(None);
+        };
+        let total = manifest.total_length();
+        let is_same = self
+            .unless_stopped(outputs.are(manifest))
+            .await?
+            .map_err(store_fault)?;
+        let is_there = is_same && {
+            let found = parts.store.verify(&artifact).await.map_err(store_fault)?;
+            found == Verification::Matches
+        };
+        Ok(is_there.then_some(Published { artifact, total }))
+    }
+
+    /// On with what an earlier attempt left, or to a new place. What else was left is aborted: this attempt holds the
+    /// lease.
+    async fn destination(&self) -> Result<Destination, Fault> {
+        let (claim, store) = (self.claim, &self.workshop.parts.store);
+        let left = store.unfinished(&format!("{}-", claim.build)).await;
+        let takeover = Takeover::of(left.map_err(store_fault)?, claim.build, claim.lease);
+        for ticket in &takeover.abort {
+            store.abort_upload(ticket).await.map_err(store_fault)?;
+            tracing::info!(store.key = %ticket.key, "aborted what an earlier attempt left unfinished");
+        }
+        Ok(match takeover.resume {
+            Some(ticket) => Destination::Left(ticket),
+            None => Destination::New(ContentKey::of_attempt(claim.build, claim.lease)),
+        })
     }
 
     /// Records progress until the upload drops the sending end. A lost lease cancels the upload by way
@@ -46,22 +121,6 @@ impl Attempt<'_> {
             let done = *seen.borrow_and_update();
             self.lease.progress(done, total).await?;
             tokio::time::sleep(REPORT_EVERY).await;
-        }
-        Ok(())
-    }
-
-    /// Whatever an earlier attempt at this build began to upload is dead: this attempt holds the lease.
-    async fn abort_earlier_uploads(&self) -> Result<(), Fault> {
-        let store = &self.workshop.parts.store;
-        let prefix = format!("{}-", self.claim.build);
-        let is_earlier =
-            |upload: &artifact_store::Unfinished| upload.ticket.key.as_str().starts_with(&prefix);
-        let aborted = store.abort_unfinished(is_earlier).await.map_err(store_fault)?;
-        if aborted > 0 {
-            tracing::info!(
-                uploads = aborted,
-                "aborted what an earlier attempt left unfinished"
-            );
         }
         Ok(())
     }
@@ -94,7 +153,7 @@ fn store_fault(error: artifact_store::Error) -> Fault {
     use artifact_store::Error;
     match error {
         Error::Cancelled => Fault::Stopped,
-        Error::Outputs(_) | Error::FileChanged(_) => Fault::Build(chain(&error)),
+        error if error.is_of_files() => Fault::Build(chain(&error)),
         error => Fault::infrastructure("store the artifact")(error),
     }
 }

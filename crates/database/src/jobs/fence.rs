@@ -29,6 +29,17 @@ impl Jobs {
             .await?;
         Ok(held)
     }
+
+    /// Whether the build waits or runs. A `false` is final; a `true` may be past already.
+    pub async fn is_under_way(&self, build: BuildId) -> Result<bool, Error> {
+        let under_way = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT FROM queue WHERE build = $1) OR EXISTS (SELECT FROM leases WHERE build = $1)",
+        )
+        .bind(build.0)
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(under_way)
+    }
 }
 
 async fn hold(connection: &mut PgConnection, build: BuildId, lease: LeaseId) -> Result<(), Error> {

@@ -8,6 +8,7 @@
 mod admit;
 mod cancel;
 mod claim;
+mod earlier;
 mod enqueue;
 mod fence;
 mod fill;
