@@ -26,6 +26,17 @@ struct Watched {
     latest: Usage,
 }
 
+impl Watched {
+    fn from_now_on(pid: u32) -> Self {
+        let latest = Usage::of_process(pid).unwrap_or_default();
+        Self {
+            pid,
+            cpu_seconds_before: latest.cpu_seconds,
+            latest,
+        }
+    }
+}
+
 /// What they used until another moment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Spent {
@@ -51,15 +62,7 @@ pub struct Race {
 impl Meter {
     /// Watches these processes from now on.
     pub fn begin(processes: impl IntoIterator<Item = u32>) -> Self {
-        let watch = |pid| {
-            let latest = Usage::of_process(pid).unwrap_or_default();
-            Watched {
-                pid,
-                cpu_seconds_before: latest.cpu_seconds,
-                latest,
-            }
-        };
-        let watched = processes.into_iter().map(watch).collect();
+        let watched = processes.into_iter().map(Watched::from_now_on).collect();
         let now = Instant::now();
         Self {
             began: now,
@@ -67,6 +70,11 @@ impl Meter {
             busy: Busy::now(),
             watched,
         }
+    }
+
+    /// Watches one more from now on.
+    pub fn watch(&mut self, pid: u32) {
+        self.watched.push(Watched::from_now_on(pid));
     }
 
     /// Watches one more, which began after the first moment: all that it used counts.

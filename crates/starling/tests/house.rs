@@ -44,6 +44,7 @@ const BESIDE: &[(&str, u8)] = &[
     ("bench-network", 3),
     ("bench-peers", 4),
     ("bench-region", 4),
+    ("bench-stores", 4),
 ];
 
 /// The other benches stand on top of everything, and start the binary as a process: nobody depends on one.
