@@ -42,6 +42,14 @@ enum Step {
     HandBack {
         claim: usize,
     },
+    /// The machine failed it.
+    Retry {
+        claim: usize,
+    },
+    /// The build has rested for long enough; the next reaper's round sees it.
+    RestOver {
+        build: usize,
+    },
     Cancel {
         build: usize,
     },
@@ -58,7 +66,9 @@ fn any_step() -> impl Strategy<Value = Step> {
         4 => Just(Step::Reap),
         3 => claim.clone().prop_map(|claim| Step::Succeed { claim }),
         1 => claim.clone().prop_map(|claim| Step::Fail { claim }),
-        1 => claim.prop_map(|claim| Step::HandBack { claim }),
+        1 => claim.clone().prop_map(|claim| Step::HandBack { claim }),
+        2 => claim.prop_map(|claim| Step::Retry { claim }),
+        1 => build.clone().prop_map(|build| Step::RestOver { build }),
         1 => build.prop_map(|build| Step::Cancel { build }),
     ]
 }
@@ -71,7 +81,16 @@ struct Expected {
     holder: Option<(LeaseId, usize)>,
     claim_is_old: bool,
     overdue: bool,
+    rest: Rest,
     artifact: Option<ArtifactId>,
+}
+
+/// Whether a build that waits rests after a fault of the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    None,
+    Going,
+    Over,
 }
 
 /// The reference: the same rules, said once more, without a database.
@@ -93,6 +112,7 @@ impl Reference {
             holder: None,
             claim_is_old: false,
             overdue: false,
+            rest: Rest::None,
             artifact: None,
         };
         let builds = order.iter().map(|&build| (build, queued.clone())).collect();
@@ -117,6 +137,7 @@ impl Reference {
             state,
             holder: None,
             overdue: false,
+            rest: Rest::None,
             artifact,
             ..build.clone()
         };
@@ -145,6 +166,9 @@ impl Reference {
             }
             taken.insert(id, given_back);
         }
+        for build in self.builds.values_mut().filter(|build| build.rest == Rest::Over) {
+            build.rest = Rest::None;
+        }
         taken
     }
 }
@@ -161,7 +185,7 @@ async fn take(jobs: &TestJobs, reference: &mut Reference, number: usize) {
     let claim = jobs.claim(&worker(WORKERS[number])).await.unwrap();
     let waiting = |id: &&BuildId| {
         let build = &reference.builds[id];
-        build.state == BuildState::Queued && !build.overdue
+        build.state == BuildState::Queued && !build.overdue && build.rest == Rest::None
     };
     let oldest = reference.order.iter().find(waiting).copied();
     assert_eq!(claim.as_ref().map(|claim| claim.build), oldest);
@@ -186,6 +210,7 @@ async fn write(jobs: &TestJobs, reference: &mut Reference, claim: usize, step: &
     let result = match step {
         Step::Succeed { .. } => jobs.succeed(build, lease, &artifact, 1).await,
         Step::Fail { .. } => jobs.fail(build, lease, "exit code 1").await,
+        Step::Retry { .. } => jobs.retry(build, lease, "the disk is full").await,
         _ => jobs.hand_back(build, lease).await,
     };
     let held = reference.held(&claim);
@@ -194,11 +219,16 @@ async fn write(jobs: &TestJobs, reference: &mut Reference, claim: usize, step: &
     match step {
         Step::Succeed { .. } => Reference::end(held, BuildState::Succeeded, Some(artifact)),
         Step::Fail { .. } => Reference::end(held, BuildState::Failed, None),
+        Step::Retry { .. } if held.attempt >= ATTEMPTS_MAX => Reference::end(held, BuildState::Failed, None),
         _ => {
             *held = Expected {
                 state: BuildState::Queued,
                 holder: None,
                 overdue: false,
+                rest: match step {
+                    Step::Retry { .. } => Rest::Going,
+                    _ => Rest::None,
+                },
                 ..held.clone()
             };
         }
@@ -242,7 +272,15 @@ async fn apply(jobs: &TestJobs, reference: &mut Reference, step: &Step) {
                 .collect();
             assert_eq!(taken, reference.reap());
         }
-        Step::Succeed { claim } | Step::Fail { claim } | Step::HandBack { claim } => {
+        Step::RestOver { build } => {
+            let id = reference.order[build];
+            jobs.rest_is_over(id).await;
+            let build = reference.builds.get_mut(&id).unwrap();
+            if build.rest == Rest::Going {
+                build.rest = Rest::Over;
+            }
+        }
+        Step::Succeed { claim } | Step::Fail { claim } | Step::HandBack { claim } | Step::Retry { claim } => {
             write(jobs, reference, claim, step).await;
         }
         Step::Cancel { build } => {

@@ -251,6 +251,17 @@ impl TestJobs {
         }
     }
 
+    /// Moves the end of a build's rest into the past, if it rests.
+    pub async fn rest_is_over(&self, build: BuildId) {
+        sqlx::query(
+            "UPDATE queue SET rests_until = now() - interval '1 s' WHERE build = $1 AND rests_until IS NOT NULL",
+        )
+        .bind(build.0)
+        .execute(&self.sql)
+        .await
+        .unwrap();
+    }
+
     /// Moves a build's deadline into the past.
     pub async fn expire(&self, build: BuildId) {
         for statement in [
