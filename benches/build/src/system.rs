@@ -122,11 +122,12 @@ impl System {
         let (http, context) = (Client::new(), data.join("context.toml"));
         let ready = || async {
             let answers = async {
-                let context: Context = toml::from_str(&fs_err::read_to_string(&context)?)?;
-                http.get(format!("{}/readyz", context.api))
-                    .send()
-                    .await?
-                    .error_for_status()?;
+                let Context { api, token_file } = toml::from_str(&fs_err::read_to_string(&context)?)?;
+                let token = fs_err::read_to_string(token_file)?;
+                let asked = http
+                    .get(format!("{api}/v1/repositories"))
+                    .bearer_auth(token.trim());
+                asked.send().await?.error_for_status()?;
                 anyhow::Ok(())
             };
             answers.await.is_ok()
