@@ -1,5 +1,6 @@
 //! What can go wrong with a process, apart from what it does itself.
 
+use model::ByteSize;
 use std::path::PathBuf;
 
 /// A process could not be started, watched or stopped. How a process *ended* is no error: see
@@ -33,6 +34,17 @@ pub enum Error {
     /// The sandbox does not work on this machine, so that every build would fail.
     #[error("the sandbox does not work here: {0}")]
     Sandbox(String),
+    /// What a process uses could not be limited or seen.
+    #[error("failed to hold a process to its limits")]
+    Limits(#[source] std::io::Error),
+    /// The disk is nearly full, by whoever's doing: what runs on it is stopped before everything fails.
+    #[error("the disk has {free} left, and {reserve} are to stay free")]
+    DiskFull {
+        /// What is left.
+        free: ByteSize,
+        /// What is to stay.
+        reserve: ByteSize,
+    },
     /// The thread that waits for a process ended before the process did.
     #[error("lost sight of a process")]
     Lost,

@@ -8,7 +8,7 @@
 //! - A **service's task** ([`task`]) must outlive the agent that started it, so that an upgraded or
 //!   crashed agent finds its services still serving, and adopts them.
 //!
-//! [`health`] asks a task how it is, [`port`] finds it a port to listen on.
+//! [`health`] asks a task how it is, [`port`] finds it a port to listen on, [`pressure`] says how busy the machine is.
 //!
 //! This crate never decides what to run, never reads the environment that it was started in, and hands
 //! none of that environment on: a process gets exactly the variables that its caller names.
@@ -16,6 +16,7 @@
 mod error;
 pub mod health;
 pub mod port;
+pub mod pressure;
 pub mod sandbox;
 pub mod task;
 

@@ -7,7 +7,7 @@ use crate::Error;
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, pidfd_send_signal, waitid,
 };
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus};
@@ -30,11 +30,18 @@ struct Started {
     leader: OwnedFd,
 }
 
+/// What is to be started.
+pub(super) struct Prepared {
+    pub(super) command: Command,
+    /// What it reads from its standard input before it begins; nothing, where that is something else.
+    pub(super) input: Vec<u8>,
+}
+
 impl Keeper {
     /// Starts what `prepare` makes, as the leader of a process group of its own. `prepare` may block.
     pub(super) async fn start(
         program: String,
-        prepare: impl FnOnce() -> io::Result<Command> + Send + 'static,
+        prepare: impl FnOnce() -> io::Result<Prepared> + Send + 'static,
     ) -> Result<Self, Error> {
         let (started_sender, started) = oneshot::channel();
         let (end_sender, end) = oneshot::channel();
@@ -45,11 +52,12 @@ impl Keeper {
             Err(error) => {
                 let _ = started_sender.send(Err(error));
             }
-            Ok((child, started)) => {
+            Ok((mut child, input, started)) => {
                 // If nobody waits any more, the leader's handle is closed unused: kill at once.
                 if let Err(Ok(started)) = started_sender.send(Ok(started)) {
                     let _ = pidfd_send_signal(&started.leader, Signal::KILL);
                 }
+                hand_over(&mut child, &input);
                 let _ = end_sender.send(see_to_the_end(child));
             }
         });
@@ -63,6 +71,11 @@ impl Keeper {
 
     pub(super) fn pid(&self) -> u32 {
         self.pid
+    }
+
+    /// The same, as the system's calls want it.
+    pub(super) fn leader(&self) -> Result<Pid, Error> {
+        Pid::from_raw(self.pid.cast_signed()).ok_or(Error::Lost)
     }
 
     /// Kills the leader; the thread then kills what is left of its group. Harmless once it has ended:
@@ -92,17 +105,24 @@ impl Drop for Keeper {
     }
 }
 
-fn start_process(mut command: Command) -> io::Result<(Child, Started)> {
-    let mut child = command.process_group(0).spawn()?;
+fn start_process(mut prepared: Prepared) -> io::Result<(Child, Vec<u8>, Started)> {
+    let mut child = prepared.command.process_group(0).spawn()?;
     // Not yet waited for, so the number still names this process.
     let pid = child.id();
     match pidfd_open(Pid::from_child(&child), PidfdFlags::empty()) {
-        Ok(leader) => Ok((child, Started { pid, leader })),
+        Ok(leader) => Ok((child, prepared.input, Started { pid, leader })),
         Err(error) => {
             child.kill()?;
             child.wait()?;
             Err(error.into())
         }
+    }
+}
+
+/// Blocks until the process has read it, or has ended, which then says more than this error could.
+fn hand_over(child: &mut Child, input: &[u8]) {
+    if let Some(mut stdin) = child.stdin.take() {
+        let _ = stdin.write_all(input);
     }
 }
 

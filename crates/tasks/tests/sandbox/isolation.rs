@@ -1,107 +1,17 @@
-//! The sandbox against real processes that try to get out, stay behind or say too much.
+//! Processes that try to get out, stay behind or say too much.
 
-#![allow(clippy::unwrap_used)]
-
+use crate::fixture::{Fixture, gone, group_only, locked, unlikely_seconds, with_tools};
 use bytes::Bytes;
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
-use tasks::sandbox::{Command, Exit, Sandbox};
-use tempfile::TempDir;
+use tasks::sandbox::Exit;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-
-const PATIENCE: Duration = Duration::from_secs(30);
-
-struct Fixture {
-    folder: TempDir,
-    stop: CancellationToken,
-}
-
-impl Fixture {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        for name in ["source", "scratch"] {
-            std::fs::create_dir(folder.path().join(name)).unwrap();
-        }
-        let stop = CancellationToken::new();
-        Self { folder, stop }
-    }
-
-    fn source(&self) -> PathBuf {
-        self.folder.path().join("source")
-    }
-
-    fn shell(&self, script: &str) -> Command {
-        let path = ("PATH".to_owned(), "/usr/local/bin:/usr/bin:/bin".to_owned());
-        Command {
-            program: "sh".to_owned(),
-            arguments: vec!["-c".to_owned(), script.to_owned()],
-            environment: BTreeMap::from([path]),
-            writable: self.source(),
-            cwd: String::new(),
-            scratch: self.folder.path().join("scratch"),
-            network: false,
-            timeout: Duration::from_secs(60),
-        }
-    }
-
-    async fn run(&self, sandbox: &Sandbox, command: &Command) -> (Exit, String) {
-        let (sender, receiver) = mpsc::channel(4);
-        let run = sandbox.run(command, sender, &self.stop);
-        let (exit, said) = tokio::join!(run, listen(receiver));
-        (exit.unwrap(), said)
-    }
-}
-
-async fn listen(mut receiver: mpsc::Receiver<Bytes>) -> String {
-    let mut said = Vec::new();
-    while let Some(bytes) = receiver.recv().await {
-        said.extend_from_slice(&bytes);
-    }
-    String::from_utf8(said).unwrap()
-}
-
-fn locked() -> Sandbox {
-    Sandbox::Bubblewrap {
-        read_only: Vec::new(),
-    }
-}
-
-/// Waits until no process on this machine has `marker` among its arguments.
-async fn gone(marker: &str) {
-    let alive = || {
-        let processes = std::fs::read_dir("/proc").unwrap();
-        let lines = processes.filter_map(|entry| std::fs::read(entry.ok()?.path().join("cmdline")).ok());
-        lines
-            .into_iter()
-            .any(|line| String::from_utf8_lossy(&line).contains(marker))
-    };
-    let wait = async {
-        while alive() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, wait)
-        .await
-        .unwrap_or_else(|_| panic!("{marker} is still alive"));
-}
-
-/// A number of seconds that no other test sleeps, so that its process is found by it.
-fn unlikely_seconds() -> String {
-    use std::sync::atomic::{AtomicU32, Ordering};
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    format!(
-        "9{:07}{:02}",
-        std::process::id(),
-        NEXT.fetch_add(1, Ordering::Relaxed)
-    )
-}
 
 #[tokio::test]
 async fn output_comes_in_order_and_the_exit_code_is_told() {
     let fixture = Fixture::new();
-    for sandbox in [locked(), Sandbox::ProcessGroup] {
+    for sandbox in [locked(), group_only()] {
         let command = fixture.shell("echo one; echo two >&2; echo three; exit 7");
         let (exit, said) = fixture.run(&sandbox, &command).await;
         assert_eq!(
@@ -191,9 +101,7 @@ async fn a_toolchain_folder_can_be_read_and_not_written() {
     let tools = fixture.folder.path().join("tools");
     std::fs::create_dir(&tools).unwrap();
     std::fs::write(tools.join("version"), "1\n").unwrap();
-    let sandbox = Sandbox::Bubblewrap {
-        read_only: vec![tools.clone()],
-    };
+    let sandbox = with_tools(vec![tools.clone()]);
     let script = format!("cat {0}/version; echo 2 > {0}/version || exit 3", tools.display());
     let (exit, said) = fixture.run(&sandbox, &fixture.shell(&script)).await;
     assert_eq!(exit, Exit::Code(3), "{said}");
@@ -220,7 +128,7 @@ async fn children_in_the_process_group_die_with_the_build() {
     let fixture = Fixture::new();
     let seconds = unlikely_seconds();
     let script = format!("sleep {seconds} & (sleep {seconds} &) ; exit 4");
-    let (exit, _) = fixture.run(&Sandbox::ProcessGroup, &fixture.shell(&script)).await;
+    let (exit, _) = fixture.run(&group_only(), &fixture.shell(&script)).await;
     assert_eq!(exit, Exit::Code(4));
     gone(&seconds).await;
 }
@@ -228,7 +136,7 @@ async fn children_in_the_process_group_die_with_the_build() {
 #[tokio::test]
 async fn a_build_that_hangs_is_killed_after_its_timeout() {
     let fixture = Fixture::new();
-    for sandbox in [locked(), Sandbox::ProcessGroup] {
+    for sandbox in [locked(), group_only()] {
         let seconds = unlikely_seconds();
         let mut command = fixture.shell(&format!(
             "trap '' TERM INT HUP; echo ready; sleep {seconds} & wait; sleep {seconds}"
@@ -243,7 +151,7 @@ async fn a_build_that_hangs_is_killed_after_its_timeout() {
 #[tokio::test]
 async fn a_build_is_stopped_on_request_and_when_its_caller_goes_away() {
     let fixture = Fixture::new();
-    for sandbox in [locked(), Sandbox::ProcessGroup] {
+    for sandbox in [locked(), group_only()] {
         let seconds = unlikely_seconds();
         let command = fixture.shell(&format!("echo ready; sleep {seconds}"));
         let (sender, mut receiver) = mpsc::channel(4);
@@ -299,9 +207,64 @@ async fn the_sandbox_knows_whether_it_works_here() {
     let fixture = Fixture::new();
     let (source, scratch) = (fixture.source(), fixture.folder.path().join("scratch"));
     locked().check(source.clone(), scratch.clone()).await.unwrap();
-    let missing = Sandbox::Bubblewrap {
-        read_only: vec![PathBuf::from("/no/such/toolchain")],
-    };
+    let missing = with_tools(vec![PathBuf::from("/no/such/toolchain")]);
     let error = missing.check(source, scratch).await.unwrap_err().to_string();
     assert!(error.contains("/no/such/toolchain"), "{error}");
+}
+
+#[tokio::test]
+async fn a_build_reads_no_variable_of_the_worker_anywhere() {
+    let fixture = Fixture::new();
+    let mut command = fixture.shell(
+        "for file in /proc/*/environ; do tr '\\0' '\\n' < $file; done; tr '\\0' ' ' < /proc/1/cmdline
+         ls /proc/1/root/ /proc/1/cwd/; cat /proc/1/root/etc/shadow 2>&1; cat /proc/keys",
+    );
+    command.environment.insert("MINE".to_owned(), "yes".to_owned());
+    let (_, said) = fixture.run(&locked(), &command).await;
+    assert!(said.contains("MINE=yes"), "{said}");
+    for variable in std::env::vars()
+        .map(|(name, _)| name)
+        .filter(|name| name.starts_with("CARGO"))
+    {
+        assert!(!said.contains(&variable), "{variable} leaked: {said}");
+    }
+    assert!(!said.contains("root:"), "{said}");
+}
+
+#[tokio::test]
+async fn a_variable_cannot_add_a_way_out_of_the_sandbox() {
+    let fixture = Fixture::new();
+    let outside = fixture.folder.path().join("outside");
+    std::fs::create_dir(&outside).unwrap();
+    let mut command = fixture.shell("ls /outside");
+    let value = format!("x\0--bind\0{}\0/outside", outside.display());
+    command.environment.insert("INNOCENT".to_owned(), value);
+    let (sender, _receiver) = mpsc::channel(4);
+    let refused = locked().run(&command, sender, &fixture.stop).await.unwrap_err();
+    assert!(matches!(refused, tasks::Error::Start { .. }), "{refused}");
+}
+
+#[tokio::test]
+async fn a_builds_variables_are_on_no_command_line() {
+    let fixture = Fixture::new();
+    let mut command = fixture.shell("echo ready; sleep 60");
+    let value = format!("hunter{}", unlikely_seconds());
+    command.environment.insert("PASSWORD".to_owned(), value.clone());
+    let (sender, mut receiver) = mpsc::channel(4);
+    let stop = CancellationToken::new();
+    let sandbox = locked();
+    let look = async {
+        receiver.recv().await.unwrap();
+        let processes = std::fs::read_dir("/proc").unwrap();
+        let lines = processes.filter_map(|entry| std::fs::read(entry.ok()?.path().join("cmdline")).ok());
+        let seen: Vec<_> = lines
+            .map(|line| String::from_utf8_lossy(&line).into_owned())
+            .filter(|line| line.contains(&value))
+            .collect();
+        stop.cancel();
+        seen
+    };
+    let (exit, seen) = tokio::join!(sandbox.run(&command, sender, &stop), look);
+    assert_eq!(exit.unwrap(), Exit::Cancelled);
+    assert!(seen.is_empty(), "{seen:?}");
 }
