@@ -4,6 +4,9 @@
 //! the lease guards. A flood is cut by [`cap`]: beginning and end are kept, the middle is counted.
 
 mod cap;
+mod mask;
+
+pub(crate) use mask::{Masker, PATTERN_LENGTH_MIN};
 
 use crate::fault::Fault;
 use crate::lease::Lease;
@@ -58,9 +61,19 @@ impl Log {
         let _ = self.sender.send(Bytes::from(format!("{OURS}{line}\n"))).await;
     }
 
-    /// Where the process's output goes.
-    pub(crate) fn sender(&self) -> mpsc::Sender<Bytes> {
-        self.sender.clone()
+    /// Makes an end for a process's output, and what carries it here with its secrets hidden, to be driven
+    /// at the same time. That ends when every copy of the end is dropped.
+    pub(crate) fn hiding(&self, mut masker: Masker) -> (mpsc::Sender<Bytes>, impl Future<Output = ()>) {
+        let (end, mut output) = mpsc::channel::<Bytes>(QUEUE_LENGTH);
+        let log = self.sender.clone();
+        let carry = async move {
+            while let Some(bytes) = output.recv().await {
+                // Without a shipper the attempt is over, and the shipper's own error says why.
+                let _ = log.send(masker.take(&bytes).into()).await;
+            }
+            let _ = log.send(masker.end().into()).await;
+        };
+        (end, carry)
     }
 }
 
