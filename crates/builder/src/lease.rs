@@ -2,9 +2,9 @@
 
 use crate::fault::Fault;
 use backon::{BackoffBuilder, ExponentialBuilder};
-use database::jobs::Claim;
+use database::jobs::{Claim, Made};
 use database::{Error, Jobs};
-use model::{ArtifactId, BuildId, LeaseId, Phase};
+use model::{BuildId, InputKey, LeaseId, Phase};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -116,8 +116,17 @@ impl Lease {
         self.insist("store the log", write).await
     }
 
-    pub(crate) async fn succeed(&self, artifact: &ArtifactId, total: u64) -> Result<(), Fault> {
-        let write = || self.jobs.succeed(self.build, self.id, artifact, total);
+    pub(crate) async fn note_inputs(
+        &self,
+        inputs: &InputKey,
+        reused_from: Option<BuildId>,
+    ) -> Result<(), Fault> {
+        let write = || self.jobs.note_inputs(self.build, self.id, inputs, reused_from);
+        self.insist("record the inputs", write).await
+    }
+
+    pub(crate) async fn succeed(&self, made: Option<Made>) -> Result<(), Fault> {
+        let write = || self.jobs.succeed_with(self.build, self.id, made);
         self.insist("record the success", write).await
     }
 

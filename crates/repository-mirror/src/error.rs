@@ -32,6 +32,9 @@ pub enum Error {
     /// A path that was asked for names a folder, a link or a submodule.
     #[error("{0} is not a regular file in this commit")]
     NotAFile(String),
+    /// A path is not UTF-8 text, so that no `starling.toml` could name it.
+    #[error("a file of this commit has a path that is not UTF-8 text")]
+    PathNotText,
     /// A file is larger than the caller wants to read.
     #[error("{path} is larger than {length_max} bytes")]
     TooLarge {

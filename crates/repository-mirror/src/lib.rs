@@ -14,18 +14,21 @@
 //!
 //! It never decides which repository is right, and holds no credentials.
 
+mod checkout;
 mod error;
 mod fetch;
 mod git;
 mod read;
 mod settings;
 
+pub use checkout::Selection;
 pub use error::Error;
 use git::Git;
 use model::repository::LocalRepositories;
-use model::{Commit, RepositoryName, RepositoryUrl};
+use model::{RepositoryName, RepositoryUrl};
+pub use read::TreeFile;
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -82,28 +85,6 @@ impl Mirrors {
         Ok(Self {
             inner: Arc::new(inner),
         })
-    }
-
-    /// Lays a commit's files out in `into`, a folder that does not exist yet or is empty. Submodules
-    /// stay empty folders, large files of other stores stay pointers. Nothing of git is left in it.
-    pub async fn checkout(&self, name: &RepositoryName, commit: &Commit, into: &Path) -> Result<(), Error> {
-        self.demand(name)?;
-        fs_err::tokio::create_dir_all(into).await?;
-        let mut index = into.as_os_str().to_owned();
-        index.push(".index");
-        let index = PathBuf::from(index);
-        let laid_out = self
-            .git_in(name, "lay out a commit")
-            .work_tree(into, &index)
-            .arguments(["read-tree", "--reset", "-u", "--end-of-options", commit.as_str()])
-            .run()
-            .await;
-        if let Err(error) = fs_err::tokio::remove_file(&index).await
-            && error.kind() != std::io::ErrorKind::NotFound
-        {
-            return Err(error.into());
-        }
-        laid_out.map(|_| ())
     }
 
     /// Where a repository's mirror is. A name is safe in a path: it has letters, digits and '-' only.

@@ -6,6 +6,33 @@ use model::{Commit, RepositoryName, Revision};
 
 /// The shortest abbreviation of a commit that is looked up, in digits.
 const ABBREVIATION_LENGTH_MIN: usize = 7;
+/// The longest list of files that is read, in bytes; about half a million files.
+const LISTING_LENGTH_MAX: usize = 64 << 20;
+
+/// A file of a commit.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TreeFile {
+    /// Git's mode: `100644`, `100755` for a program, `120000` for a link, `160000` for a submodule.
+    pub mode: String,
+    /// The name of its content.
+    pub object: String,
+    /// From the top of the repository.
+    pub path: String,
+}
+
+impl TreeFile {
+    /// One line of `git ls-tree`: `100644 blob HASH⇥PATH`.
+    fn parse(line: &str) -> Option<Self> {
+        let (left, path) = line.split_once('\t')?;
+        let mut fields = left.split(' ');
+        let (mode, object) = (fields.next()?, fields.nth(1)?);
+        Some(Self {
+            mode: mode.to_owned(),
+            object: object.to_owned(),
+            path: path.to_owned(),
+        })
+    }
+}
 
 impl Mirrors {
     /// Whether the mirror holds a commit of this name.
@@ -65,6 +92,31 @@ impl Mirrors {
             .run()
             .await
             .map(Some)
+    }
+
+    /// The files of a commit that are below any of `roots` (or are one), in the order of their paths. `""`
+    /// means all. Submodules count as files, of the commit that they name.
+    pub async fn files(
+        &self,
+        name: &RepositoryName,
+        commit: &Commit,
+        roots: &[String],
+    ) -> Result<Vec<TreeFile>, Error> {
+        let operation = "list a commit's files";
+        self.demand(name)?;
+        let run = self
+            .git_in(name, operation)
+            .answer_length_max(LISTING_LENGTH_MAX)
+            .arguments(["ls-tree", "-r", "-z", "--full-tree", commit.as_str(), "--"]);
+        let all = roots.iter().any(String::is_empty);
+        let answer = if all { run } else { run.arguments(roots) }.run().await?;
+        let lines = answer.split(|&byte| byte == 0).filter(|line| !line.is_empty());
+        lines
+            .map(|line| {
+                let line = std::str::from_utf8(line).map_err(|_| Error::PathNotText)?;
+                TreeFile::parse(line).ok_or(Error::AnswerUnclear { operation })
+            })
+            .collect()
     }
 
     async fn entry(

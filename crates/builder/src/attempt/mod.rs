@@ -1,7 +1,10 @@
 //! One attempt at one build: checkout and build, then upload and publish.
 
 mod build;
+mod checkout;
+mod command;
 mod publish;
+mod reuse;
 mod takeover;
 
 use crate::config::{Config, Dependencies};
@@ -10,9 +13,12 @@ use crate::folders::{AttemptFolder, WorkFolder};
 use crate::lease::Lease;
 use crate::log::{self, Log};
 use crate::metrics;
-use database::jobs::Claim;
-use model::{ArtifactId, Phase};
+use checkout::Found;
+use database::jobs::{Claim, Made};
+use model::Phase;
+use model::project::TargetKind;
 use publish::Stored;
+use std::sync::Arc;
 use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -35,15 +41,12 @@ pub(crate) enum Outcome {
     LeaseLost,
 }
 
-/// What an attempt made.
-struct Published {
-    artifact: ArtifactId,
-    total: u64,
-}
+/// What an attempt that went well made; a test makes nothing.
+type Done = Option<Made>;
 
 /// One attempt, while it works.
 struct Attempt<'a> {
-    workshop: &'a Workshop,
+    workshop: &'a Arc<Workshop>,
     claim: &'a Claim,
     lease: &'a Lease,
     folder: &'a AttemptFolder,
@@ -55,7 +58,7 @@ struct Attempt<'a> {
 /// Runs an attempt to its end and records how it ended. When it returns, nothing of it runs and its
 /// folder is gone. `abandon` asks it to end early and to hand the build back.
 pub(crate) async fn run(
-    workshop: &Workshop,
+    workshop: &Arc<Workshop>,
     claim: &Claim,
     lease: &Lease,
     abandon: &CancellationToken,
@@ -80,12 +83,12 @@ pub(crate) async fn run(
 
 /// Works while its log is stored; returns when both are done.
 async fn work_with_log(
-    workshop: &Workshop,
+    workshop: &Arc<Workshop>,
     claim: &Claim,
     lease: &Lease,
     folder: &AttemptFolder,
     abandon: &CancellationToken,
-) -> Result<Published, Fault> {
+) -> Result<Done, Fault> {
     let (log, shipper) = log::open(lease, workshop.config.log);
     let attempt = Attempt {
         workshop,
@@ -103,14 +106,14 @@ async fn work_with_log(
     };
     let (worked, shipped) = tokio::join!(Box::pin(work), shipper.run());
     // A build whose log could not be kept is not a success that anybody could read.
-    worked.and_then(|published| shipped.map(|()| published))
+    worked.and_then(|made| shipped.map(|()| made))
 }
 
 /// The write that counts, last of all.
-async fn conclude(lease: &Lease, worked: Result<Published, Fault>) -> Result<Outcome, Fault> {
+async fn conclude(lease: &Lease, worked: Result<Done, Fault>) -> Result<Outcome, Fault> {
     match worked {
-        Ok(published) => {
-            lease.succeed(&published.artifact, published.total).await?;
+        Ok(made) => {
+            lease.succeed(made).await?;
             Ok(Outcome::Succeeded)
         }
         Err(Fault::Build(reason)) => {
@@ -133,7 +136,7 @@ async fn conclude(lease: &Lease, worked: Result<Published, Fault>) -> Result<Out
 impl Attempt<'_> {
     /// Works until it is done, or one of those who may end it early does. Told to stop, the work kills
     /// what it runs and returns soon; it is waited for, so that it leaves nothing behind.
-    async fn work_until_told(&self, abandon: &CancellationToken) -> Result<Published, Fault> {
+    async fn work_until_told(&self, abandon: &CancellationToken) -> Result<Done, Fault> {
         let time_left = self.claim.time_left;
         let mut work = Box::pin(self.work());
         let why = tokio::select! {
@@ -151,12 +154,24 @@ impl Attempt<'_> {
         }
     }
 
-    async fn work(&self) -> Result<Published, Fault> {
-        let target = self.checkout().await?;
-        let outputs = self.build(&target).await?;
-        match self.upload(outputs).await? {
-            Stored::New(uploaded) => self.publish(*uploaded).await,
-            Stored::Earlier(published) => Ok(published),
+    async fn work(&self) -> Result<Done, Fault> {
+        let target = match self.checkout().await? {
+            Found::Target(target) => target,
+            Found::Earlier(made) => return Ok(made),
+        };
+        self.build(&target).await?;
+        match target.kind {
+            TargetKind::Test => {
+                self.log.say("the test has passed").await;
+                Ok(None)
+            }
+            TargetKind::Artifact => {
+                let outputs = self.collect(&target).await?;
+                match self.upload(outputs).await? {
+                    Stored::New(uploaded) => self.publish(*uploaded).await.map(Some),
+                    Stored::Earlier(made) => Ok(Some(made)),
+                }
+            }
         }
     }
 
@@ -178,7 +193,7 @@ impl Attempt<'_> {
             .ok_or(Fault::Stopped)
     }
 
-    async fn say_how_it_ended(&self, worked: &Result<Published, Fault>) {
+    async fn say_how_it_ended(&self, worked: &Result<Done, Fault>) {
         match worked {
             Ok(_) => {}
             Err(Fault::Build(reason)) => self.log.say(&format!("FAILED: {reason}")).await,

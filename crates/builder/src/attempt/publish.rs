@@ -1,11 +1,12 @@
 //! The second half of an attempt: the outputs become an artifact.
 
+use super::Attempt;
 use super::takeover::Takeover;
-use super::{Attempt, Published};
 use crate::fault::{Fault, chain};
 use crate::pack;
 use artifact::{Provenance, TrustedKeys};
 use artifact_store::{ContentKey, Destination, Outputs, StoredManifest, Uploaded, Verification};
+use database::jobs::Made;
 use model::Phase;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -15,7 +16,7 @@ pub(super) enum Stored {
     /// Content that nobody has published yet.
     New(Box<Uploaded>),
     /// The artifact that an earlier build of the same has published.
-    Earlier(Published),
+    Earlier(Made),
 }
 
 /// How often the progress of an upload is recorded.
@@ -70,7 +71,7 @@ impl Attempt<'_> {
     /// The artifact of an earlier build of the same target at the same commit, if the outputs are the same bytes and
     /// the store still has them. A build that nobody built before is not read for this, and one that differs only as far
     /// as it is the same.
-    async fn published_earlier(&self, outputs: &Outputs) -> Result<Option<Published>, Fault> {
+    async fn published_earlier(&self, outputs: &Outputs) -> Result<Option<Made>, Fault> {
         let parts = &self.workshop.parts;
         let earlier = parts.jobs.earlier_artifact(self.claim.build).await;
         let Some(artifact) = earlier.map_err(Fault::infrastructure("ask what was built before"))? else {
@@ -86,7 +87,7 @@ impl Attempt<'_> {
         else {
             return Ok(None);
         };
-        let total = manifest.total_length();
+        let total_bytes = manifest.total_length();
         let is_same = self
             .unless_stopped(outputs.are(manifest))
             .await?
@@ -95,7 +96,10 @@ impl Attempt<'_> {
             let found = parts.store.verify(&artifact).await.map_err(store_fault)?;
             found == Verification::Matches
         };
-        Ok(is_there.then_some(Published { artifact, total }))
+        Ok(is_there.then_some(Made {
+            artifact,
+            total_bytes,
+        }))
     }
 
     /// On with what an earlier attempt left, or to a new place. What else was left is aborted: this attempt holds the
@@ -131,7 +135,7 @@ impl Attempt<'_> {
 
     /// PUBLISH: the signed manifest, from when on the artifact can be read. It counts once the build is
     /// recorded as SUCCEEDED, which is the caller's last step.
-    pub(super) async fn publish(&self, uploaded: Uploaded) -> Result<Published, Fault> {
+    pub(super) async fn publish(&self, uploaded: Uploaded) -> Result<Made, Fault> {
         let _timer = self.begin(Phase::Publish).await?;
         let parts = &self.workshop.parts;
         let (artifact, total) = (uploaded.manifest.id(), uploaded.manifest.total_length());
@@ -148,12 +152,15 @@ impl Attempt<'_> {
             parts.store.put_manifest(&manifest).await.map_err(store_fault)?;
         }
         self.log.say(&format!("published artifact {artifact}")).await;
-        Ok(Published { artifact, total })
+        Ok(Made {
+            artifact,
+            total_bytes: total,
+        })
     }
 }
 
 /// Whose fault a store's error is.
-fn store_fault(error: artifact_store::Error) -> Fault {
+pub(super) fn store_fault(error: artifact_store::Error) -> Fault {
     use artifact_store::Error;
     match error {
         Error::Cancelled => Fault::Stopped,

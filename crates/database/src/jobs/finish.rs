@@ -170,7 +170,19 @@ impl Jobs {
             artifact: *artifact,
             total_bytes,
         };
-        self.finish_one(build, lease, Ending::Succeeded(Some(made))).await
+        self.succeed_with(build, lease, Some(made)).await
+    }
+
+    /// Records the build's one result, or that its test has passed.
+    ///
+    /// Fails with [`Error::LeaseLost`]; then nothing was published.
+    pub async fn succeed_with(
+        &self,
+        build: BuildId,
+        lease: LeaseId,
+        made: Option<Made>,
+    ) -> Result<(), Error> {
+        self.finish_one(build, lease, Ending::Succeeded(made)).await
     }
 
     /// Ends the build without a result. `reason` is for the engineer who asked for it.

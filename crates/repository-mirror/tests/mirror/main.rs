@@ -2,101 +2,17 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod fixture;
+mod hostile;
+
+use fixture::{Fixture, name, names_in};
 use model::repository::LocalRepositories;
-use model::{Commit, RepositoryName, RepositoryUrl, Revision};
-use repository_mirror::{Error, Mirrors};
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use tempfile::TempDir;
-
-/// A repository that an engineer works in, and a mirror folder beside it.
-struct Fixture {
-    folder: TempDir,
-    mirrors: Mirrors,
-}
-
-impl Fixture {
-    async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mirrors = Mirrors::new(folder.path().join("mirrors"), LocalRepositories::Allowed).await;
-        let fixture = Self {
-            mirrors: mirrors.unwrap(),
-            folder,
-        };
-        std::fs::create_dir(fixture.work()).unwrap();
-        fixture.git(&["init", "--quiet", "--initial-branch=main"]);
-        fixture
-    }
-
-    fn work(&self) -> PathBuf {
-        self.folder.path().join("work")
-    }
-
-    fn url(&self) -> RepositoryUrl {
-        let text = format!("file://{}", self.work().display());
-        RepositoryUrl::parse(&text, LocalRepositories::Allowed).unwrap()
-    }
-
-    fn git(&self, arguments: &[&str]) -> String {
-        let output = Command::new("git")
-            .args([
-                "-c",
-                "user.name=t",
-                "-c",
-                "user.email=t@example.org",
-                "-c",
-                "commit.gpgSign=false",
-            ])
-            .args(["-c", "protocol.file.allow=always"])
-            .args(arguments)
-            .env("GIT_CONFIG_GLOBAL", "/dev/null")
-            .env("GIT_COMMITTER_DATE", "1700000000 +0100")
-            .current_dir(self.work())
-            .output()
-            .unwrap();
-        assert!(
-            output.status.success(),
-            "{arguments:?}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
-    }
-
-    fn write(&self, path: &str, text: &str) {
-        let path = self.work().join(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    }
-
-    fn commit(&self, message: &str) -> Commit {
-        self.git(&["add", "--all"]);
-        self.git(&["commit", "--quiet", "--allow-empty", "--message", message]);
-        self.git(&["rev-parse", "HEAD"]).parse().unwrap()
-    }
-
-    async fn ensure(&self) {
-        self.mirrors.ensure(&name(), &self.url()).await.unwrap();
-    }
-
-    async fn resolve(&self, text: &str) -> Result<Commit, Error> {
-        self.mirrors
-            .resolve(&name(), &text.parse::<Revision>().unwrap())
-            .await
-    }
-}
-
-fn name() -> RepositoryName {
-    "starling".parse().unwrap()
-}
-
-fn names_in(folder: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(folder).unwrap();
-    let mut names: Vec<String> = entries
-        .map(|e| e.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    names
-}
+use model::{Commit, RepositoryUrl};
+use repository_mirror::{Error, Mirrors, Selection};
+use std::os::fd::OwnedFd;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 #[tokio::test]
 async fn a_branch_a_tag_a_commit_and_head_are_resolved() {
@@ -226,51 +142,10 @@ async fn a_checkout_holds_the_files_of_the_commit_and_nothing_of_git() {
     let commit = fixture.commit("one");
     fixture.ensure().await;
     let into = fixture.folder.path().join("attempt/checkout");
-    fixture.mirrors.checkout(&name(), &commit, &into).await.unwrap();
+    fixture.checkout(&commit, &into, Selection::Everything).await;
     assert_eq!(names_in(&into), ["a", "b", "c"]);
     assert_eq!(std::fs::read_to_string(into.join("c")).unwrap(), "1");
     assert_eq!(names_in(into.parent().unwrap()), ["checkout"]);
-}
-
-#[tokio::test]
-async fn a_hostile_repository_runs_nothing() {
-    let fixture = Fixture::new().await;
-    let marker = fixture.folder.path().join("ran");
-    let script = format!("#!/bin/sh\ntouch {}\n", marker.display());
-    // Everything that a tree or a repository could bring along: a filter, a hook, a submodule.
-    fixture.write(".gitattributes", "* filter=evil diff=evil\n");
-    fixture.write(
-        ".gitmodules",
-        "[submodule \"s\"]\n\tpath = s\n\turl = ext::sh -c touch% ran\n\tupdate = !touch ran\n",
-    );
-    fixture.write("file", "text");
-    let commit = fixture.commit("one");
-    fixture.git(&[
-        "config",
-        "filter.evil.smudge",
-        &format!("touch {}", marker.display()),
-    ]);
-    fixture.git(&[
-        "config",
-        "uploadpack.packObjectsHook",
-        &format!("touch {}", marker.display()),
-    ]);
-    fixture.git(&["config", "core.fsmonitor", &format!("touch {}", marker.display())]);
-    for hook in [
-        "post-checkout",
-        "reference-transaction",
-        "post-merge",
-        "pre-auto-gc",
-    ] {
-        let path = fixture.work().join(".git/hooks").join(hook);
-        std::fs::write(&path, &script).unwrap();
-        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    }
-    fixture.ensure().await;
-    let into = fixture.folder.path().join("checkout");
-    fixture.mirrors.checkout(&name(), &commit, &into).await.unwrap();
-    assert_eq!(std::fs::read_to_string(into.join("file")).unwrap(), "text");
-    assert!(!marker.exists(), "something of the repository was run");
 }
 
 #[tokio::test]
@@ -377,4 +252,83 @@ async fn a_caller_that_goes_away_takes_git_along() {
     tokio::time::timeout(std::time::Duration::from_secs(20), hung_up)
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn only_the_files_that_are_asked_for_are_laid_out() {
+    let fixture = Fixture::new().await;
+    for path in ["a/one", "a/two", "b/three"] {
+        fixture.write(path, path);
+    }
+    let commit = fixture.commit("one");
+    fixture.ensure().await;
+    let roots = ["a".to_owned(), "b/three".to_owned(), "missing".to_owned()];
+    let files = fixture.mirrors.files(&name(), &commit, &roots).await.unwrap();
+    let paths: Vec<_> = files.iter().map(|file| file.path.as_str()).collect();
+    assert_eq!(paths, ["a/one", "a/two", "b/three"]);
+    assert!(
+        files
+            .iter()
+            .all(|file| file.mode == "100644" && file.object.len() == 40)
+    );
+
+    let into = fixture.folder.path().join("checkout");
+    fixture
+        .checkout(&commit, &into, Selection::Paths(&["a/two"]))
+        .await;
+    assert_eq!(names_in(&into), ["a"]);
+    assert_eq!(names_in(&into.join("a")), ["two"]);
+}
+
+#[tokio::test]
+async fn many_builds_of_one_commit_fetch_once() {
+    let fixture = Fixture::new().await;
+    let commit = fixture.commit("one");
+    let (url, fetches) = counting_server(&fixture).await;
+    let all = (0..16).map(|_| {
+        let (mirrors, url, commit) = (fixture.mirrors.clone(), url.clone(), commit.clone());
+        tokio::spawn(async move { mirrors.ensure_commit(&name(), &url, &commit).await })
+    });
+    for one in all.collect::<Vec<_>>() {
+        one.await.unwrap().unwrap();
+    }
+    // The branches and the default branch are two questions. Whoever came while the first was being asked
+    // may ask once more, together.
+    let asked = fetches.load(Ordering::SeqCst);
+    assert!((2..=4).contains(&asked), "{asked} connections for 16 builds");
+    fixture
+        .mirrors
+        .ensure_commit(&name(), &url, &commit)
+        .await
+        .unwrap();
+    assert_eq!(
+        fetches.load(Ordering::SeqCst),
+        asked,
+        "a commit that is there is not asked for"
+    );
+}
+
+/// Serves the fixture's repository, and counts the connections.
+async fn counting_server(fixture: &Fixture) -> (RepositoryUrl, Arc<AtomicU32>) {
+    let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let text = format!("git://{}/work", server.local_addr().unwrap());
+    let (counted, base) = (Arc::new(AtomicU32::new(0)), fixture.folder.path().to_owned());
+    let count = counted.clone();
+    tokio::spawn(async move {
+        while let Ok((connection, _)) = server.accept().await {
+            count.fetch_add(1, Ordering::SeqCst);
+            let connection = connection.into_std().unwrap();
+            connection.set_nonblocking(false).unwrap();
+            let output = connection.try_clone().unwrap();
+            Command::new("git")
+                .args(["-c", "safe.directory=*", "daemon", "--inetd", "--export-all"])
+                .arg(format!("--base-path={}", base.display()))
+                .stdin(Stdio::from(OwnedFd::from(connection)))
+                .stdout(Stdio::from(OwnedFd::from(output)))
+                .spawn()
+                .unwrap();
+        }
+    });
+    let url = RepositoryUrl::parse(&text, LocalRepositories::Refused).unwrap();
+    (url, counted)
 }
