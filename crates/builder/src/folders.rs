@@ -1,15 +1,17 @@
 //! The worker's folder on the disk: one folder an attempt, gone when the attempt is.
 
 use crate::Error;
-use model::{BuildId, LeaseId};
+use crate::caches::Caches;
+use crate::remove::{REMOVING, remove};
+use model::{BuildId, ByteSize, LeaseId};
 use std::fs::TryLockError;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// The work folder, claimed by this process.
 #[derive(Debug)]
 pub(crate) struct WorkFolder {
+    pub(crate) caches: Caches,
     attempts: PathBuf,
     _claim: fs_err::File,
 }
@@ -22,12 +24,12 @@ pub(crate) struct AttemptFolder {
 
 impl WorkFolder {
     /// Claims the folder, and removes what a worker that was killed left in it.
-    pub(crate) async fn open(path: PathBuf) -> Result<Self, Error> {
-        let opened = tokio::task::spawn_blocking(move || Self::open_now(&path)).await;
+    pub(crate) async fn open(path: PathBuf, caches_max: ByteSize) -> Result<Self, Error> {
+        let opened = tokio::task::spawn_blocking(move || Self::open_now(&path, caches_max)).await;
         opened.map_err(|error| Error::WorkFolder(error.into()))?
     }
 
-    fn open_now(path: &Path) -> Result<Self, Error> {
+    fn open_now(path: &Path, caches_max: ByteSize) -> Result<Self, Error> {
         fs_err::create_dir_all(path).map_err(Error::WorkFolder)?;
         let claim = fs_err::File::create(path.join("lock")).map_err(Error::WorkFolder)?;
         match claim.file().try_lock() {
@@ -36,10 +38,19 @@ impl WorkFolder {
             Err(TryLockError::Error(error)) => return Err(Error::WorkFolder(error)),
         }
         let attempts = path.join("attempts");
+        for entry in fs_err::read_dir(path).map_err(Error::WorkFolder)? {
+            let entry = entry.map_err(Error::WorkFolder)?;
+            // What a removal that was cut short had moved aside.
+            if entry.file_name().to_string_lossy().contains(REMOVING) {
+                remove(&entry.path()).map_err(Error::WorkFolder)?;
+            }
+        }
         remove(&attempts).map_err(Error::WorkFolder)?;
         fs_err::create_dir_all(&attempts).map_err(Error::WorkFolder)?;
         let attempts = fs_err::canonicalize(attempts).map_err(Error::WorkFolder)?;
+        let caches = Caches::open(path.join("caches"), caches_max).map_err(Error::WorkFolder)?;
         let folder = Self {
+            caches,
             attempts,
             _claim: claim,
         };
@@ -64,6 +75,11 @@ impl AttemptFolder {
         self.path.join("source")
     }
 
+    /// The target's caches, while this attempt holds them.
+    pub(crate) fn caches(&self) -> PathBuf {
+        self.path.join("caches")
+    }
+
     /// The sandbox's own files.
     pub(crate) fn scratch(&self) -> PathBuf {
         self.path.join("scratch")
@@ -79,36 +95,10 @@ impl AttemptFolder {
     }
 }
 
-/// Removes a folder and everything in it, also where a build took the right to do so from its folders
-/// (as Go does with its module cache). Links are removed, never followed.
-fn remove(path: &Path) -> io::Result<()> {
-    match fs_err::remove_dir_all(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            unlock(path)?;
-            fs_err::remove_dir_all(path)
-        }
-        other => other,
-    }
-}
-
-fn unlock(folder: &Path) -> io::Result<()> {
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        fs_err::set_permissions(&folder, std::fs::Permissions::from_mode(0o700))?;
-        for entry in fs_err::read_dir(&folder)? {
-            let entry = entry?;
-            if entry.file_type()?.is_dir() {
-                folders.push(entry.path());
-            }
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn what_a_killed_worker_left_is_removed_and_a_second_worker_is_refused() {
@@ -119,10 +109,10 @@ mod tests {
         fs_err::set_permissions(&left, std::fs::Permissions::from_mode(0o500)).unwrap();
         std::os::unix::fs::symlink("/usr", left.parent().unwrap().join("link")).unwrap();
 
-        let opened = WorkFolder::open_now(folder.path()).unwrap();
+        let opened = WorkFolder::open_now(folder.path(), ByteSize(0)).unwrap();
         assert_eq!(fs_err::read_dir(&opened.attempts).unwrap().count(), 0);
         assert!(Path::new("/usr/bin").exists());
-        let second = WorkFolder::open_now(folder.path());
+        let second = WorkFolder::open_now(folder.path(), ByteSize(0));
         assert!(matches!(second, Err(Error::WorkFolderInUse(_))), "{second:?}");
     }
 }
