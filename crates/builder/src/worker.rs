@@ -3,6 +3,7 @@
 use crate::attempt::{self, Outcome, Workshop};
 use crate::config::{Config, Dependencies};
 use crate::folders::WorkFolder;
+use crate::gate::Gate;
 use crate::heartbeat::Heart;
 use crate::lease::{Lease, Leases};
 use crate::{Error, metrics};
@@ -10,7 +11,7 @@ use database::jobs::Claim;
 use database::{Hint, Hints, Jobs};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tasks::sandbox::Sandbox;
+use tasks::sandbox::{Cgroups, Isolation};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -36,11 +37,12 @@ impl Service {
     /// Builds until `stop` is cancelled, then lets running builds end within the grace, and hands the
     /// others back.
     pub async fn run(self, stop: CancellationToken) -> Result<(), Error> {
-        let folder = WorkFolder::open(self.config.work_folder.clone()).await?;
+        let folder = WorkFolder::open(self.config.work_folder.clone(), self.config.caches_max).await?;
         check_sandbox(&self.config).await?;
         let leases = Leases::default();
         let heart = Heart::start(&self.config, leases.clone())?;
         let mut worker = Worker {
+            gate: Gate::new(&self.config),
             queue: Queue::new(self.parts.jobs.clone(), self.config.poll_every),
             workshop: Arc::new(Workshop {
                 config: self.config,
@@ -67,6 +69,7 @@ impl Service {
 
 struct Worker {
     workshop: Arc<Workshop>,
+    gate: Gate,
     queue: Queue,
     leases: Leases,
     attempts: JoinSet<()>,
@@ -79,15 +82,19 @@ impl Worker {
     /// until the reaper comes.
     async fn take_builds(&mut self, stop: &CancellationToken) {
         while !stop.is_cancelled() {
-            let free = self.workshop.config.slots.saturating_sub(self.attempts.len());
-            if free == 0 {
+            if self.attempts.len() >= self.workshop.config.slots {
                 tokio::select! {
                     () = stop.cancelled() => return,
                     _ = self.attempts.join_next() => continue,
                 }
             }
+            let room = self.gate.room(self.attempts.len()).await;
+            if room == 0 {
+                self.wait(stop).await;
+                continue;
+            }
             let asked = Instant::now();
-            let limit = u32::try_from(free).unwrap_or(u32::MAX);
+            let limit = u32::try_from(room).unwrap_or(u32::MAX);
             match self
                 .queue
                 .jobs
@@ -147,7 +154,7 @@ impl Worker {
 }
 
 async fn run_attempt(
-    workshop: &Workshop,
+    workshop: &Arc<Workshop>,
     claim: &Claim,
     lease: Lease,
     abandon: &CancellationToken,
@@ -215,12 +222,18 @@ impl Queue {
 
 /// Builds that cannot run would be claimed and given back one by one: better to say so once, now.
 async fn check_sandbox(config: &Config) -> Result<(), Error> {
-    if config.sandbox == Sandbox::ProcessGroup {
+    if config.sandbox.isolation == Isolation::ProcessGroup {
         tracing::warn!(
             "builds run without a sandbox: they see this machine's files and network, and a process that \
              leaves its group outlives its build"
         );
     }
+    let held = config.sandbox.cgroups.as_ref().map(Cgroups::controllers);
+    tracing::info!(
+        sandbox.isolation = ?config.sandbox.isolation,
+        sandbox.cgroups = ?held.unwrap_or_default(),
+        "how builds are kept apart and held to their limits"
+    );
     let scratch = config.work_folder.join("sandbox-check");
     let source = scratch.join("source");
     fs_err::tokio::create_dir_all(&source)
