@@ -1,9 +1,11 @@
 //! What a worker is told at its start.
 
+use crate::{Secret, Thresholds};
 use artifact::SigningKey;
 use artifact_store::Store;
 use database::Jobs;
-use model::WorkerName;
+use model::limits::Limits;
+use model::{ByteSize, SecretName, WorkerName};
 use repository_mirror::Mirrors;
 use secrecy::SecretString;
 use std::collections::BTreeMap;
@@ -28,10 +30,20 @@ pub struct Config {
     pub version: String,
     /// How many builds run at once, 1 to 64.
     pub slots: usize,
+    /// From when on it takes no more, although it could run more.
+    pub admission: Thresholds,
     /// The worker's own folder, for checkouts. One process at a time uses it.
     pub work_folder: PathBuf,
+    /// What targets' caches may hold together.
+    pub caches_max: ByteSize,
     /// How builds are kept apart from the machine.
     pub sandbox: Sandbox,
+    /// What a build may use whose target asks for nothing.
+    pub limits: Limits,
+    /// The most that a target may ask for.
+    pub limits_max: Limits,
+    /// What builds may be given that name it.
+    pub secrets: BTreeMap<SecretName, Secret>,
     /// Variables of every build, `PATH` first of all. A target's own come on top.
     pub environment: BTreeMap<String, String>,
     /// The jobs database's address, where the heartbeat opens a connection of its own.

@@ -19,21 +19,30 @@
 //! It never runs anything of a repository outside of the sandbox, and never trusts what a build left on
 //! the disk: links that lead out of the tree, special files and odd names are refused.
 
+mod admission;
 mod attempt;
+mod caches;
 mod config;
+pub mod demand;
 mod error;
 mod fault;
 mod folders;
+mod gate;
 mod heartbeat;
+mod inputs;
 mod lease;
 mod log;
 pub mod metrics;
 mod pack;
 mod project;
 pub mod reaper;
+mod remove;
+mod secrets;
 pub mod sweeper;
 mod worker;
 
+pub use admission::Thresholds;
 pub use config::{Config, Dependencies, InvalidConfig, LogLimits};
 pub use error::Error;
+pub use secrets::{Secret, SecretSource};
 pub use worker::Service;

@@ -173,9 +173,7 @@ async fn a_worker_that_is_stopped_lets_its_build_end_within_the_grace() {
 async fn a_worker_on_a_machine_without_a_sandbox_refuses_to_start() {
     let fixture = Fixture::new().await;
     let mut config = fixture.config("worker");
-    config.sandbox = tasks::sandbox::Sandbox::Bubblewrap {
-        read_only: vec!["/no/such/toolchain".into()],
-    };
+    config.sandbox = common::sandbox(vec!["/no/such/toolchain".into()]);
     let error = fixture.start(config).task.await.unwrap().unwrap_err();
     assert!(matches!(error, builder::Error::Sandbox(_)), "{error}");
 }
@@ -213,4 +211,38 @@ async fn only_the_uploads_of_builds_that_have_ended_are_swept() {
         2,
         "a cancelled build needs its uploads no more"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_outlives_its_database_and_finishes_what_it_built_meanwhile() {
+    let mut fixture = Fixture::new().await;
+    let _worker = fixture.start(fixture.config("worker"));
+    let script = "echo ready; while [ ! -e go ]; do sleep 0.05; done; echo went; touch out";
+    let build = fixture.enqueue(&fixture.commit(&project(script)), "//:it").await;
+    fixture.until_log_holds(build, "\nready\n").await;
+    let attempts = fixture.path("worker").join("attempts");
+    let attempt = std::fs::read_dir(&attempts).unwrap().next().unwrap().unwrap();
+
+    let mut postgres = fixture.postgres.take().unwrap();
+    let id = postgres.id().unwrap().cast_signed();
+    rustix::process::kill_process(
+        rustix::process::Pid::from_raw(id).unwrap(),
+        rustix::process::Signal::KILL,
+    )
+    .unwrap();
+    postgres.ended().await;
+    // The command ends while nobody can be told.
+    std::fs::write(attempt.path().join("source/go"), "").unwrap();
+    common::until(|| attempt.path().join("source/out").exists()).await;
+    postgres.restart().await.unwrap();
+    fixture.postgres = Some(postgres);
+
+    let row = fixture.ended(build).await;
+    assert_eq!((row.state, row.attempt.0), (BuildState::Succeeded, 1), "{row:#?}");
+    assert!(fixture.log(build).await.contains("\nwent\n"));
+    // And it takes builds again.
+    let next = fixture
+        .enqueue(&fixture.commit(&project("echo x > out")), "//:it")
+        .await;
+    assert_eq!(fixture.ended(next).await.state, BuildState::Succeeded);
 }

@@ -57,7 +57,7 @@ pub(crate) async fn deploy(
     Ok(rows::deployment(deployment))
 }
 
-/// What a build published; refused unless it SUCCEEDED.
+/// What a build published; refused unless it SUCCEEDED, and for a test.
 fn published(row: &BuildRow) -> Result<Artifact, Refusal> {
     match (row.state, row.artifact, row.total_bytes) {
         (BuildState::Succeeded, Some(id), Some(total_bytes)) => Ok(Artifact {
@@ -68,6 +68,7 @@ fn published(row: &BuildRow) -> Result<Artifact, Refusal> {
             target: row.target.clone(),
             total_bytes,
         }),
+        (BuildState::Succeeded, ..) => Err(Refusal::NoArtifact(row.id)),
         _ => Err(Refusal::NotSucceeded {
             build: row.id,
             state: row.state,

@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::refusal::Refusal;
 use crate::{distributions, rows, wire};
 use database::builds::{Events, RegionProgress};
+use database::jobs::BuildRow;
 use model::{
     ArtifactId, BuildId, BuildState, DeploymentId, HostName, JoinTokenId, PeerName, RegionName, ServiceName,
 };
@@ -106,7 +107,8 @@ pub(crate) async fn build_detail(app: &App, id: BuildId) -> Result<wire::BuildDe
         None => (Vec::new(), Vec::new()),
     };
     Ok(wire::BuildDetail {
-        deploy_refusal: deploy_refusal(row.state),
+        reused_from: app.jobs.reused_from(id).await?,
+        deploy_refusal: deploy_refusal(&row).map(str::to_owned),
         build: rows::build(row),
         phases: phases.into_iter().map(rows::phase).collect(),
         replicas,
@@ -114,15 +116,16 @@ pub(crate) async fn build_detail(app: &App, id: BuildId) -> Result<wire::BuildDe
     })
 }
 
-fn deploy_refusal(state: BuildState) -> Option<String> {
-    let words = match state {
-        BuildState::Succeeded => return None,
+fn deploy_refusal(row: &BuildRow) -> Option<&'static str> {
+    let words = match row.state {
+        BuildState::Succeeded if row.artifact.is_some() => return None,
+        BuildState::Succeeded => "It was a test, which makes no artifact that could be deployed.",
         BuildState::Queued => "It waits for a worker; a build can be deployed once it has SUCCEEDED.",
         BuildState::Running => "It is still being built; a build can be deployed once it has SUCCEEDED.",
         BuildState::Failed => "It FAILED, so there is nothing to deploy.",
         BuildState::Cancelled => "It was CANCELLED, so there is nothing to deploy.",
     };
-    Some(words.to_owned())
+    Some(words)
 }
 
 async fn replicas(app: &App, artifact: &ArtifactId) -> Result<Vec<wire::Replica>, Refusal> {

@@ -59,6 +59,8 @@ pub(crate) enum Refusal {
     UnknownRegion(RegionName),
     #[error("build {build} is {state}; only a build that has SUCCEEDED can be deployed")]
     NotSucceeded { build: BuildId, state: BuildState },
+    #[error("build {0} was a test, which makes no artifact that could be deployed")]
+    NoArtifact(BuildId),
     #[error("the result of build {0} is not recorded yet")]
     NotRecorded(BuildId),
     #[error("service {service} runs {expected}, and this build made {actual}")]
@@ -127,6 +129,7 @@ impl Refusal {
             Self::UnknownDeployment(_) => ("unknown_deployment", StatusCode::NOT_FOUND),
             Self::UnknownDistribution(_) => ("unknown_distribution", StatusCode::NOT_FOUND),
             Self::UnknownRegion(_) => ("unknown_region", StatusCode::NOT_FOUND),
+            Self::NoArtifact(_) => ("build_has_no_artifact", StatusCode::CONFLICT),
             Self::NotSucceeded { .. } => ("build_not_succeeded", StatusCode::CONFLICT),
             Self::NotRecorded(_) => ("build_not_recorded", StatusCode::CONFLICT),
             Self::OtherTarget { .. } => ("other_target", StatusCode::CONFLICT),
@@ -184,6 +187,7 @@ impl Refusal {
             }
             Self::UnknownRegion(_) => "add the region to the configuration of the API".to_owned(),
             Self::NotSucceeded { build, state } => after_state(*build, *state),
+            Self::NoArtifact(_) => "deploy a build of a target that has outputs".to_owned(),
             Self::NotRecorded(_) => "ask again in a minute at most; the synchronizer records it".to_owned(),
             Self::OtherTarget { expected, .. } => {
                 format!("build {expected}, or deploy this build to a service that runs its target")

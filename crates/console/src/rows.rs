@@ -5,7 +5,7 @@ use database::builds::{
     DeploymentRow, InstanceRow, JoinTokenRow, NodeRow, RegionProgress, RegionRow, ReplicaRow, ServiceRow,
     StateEntered,
 };
-use database::jobs::{BuildRow, PhaseRow, Repository};
+use database::jobs::{BuildRow, PhaseRow, Repository, WorkerRow};
 use model::instance::Transfer;
 use std::time::Duration;
 
@@ -190,5 +190,24 @@ pub(crate) fn node(row: NodeRow) -> wire::Node {
         revoked_at: row.revoked_at,
         revoked_by: row.revoked_by,
         reason: row.reason,
+    }
+}
+
+pub(crate) fn worker(row: WorkerRow) -> wire::Worker {
+    let running = row.running.into_iter().map(|build| wire::WorkerBuild {
+        id: build.build,
+        repository: build.repository,
+        target: build.target,
+        attempt: build.attempt,
+        phase: build.phase,
+        running_seconds: build.running_for.as_secs_f64(),
+    });
+    wire::Worker {
+        name: row.name,
+        version: row.version,
+        host: row.host,
+        capacity: row.capacity,
+        silent_seconds: row.silent_for.as_secs_f64(),
+        running: running.collect(),
     }
 }

@@ -32,7 +32,7 @@ word_enum!(
         Queued = "QUEUED",
         /// A worker holds its lease.
         Running = "RUNNING",
-        /// Its artifact is published.
+        /// Its artifact is published, or its test has passed.
         Succeeded = "SUCCEEDED",
         /// It ended without an artifact, and the reason is stored.
         Failed = "FAILED",

@@ -75,6 +75,10 @@ name!(
     HostName, "host"
 );
 name!(
+    /// A folder that a target's builds find again on the same worker.
+    CacheName, "cache"
+);
+name!(
     /// A build worker.
     WorkerName, "worker"
 );

@@ -1,8 +1,10 @@
 //! `starling.toml`: what a repository says can be built from it and run.
 
-use crate::{ServiceName, ServiceSpec, Target, service};
+use crate::inputs::InputPattern;
+use crate::limits::LimitRequest;
+use crate::{CacheName, SecretName, ServiceName, ServiceSpec, Target, service};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The file's name, at the top of the repository.
 pub const PROJECT_FILE: &str = "starling.toml";
@@ -21,6 +23,17 @@ pub struct ProjectFile {
     pub services: BTreeMap<ServiceName, ServiceSpec>,
 }
 
+/// What a target is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TargetKind {
+    /// Its outputs make an artifact, which can be deployed.
+    #[default]
+    Artifact,
+    /// Its command says by its exit code whether all is well, and makes nothing that is kept.
+    Test,
+}
+
 /// How one target is built.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -28,17 +41,36 @@ pub struct TargetSpec {
     /// The program and its arguments, run in the target's folder. Never a shell line; write
     /// `["sh", "-c", "…"]` where a shell is wanted.
     pub command: Vec<String>,
-    /// Files and folders that make the artifact, relative to the target's folder.
+    /// What it is for.
+    #[serde(default)]
+    pub kind: TargetKind,
+    /// Files and folders that make the artifact, relative to the target's folder. A test has none.
+    #[serde(default)]
     pub outputs: Vec<String>,
+    /// The files of the commit that the command needs. Where they are named, it finds these and no others,
+    /// and a commit that changes none of them yields what was built from the same files before. Everything,
+    /// where nothing is named.
+    #[serde(default)]
+    pub inputs: Vec<InputPattern>,
+    /// Folders that the target's builds find again on the same worker, below the folder that the variable
+    /// `STARLING_CACHES` names. They may be empty at any time.
+    #[serde(default)]
+    pub caches: BTreeSet<CacheName>,
     /// Variables of the command.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
+    /// Secrets that the command gets as variables of these names, where the worker's operator allows it.
+    #[serde(default)]
+    pub secrets: BTreeSet<SecretName>,
     /// After this long the build is killed and FAILED.
     #[serde(default = "default_timeout_seconds")]
     pub timeout_seconds: u32,
     /// Whether the command may use the network.
     #[serde(default)]
     pub network: bool,
+    /// What the command may use of the worker's machine, up to the worker's own most.
+    #[serde(default)]
+    pub limits: LimitRequest,
 }
 
 const fn default_timeout_seconds() -> u32 {
@@ -108,8 +140,14 @@ impl TargetSpec {
         if self.command.first().is_none_or(String::is_empty) {
             return Err("`command` is empty".to_owned());
         }
-        if self.outputs.is_empty() {
-            return Err("`outputs` is empty: name at least one file or folder".to_owned());
+        match self.kind {
+            TargetKind::Artifact if self.outputs.is_empty() => {
+                return Err("`outputs` is empty: name at least one file or folder".to_owned());
+            }
+            TargetKind::Test if !self.outputs.is_empty() => {
+                return Err("a test makes no artifact: leave `outputs` out".to_owned());
+            }
+            _ => {}
         }
         if let Some(output) = self.outputs.iter().find(|output| !stays_inside(output)) {
             return Err(format!("output {output:?} leaves the target's folder"));
@@ -121,17 +159,35 @@ impl TargetSpec {
         {
             return Err(format!("{name:?} is not a variable name"));
         }
-        let counts = [self.command.len(), self.outputs.len(), self.environment.len()];
+        let mut texts = self.command.iter().chain(self.environment.values());
+        if texts.any(|text| text.contains('\0')) {
+            return Err("an argument or variable holds a NUL, which no program could be given".to_owned());
+        }
+        if let Some(name) = self
+            .secrets
+            .iter()
+            .find(|name| self.environment.contains_key(name.as_str()))
+        {
+            return Err(format!("{name} is both a variable and a secret"));
+        }
+        let counts = [
+            self.command.len(),
+            self.outputs.len(),
+            self.environment.len(),
+            self.secrets.len(),
+            self.inputs.len(),
+            self.caches.len(),
+        ];
         if counts.iter().any(|&count| count > service::SPEC_ITEMS_MAX) {
             return Err(format!(
-                "at most {} arguments, outputs and variables each",
+                "at most {} arguments, outputs, variables, secrets, inputs and caches each",
                 service::SPEC_ITEMS_MAX
             ));
         }
         if !(1..=24 * 3600).contains(&self.timeout_seconds) {
             return Err("`timeout_seconds` is 1 to 86400".to_owned());
         }
-        Ok(())
+        self.limits.validate()
     }
 }
 
@@ -169,6 +225,69 @@ command = ["out/b"]
         let target = &project.targets[&"//a:b".parse().unwrap()];
         assert_eq!((target.timeout_seconds, target.network), (900, false));
         assert_eq!(project.services[&"b".parse().unwrap()].port_variable, "PORT");
+    }
+
+    #[test]
+    fn a_test_has_no_outputs_and_an_artifact_has_some() {
+        let with = |kind: &str, outputs: &str| {
+            let text = format!("[targets.\"//a:t\"]\ncommand = [\"x\"]\nkind = \"{kind}\"\n{outputs}");
+            ProjectFile::parse(&text).map_err(|error| error.to_string())
+        };
+        let outputs = "outputs = [\"x\"]\n";
+        assert!(with("artifact", outputs).is_ok() && with("test", "").is_ok());
+        let error = with("artifact", "").unwrap_err();
+        assert!(error.contains("`outputs` is empty"), "{error}");
+        let error = with("test", outputs).unwrap_err();
+        assert!(error.contains("makes no artifact"), "{error}");
+    }
+
+    #[test]
+    fn everything_that_a_target_may_say_is_read_back_as_it_was_written() {
+        let text = r#"
+[targets."//a:b"]
+command = ["make"]
+outputs = ["out/b"]
+inputs = ["src", "//Cargo.lock", "**/*.rs"]
+caches = ["cargo"]
+secrets = ["NPM_TOKEN"]
+environment = { CI = "1" }
+network = true
+timeout_seconds = 60
+[targets."//a:b".limits]
+memory = "2GiB"
+cpus = 1.5
+processes = 100
+disk = "512 MiB"
+"#;
+        let project = ProjectFile::parse(text).unwrap();
+        let written = toml::to_string(&project).unwrap();
+        assert_eq!(ProjectFile::parse(&written), Ok(project));
+    }
+
+    #[test]
+    fn a_text_that_would_end_early_is_refused() {
+        for extra in [
+            "environment = { A = \"x\\u0000--bind\" }",
+            "command = [\"make\", \"\\u0000\"]",
+        ] {
+            let text = GOOD.replacen("command = [\"make\"]", "", 1);
+            let command = if extra.starts_with("command") {
+                ""
+            } else {
+                "command = [\"make\"]\n"
+            };
+            let text = text.replacen("outputs = ", &format!("{command}{extra}\noutputs = "), 1);
+            let error = ProjectFile::parse(&text).unwrap_err().to_string();
+            assert!(error.contains("holds a NUL"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_no_variable_as_well() {
+        let extra = "outputs = [\"out/b\"]\nsecrets = [\"CI\"]\nenvironment = { CI = \"1\" }";
+        let text = GOOD.replacen("outputs = [\"out/b\"]", extra, 1);
+        let error = ProjectFile::parse(&text).unwrap_err().to_string();
+        assert!(error.contains("CI is both a variable and a secret"), "{error}");
     }
 
     #[test]

@@ -53,6 +53,17 @@ pub enum Command {
     Role(Role),
 }
 
+/// Arguments of `starling worker`.
+#[derive(Debug, Args)]
+pub struct WorkerArguments {
+    #[command(flatten)]
+    pub config: ConfigArguments,
+    /// Build nothing: print as JSON how many builds wait, for how long, and how many slots there are and could be
+    /// used, for an autoscaler. Of the configuration it needs `jobs_url` only.
+    #[arg(long)]
+    pub autoscale_hint: bool,
+}
+
 /// The roles of an installation.
 #[derive(Debug, Subcommand)]
 pub enum Role {
@@ -61,7 +72,7 @@ pub enum Role {
     Api(ConfigArguments),
     /// Build what is queued.
     #[command(display_order = 101)]
-    Worker(ConfigArguments),
+    Worker(WorkerArguments),
     /// Reap lost builds, publish desired state, drive deployments.
     #[command(display_order = 102)]
     Controller(ConfigArguments),

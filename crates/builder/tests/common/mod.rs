@@ -6,19 +6,20 @@
 use artifact::SigningKey;
 use artifact_store::Store;
 use artifact_store::server::{self, Server};
-use builder::{Config, Dependencies, LogLimits, Service, reaper};
+use builder::{Config, Dependencies, LogLimits, Service, Thresholds, reaper};
+use database::Jobs;
 use database::jobs::{BuildRow, NewBuild};
-use database::{Jobs, Limits};
 use local_services::Postgres;
+use model::limits::Limits;
 use model::repository::LocalRepositories;
-use model::{BuildId, BuildState, Commit, RepositoryName, RepositoryUrl};
+use model::{BuildId, BuildState, ByteSize, Commit, RepositoryName, RepositoryUrl};
 use repository_mirror::Mirrors;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
-use tasks::sandbox::Sandbox;
+use tasks::sandbox::{Isolation, Sandbox};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -48,7 +49,9 @@ impl Fixture {
         let postgres = Postgres::start(&folder.path().join("postgres")).await.unwrap();
         postgres.create_database("jobs").await.unwrap();
         let jobs_url = postgres.url("jobs");
-        let jobs = Jobs::connect(&jobs_url, Limits::default()).await.unwrap();
+        let jobs = Jobs::connect(&jobs_url, database::Limits::default())
+            .await
+            .unwrap();
         jobs.migrate().await.unwrap();
         let stop_server = CancellationToken::new();
         let store = store(&folder, stop_server.clone()).await;
@@ -86,10 +89,13 @@ impl Fixture {
             host: "here".to_owned(),
             version: "test".to_owned(),
             slots: 2,
+            admission: no_pressure(),
             work_folder: self.path(name),
-            sandbox: Sandbox::Bubblewrap {
-                read_only: Vec::new(),
-            },
+            caches_max: ByteSize::mebibytes(100),
+            sandbox: sandbox(Vec::new()),
+            limits: Limits::USUAL,
+            limits_max: Limits::MOST,
+            secrets: BTreeMap::new(),
             environment: BTreeMap::from([("PATH".to_owned(), "/usr/local/bin:/usr/bin:/bin".to_owned())]),
             jobs_url: self.jobs_url.clone().into(),
             lease_window: Duration::from_secs(60),
@@ -234,6 +240,24 @@ impl Drop for Fixture {
 
 pub fn repository() -> RepositoryName {
     "project".parse().unwrap()
+}
+
+/// The real sandbox, whose limits are watched: control groups have one owner, and tests are many.
+pub fn sandbox(read_only: Vec<PathBuf>) -> Sandbox {
+    Sandbox {
+        isolation: Isolation::Bubblewrap { read_only },
+        cgroups: None,
+        disk_reserve: ByteSize(0),
+    }
+}
+
+/// Never waits, whatever else this machine does.
+fn no_pressure() -> Thresholds {
+    Thresholds {
+        cpu_percent: 100.0,
+        memory_percent: 100.0,
+        disk_free: ByteSize(0),
+    }
 }
 
 /// A target `//:it` that runs a script and declares `out`.

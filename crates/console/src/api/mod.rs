@@ -10,6 +10,7 @@ mod overview;
 mod regions;
 mod repositories;
 mod services;
+mod workers;
 
 pub(crate) use builds::is_settled;
 pub(crate) use enrolments::router as enrolments;
@@ -30,6 +31,7 @@ pub(crate) fn router() -> Router<App> {
         .merge(regions::router())
         .merge(repositories::router())
         .merge(services::router())
+        .merge(workers::router())
 }
 
 /// `?limit=50&before=ID`.

@@ -88,7 +88,7 @@ pub struct Build {
     pub phase: Option<Phase>,
     /// How far that step is, where it can be counted.
     pub progress: Option<BuildProgress>,
-    /// The result, once SUCCEEDED.
+    /// The result, once SUCCEEDED; none for a test.
     pub artifact: Option<ArtifactId>,
     /// The artifact's length in bytes, once SUCCEEDED.
     pub total_bytes: Option<u64>,
@@ -129,6 +129,9 @@ pub struct BuildDetail {
     pub replicas: Vec<Replica>,
     /// Where it was deployed, newest first, among the last deployments.
     pub deployments: Vec<Deployment>,
+    /// The build whose result this is, where its inputs were the same and nothing was run.
+    #[serde(default)]
+    pub reused_from: Option<BuildId>,
     /// Why it cannot be deployed now, in words; none when it can.
     pub deploy_refusal: Option<String>,
 }

@@ -11,6 +11,7 @@ mod overview;
 mod regions;
 mod repositories;
 mod services;
+mod workers;
 
 pub use builds::{
     Build, BuildDetail, BuildList, BuildPhase, BuildProgress, CancelQueued, CancelledQueued, Enqueued,
@@ -32,6 +33,7 @@ pub use overview::{BuildCounts, Overview, RegionSummary};
 pub use regions::ReportAccepted;
 pub use repositories::{NewRepository, Repository, RepositoryLimit, RepositoryList};
 pub use services::{Service, ServiceList};
+pub use workers::{Demand, Worker, WorkerBuild, WorkerList};
 
 /// The largest page that a list answers with, and the size when none is asked for.
 pub const LIST_LIMIT_MAX: u32 = 200;

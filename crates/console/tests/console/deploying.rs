@@ -30,6 +30,27 @@ fn only_a_build_that_has_succeeded_is_deployed() {
 }
 
 #[test]
+fn a_test_that_passed_has_nothing_to_deploy() {
+    on_console(async |console| {
+        let id = console.enqueue(TARGET).await;
+        let claim = console.claim().await;
+        console.jobs.succeed_with(id, claim.lease, None).await.unwrap();
+        let request = json!({"service": "web", "build": id});
+        let refused = console.post("/v1/deployments", &request).await.refusal();
+        insta::assert_snapshot!(refused.replace(&id.to_string(), "BUILD"), @"
+        409 build_has_no_artifact
+        build BUILD was a test, which makes no artifact that could be deployed
+        deploy a build of a target that has outputs
+        ");
+        let detail: BuildDetail = console.get(&format!("/v1/builds/{id}")).await.json();
+        let words = detail.deploy_refusal.unwrap();
+        assert!(words.contains("It was a test"), "{words}");
+        let page = console.get(&format!("/builds/{id}")).await;
+        assert!(page.body.contains("none: a test"), "{}", page.body);
+    });
+}
+
+#[test]
 fn a_build_of_another_target_or_for_no_service_is_refused() {
     on_console(async |console| {
         let id = console.built("//:other").await;

@@ -197,3 +197,36 @@ fn logging_out_takes_the_cookie_away() {
         );
     });
 }
+
+#[test]
+fn workers_are_listed_with_what_they_run_and_what_waits_for_them() {
+    on_console(async |console| {
+        let id = console.enqueue(TARGET).await;
+        console.enqueue("//:other").await;
+        let claim = console.claim().await;
+        let beat = database::jobs::Heartbeat {
+            worker: "worker-1".parse().unwrap(),
+            version: "1.2.3".to_owned(),
+            host: "machine".to_owned(),
+            capacity: 4,
+            leases: vec![claim.lease],
+        };
+        console.jobs.heartbeat(&beat).await.unwrap();
+        let list: console::wire::WorkerList = console.get("/v1/workers").await.json();
+        let [worker] = list.workers.as_slice() else {
+            panic!("{list:?}")
+        };
+        assert_eq!(
+            (worker.version.as_str(), worker.host.as_str()),
+            ("1.2.3", "machine")
+        );
+        assert_eq!(
+            (worker.running[0].id, worker.running[0].target.as_str()),
+            (id, TARGET)
+        );
+        let demand = list.demand;
+        assert_eq!((demand.queued, demand.ready, demand.running), (1, 1, 1));
+        assert_eq!((demand.slots, demand.slots_wanted), (4, 2));
+        assert!(demand.oldest_wait_seconds.unwrap() >= 0.0);
+    });
+}

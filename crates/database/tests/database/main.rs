@@ -17,3 +17,4 @@ mod reporting;
 mod schedules;
 mod support;
 mod turns;
+mod working;

@@ -170,6 +170,9 @@ fn outcome(detail: &BuildDetail) -> String {
             build.id
         );
     }
+    if let Some(earlier) = detail.reused_from {
+        text += &format!("\nnone of its inputs has changed since build {earlier}, whose result this is");
+    }
     if let Some(reason) = &build.reason {
         text += &format!("\nreason: {reason}\nnext: starling logs {}", build.id);
     }

@@ -12,6 +12,7 @@ mod repository;
 mod service;
 mod status;
 pub mod wait;
+mod workers;
 
 use crate::api_client::ApiClient;
 use crate::arguments::SharedArguments;
@@ -54,6 +55,8 @@ pub enum EngineerCommand {
     /// List the machines of the regions' swarms, and revoke them.
     #[command(subcommand)]
     Node(node::NodeCommand),
+    /// List the build workers, what they run, and how much waits for them.
+    Workers,
     /// Show the whole way of a build or deployment, or of everything.
     Status(status::Options),
 }
@@ -90,6 +93,7 @@ pub async fn run(
             EngineerCommand::Limits(command) => limits::run(command, &session).await,
             EngineerCommand::JoinToken(command) => join_token::run(command, &session).await,
             EngineerCommand::Node(command) => node::run(command, &session).await,
+            EngineerCommand::Workers => workers::list(&session).await,
             EngineerCommand::Status(options) => status::run(&options, &session).await,
         }
     };

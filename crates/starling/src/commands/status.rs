@@ -72,6 +72,9 @@ fn build_text(detail: &BuildDetail) -> String {
     if let Some(reason) = &one.reason {
         text += &format!("why: {reason}\n");
     }
+    if let Some(earlier) = detail.reused_from {
+        text += &format!("none of its inputs has changed since build {earlier}, whose result this is\n");
+    }
     let rows = detail.phases.iter().map(|phase| {
         let took = between(Some(phase.started_at), phase.finished_at).map_or_else(|| "…".to_owned(), seconds);
         [

@@ -14,10 +14,12 @@ use anyhow::Context as _;
 use console::{Role as TokenRole, Token, TokenHash};
 use local_services::{Postgres, remembered_port};
 use model::control::Limits;
+use model::limits::LimitRequest;
 use model::node::Role;
 use model::repository::LocalRepositories;
-use model::{HostName, RegionName};
+use model::{ByteSize, HostName, RegionName};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 
@@ -287,7 +289,12 @@ impl<'a> Plan<'a> {
             lease_window_seconds: LEASE_WINDOW_SECONDS,
             stop_grace_seconds: 0,
             local_repositories: LocalRepositories::Allowed,
+            admission: worker::AdmissionSettings::default(),
+            caches_max: ByteSize::gibibytes(5),
             sandbox: worker::SandboxSettings::for_this_machine(),
+            limits: LimitRequest::default(),
+            limits_max: LimitRequest::default(),
+            secrets: BTreeMap::new(),
             store: self.bucket(None),
             signing_key_file: self.signing_key.0.clone(),
             observe: observe::Settings::default(),

@@ -5,7 +5,7 @@ use super::parts::{self, StoreSettings};
 use super::worker::default_lease_window_seconds;
 use crate::observe;
 use artifact_store::Store;
-use builder::{reaper, sweeper};
+use builder::{demand, reaper, sweeper};
 use model::RegionName;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -48,6 +48,7 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<
     // Only prepared: while the store is away, everything else here goes on.
     let store = Store::connect(&settings.store.config()?)?;
     let sweeper = sweeper::Service::new(jobs.clone(), store);
+    let demand = demand::Service::new(jobs.clone(), lease_window);
     let reaper = reaper::Service::new(reaper::Config { lease_window }, jobs);
     let regions = settings
         .regions
@@ -56,9 +57,10 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<
         .collect();
     let controller = controller::Service::new(controller::Config::new(regions), builds).await?;
     readiness.ready();
-    let ((), (), result) = tokio::join!(
+    let ((), (), (), result) = tokio::join!(
         reaper.run(stop.clone()),
         sweeper.run(stop.clone()),
+        demand.run(stop.clone()),
         controller.run(stop)
     );
     Ok(result?)

@@ -11,7 +11,7 @@ pub mod store;
 pub mod synchronizer;
 pub mod worker;
 
-use crate::arguments::Role;
+use crate::arguments::{Role, WorkerArguments};
 use std::process::ExitCode;
 use tokio_util::sync::CancellationToken;
 
@@ -19,7 +19,12 @@ use tokio_util::sync::CancellationToken;
 pub async fn run(role: Role, stop: CancellationToken) -> anyhow::Result<ExitCode> {
     match role {
         Role::Api(arguments) => Box::pin(api::run(arguments.read("api")?, stop)).await?,
-        Role::Worker(arguments) => Box::pin(worker::run(arguments.read("worker")?, stop)).await?,
+        Role::Worker(arguments) if arguments.autoscale_hint => {
+            return worker::autoscale_hint(&arguments.config.read("worker")?).await;
+        }
+        Role::Worker(WorkerArguments {
+            config: arguments, ..
+        }) => Box::pin(worker::run(arguments.read("worker")?, stop)).await?,
         Role::Controller(arguments) => Box::pin(controller::run(arguments.read("controller")?, stop)).await?,
         Role::Synchronizer(arguments) => {
             Box::pin(synchronizer::run(arguments.read("synchronizer")?, stop)).await?

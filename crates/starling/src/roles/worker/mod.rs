@@ -1,19 +1,28 @@
 //! `starling worker`: builds what is queued.
 
+mod autoscale;
+mod sandbox;
+mod secrets;
+
+pub use autoscale::autoscale_hint;
+pub use sandbox::SandboxSettings;
+pub use secrets::SecretSettings;
+
 use super::api::refused;
 use super::parts::{self, StoreSettings};
 use crate::observe;
 use anyhow::Context as _;
 use artifact::SigningKey;
-use builder::{Config, Dependencies, LogLimits};
-use model::WorkerName;
+use builder::{Config, Dependencies, LogLimits, Thresholds};
+use model::limits::{LimitRequest, Limits};
 use model::repository::LocalRepositories;
+use model::{ByteSize, SecretName, WorkerName};
 use repository_mirror::Mirrors;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
-use tasks::sandbox::Sandbox;
 use tokio_util::sync::CancellationToken;
 
 /// The role's configuration.
@@ -29,6 +38,9 @@ pub struct Settings {
     /// How many builds run at once.
     #[serde(default = "one")]
     pub slots: usize,
+    /// From when on it takes no more, although it could run more.
+    #[serde(default)]
+    pub admission: AdmissionSettings,
     /// The same as the controller's.
     #[serde(default = "default_lease_window_seconds")]
     pub lease_window_seconds: u32,
@@ -40,35 +52,64 @@ pub struct Settings {
     pub local_repositories: LocalRepositories,
     /// A file that holds the key that signs manifests.
     pub signing_key_file: PathBuf,
+    /// What targets' caches may hold together.
+    #[serde(default = "default_caches_max")]
+    pub caches_max: ByteSize,
     pub sandbox: SandboxSettings,
+    /// What a build may use whose target asks for nothing.
+    #[serde(default)]
+    pub limits: LimitRequest,
+    /// The most that a target may ask for.
+    #[serde(default)]
+    pub limits_max: LimitRequest,
+    /// What builds may be given that name it. A table for each: `[secrets.NPM_TOKEN]`.
+    #[serde(default)]
+    pub secrets: BTreeMap<SecretName, SecretSettings>,
     /// The main store.
     pub store: StoreSettings,
     #[serde(default)]
     pub observe: observe::Settings,
 }
 
-/// How builds are kept apart from the machine.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SandboxSettings {
-    /// Namespaces by bubblewrap, or a process group and no more.
-    pub kind: SandboxKind,
-    /// Toolchains that builds may read besides the system's; nothing in them may be secret.
-    #[serde(default)]
-    pub read_only: Vec<PathBuf>,
-    /// Variables of every build.
-    #[serde(default)]
-    pub environment: BTreeMap<String, String>,
+/// From when on a worker takes no more builds.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AdmissionSettings {
+    /// The share of the last ten seconds, in percent, in which something waited for a processor; 100 for never.
+    pub cpu_percent: f64,
+    /// The same for memory.
+    pub memory_percent: f64,
+    /// What must be free of the disk.
+    pub disk_free: ByteSize,
 }
 
-/// The ways to keep builds apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SandboxKind {
-    /// Namespaces, by `bwrap`.
-    Bubblewrap,
-    /// For machines where namespaces are not to be had, by an operator who trusts every repository.
-    ProcessGroup,
+impl Default for AdmissionSettings {
+    fn default() -> Self {
+        let Thresholds {
+            cpu_percent,
+            memory_percent,
+            disk_free,
+        } = Thresholds::USUAL;
+        Self {
+            cpu_percent,
+            memory_percent,
+            disk_free,
+        }
+    }
+}
+
+impl From<AdmissionSettings> for Thresholds {
+    fn from(settings: AdmissionSettings) -> Self {
+        Self {
+            cpu_percent: settings.cpu_percent,
+            memory_percent: settings.memory_percent,
+            disk_free: settings.disk_free,
+        }
+    }
+}
+
+const fn default_caches_max() -> ByteSize {
+    ByteSize::gibibytes(20)
 }
 
 const fn one() -> usize {
@@ -84,46 +125,6 @@ const fn default_stop_grace_seconds() -> u32 {
     600
 }
 
-impl SandboxSettings {
-    /// Bubblewrap, with the Rust toolchain of whoever runs this.
-    pub fn for_this_machine() -> Self {
-        let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
-        let folder = |variable: &str, usual: &str| {
-            std::env::var_os(variable).map_or_else(|| home.join(usual), PathBuf::from)
-        };
-        let (rustup, programs) = (
-            folder("RUSTUP_HOME", ".rustup"),
-            folder("CARGO_HOME", ".cargo").join("bin"),
-        );
-        let mut path = "/usr/local/bin:/usr/bin:/bin".to_owned();
-        let mut environment = BTreeMap::new();
-        let mut read_only = Vec::new();
-        if programs.is_dir() {
-            path = format!("{}:{path}", programs.display());
-            read_only.push(programs);
-        }
-        if rustup.is_dir() {
-            environment.insert("RUSTUP_HOME".to_owned(), rustup.display().to_string());
-            read_only.push(rustup);
-        }
-        environment.insert("PATH".to_owned(), path);
-        Self {
-            kind: SandboxKind::Bubblewrap,
-            read_only,
-            environment,
-        }
-    }
-
-    fn sandbox(&self) -> Sandbox {
-        match self.kind {
-            SandboxKind::Bubblewrap => Sandbox::Bubblewrap {
-                read_only: self.read_only.clone(),
-            },
-            SandboxKind::ProcessGroup => Sandbox::ProcessGroup,
-        }
-    }
-}
-
 pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
     let readiness = observe::start("worker", &settings.observe, stop.clone()).await?;
     let signing_key = SigningKey::from_hex(fs_err::read_to_string(&settings.signing_key_file)?.trim())
@@ -134,14 +135,28 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<
         mirrors: Mirrors::new(settings.folder.join("mirrors"), settings.local_repositories).await?,
         signing_key,
     };
+    let secrets = settings.secrets.into_iter();
+    let secrets = secrets.map(|(name, settings)| Ok((name.clone(), settings.secret(&name)?)));
+    // The mirrors are ours alone by now, so this names one living worker. Its name would not do: two `starling dev`
+    // on one machine have workers of the same names.
+    let groups_name = format!(
+        "{}-{:x}",
+        settings.name,
+        fs_err::metadata(&settings.folder)?.ino()
+    );
     let config = Config {
         name: settings.name,
         host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         slots: settings.slots,
+        admission: settings.admission.into(),
         work_folder: settings.folder.join("builds"),
-        sandbox: settings.sandbox.sandbox(),
-        environment: settings.sandbox.environment,
+        caches_max: settings.caches_max,
+        sandbox: settings.sandbox.sandbox(&groups_name)?,
+        limits: Limits::USUAL.with(&settings.limits),
+        limits_max: Limits::MOST.with(&settings.limits_max),
+        secrets: secrets.collect::<anyhow::Result<_>>()?,
+        environment: settings.sandbox.environment.clone(),
         jobs_url: settings.jobs_url.into(),
         lease_window: Duration::from_secs(settings.lease_window_seconds.into()),
         log: LogLimits::default(),
