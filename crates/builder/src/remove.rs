@@ -94,7 +94,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (top, next) = (folder.path().join("top"), folder.path().join("next"));
         fs_err::create_dir(&top).unwrap();
-        for _ in 0..50_000 {
+        for _ in 0..20_000 {
             fs_err::create_dir(&next).unwrap();
             fs_err::rename(&top, next.join("d")).unwrap();
             fs_err::rename(&next, &top).unwrap();

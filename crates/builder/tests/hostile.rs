@@ -14,14 +14,14 @@ use std::process::Command;
 async fn a_build_that_breaks_a_limit_is_failed_with_the_limit_in_words() {
     let fixture = Fixture::new().await;
     let mut config = fixture.config("worker");
-    config.limits_max.memory = ByteSize::mebibytes(64);
+    config.limits_max.memory = ByteSize::mebibytes(256);
     let _worker = fixture.start(config);
     let seconds = unlikely_seconds();
     let cases = [
         (
-            "x=0123456789abcdef; while [ ${#x} -lt 100000000 ]; do x=$x$x; done; sleep 60".to_owned(),
+            "x=0123456789abcdef; while [ ${#x} -lt 400000000 ]; do x=$x$x; done; sleep 60".to_owned(),
             "memory = \"1 TiB\"",
-            "the command used more than 64 MiB of memory, its limit, and was killed",
+            "the command used more than 256 MiB of memory, its limit, and was killed",
         ),
         (
             format!("while :; do sleep {seconds} & done"),

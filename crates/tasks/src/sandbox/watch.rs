@@ -102,11 +102,12 @@ impl Watch {
             return Ok(None);
         }
         let census = census::of_family(leader)?;
-        if memory && census.resident_bytes > self.limits.memory.0 {
-            return Ok(Some(Exceeded::Memory(self.limits.memory)));
-        }
+        // First, since many processes are much memory too.
         if processes && census.processes > u64::from(self.limits.processes) {
             return Ok(Some(Exceeded::Processes(self.limits.processes)));
+        }
+        if memory && census.resident_bytes > self.limits.memory.0 {
+            return Ok(Some(Exceeded::Memory(self.limits.memory)));
         }
         Ok(None)
     }
