@@ -320,13 +320,14 @@ async fn counting_server(fixture: &Fixture) -> (RepositoryUrl, Arc<AtomicU32>) {
             let connection = connection.into_std().unwrap();
             connection.set_nonblocking(false).unwrap();
             let output = connection.try_clone().unwrap();
-            Command::new("git")
+            let mut daemon = Command::new("git")
                 .args(["-c", "safe.directory=*", "daemon", "--inetd", "--export-all"])
                 .arg(format!("--base-path={}", base.display()))
                 .stdin(Stdio::from(OwnedFd::from(connection)))
                 .stdout(Stdio::from(OwnedFd::from(output)))
                 .spawn()
                 .unwrap();
+            std::thread::spawn(move || daemon.wait());
         }
     });
     let url = RepositoryUrl::parse(&text, LocalRepositories::Refused).unwrap();
