@@ -9,6 +9,7 @@ mod distributions;
 mod enrolment;
 mod faults;
 mod fixture;
+mod fleet;
 mod journey;
 mod lua;
 mod processes;
