@@ -42,6 +42,8 @@ pub(crate) const BY_INDEX: &[(&str, &str)] = &[
     ("enable_seqscan", "off"),
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
+    // What can't be had by an index counts as very dear now, and so as worth compiling, which takes longer than it.
+    ("jit", "off"),
 ];
 
 /// Opens connections whose sessions have these settings beside the usual ones.

@@ -92,6 +92,7 @@ impl Jobs {
 
     /// Takes what a look finds, and says whether it was one from the front.
     async fn look(&self, worker: &WorkerName, limit: u32) -> Result<(Vec<Claim>, bool), Error> {
+        let mut connection = self.pool.acquire().await?;
         let asked = Instant::now();
         let begin = self.shared.scan().begin(asked);
         let claim = if limit <= 1 {
@@ -103,7 +104,7 @@ impl Jobs {
                 .bind(begin)
                 .bind(limit)
         };
-        let rows = claim.fetch_all(&self.pool).await?;
+        let rows = claim.fetch_all(&mut *connection).await?;
         let ranks = rows.iter().map(|row| row.try_get("rank"));
         let last = ranks.collect::<sqlx::Result<Vec<i64>>>()?.into_iter().max();
         self.shared.scan().ended(begin, asked, Instant::now(), last);

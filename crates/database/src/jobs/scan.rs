@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 /// The part of the time that looks from the front may take, as its inverse.
 const REST_TO_WORK: u32 = 20;
+/// A look that took no longer walked over nothing much, and the next may begin at the front as well.
+const QUICK: Duration = Duration::from_millis(5);
 /// A build that came in ahead is found after this long at the latest.
 const REST_MAX: Duration = Duration::from_secs(2);
 
@@ -55,8 +57,9 @@ impl Scan {
     /// Notes that a look from `begin` on, `asked` until `now`, found a build of rank `last`, or none.
     pub(super) fn ended(&mut self, begin: i64, asked: Instant, now: Instant, last: Option<i64>) {
         if begin == FRONT {
-            let rest = (now.duration_since(asked) * REST_TO_WORK).min(REST_MAX);
-            self.front_from = now.checked_add(rest);
+            let took = now.duration_since(asked);
+            let rest = (took * REST_TO_WORK).min(REST_MAX);
+            self.front_from = (took > QUICK).then(|| now.checked_add(rest)).flatten();
         }
         // Looks end in any order: one that began late must not pull the others back.
         if let Some(last) = last
@@ -93,6 +96,8 @@ mod tests {
             FRONT,
             "no rest is longer than two seconds"
         );
+        scan.ended(FRONT, at(12_210), at(12_215), Some(4));
+        assert_eq!(scan.begin(at(12_215)), FRONT, "a quick look needs no rest");
     }
 
     #[test]
@@ -105,8 +110,8 @@ mod tests {
             FRONT,
             "one looks from the front, and the other has nowhere else to begin"
         );
-        scan.ended(FRONT, now, now + Duration::from_millis(1), Some(5));
-        scan.ended(5, now, now + Duration::from_millis(1), None);
-        assert_eq!(scan.begin(now + Duration::from_millis(2)), 5);
+        scan.ended(FRONT, now, now + Duration::from_millis(10), Some(5));
+        scan.ended(5, now, now + Duration::from_millis(11), None);
+        assert_eq!(scan.begin(now + Duration::from_millis(11)), 5);
     }
 }

@@ -57,6 +57,7 @@ impl Jobs {
         worker: &WorkerName,
         limit: u32,
     ) -> Result<TurnedOver, Error> {
+        let mut connection = self.pool.acquire().await?;
         let asked = Instant::now();
         let begin = self.shared.scan().begin(asked);
         let query = match finishes {
@@ -66,7 +67,8 @@ impl Jobs {
                 .bind(begin)
                 .bind(row::limit(limit, CLAIMED_MAX)),
         };
-        let rows = query.fetch_all(&self.pool).await?;
+        let rows = query.fetch_all(&mut *connection).await?;
+        drop(connection);
         let mut next = Vec::new();
         let mut last = None;
         for row in &rows {
