@@ -71,35 +71,44 @@ async fn work(url: &str, workers: u32, batch: u32) -> anyhow::Result<()> {
     for number in 0..workers {
         let jobs = jobs.clone();
         let name = format!("worker-{number}").parse()?;
-        tasks.spawn(async move { turn_over(&jobs, &name, batch).await });
+        tasks.spawn(async move {
+            if batch == 1 {
+                one_by_one(&jobs, &name).await
+            } else {
+                together(&jobs, &name, batch).await
+            }
+        });
     }
     all(tasks).await
 }
 
-const MADE: Ending = Ending::Succeeded(Some(Made {
+const MADE: Made = Made {
     artifact: ArtifactId([7; 32]),
     total_bytes: 1,
-}));
+};
 
-fn done(claim: &Claim) -> Finish {
-    Finish {
-        build: claim.build,
-        lease: claim.lease,
-        ending: MADE,
+async fn one_by_one(jobs: &Jobs, name: &WorkerName) -> anyhow::Result<()> {
+    loop {
+        match jobs.claim(name).await? {
+            Some(claim) => jobs.succeed_with(claim.build, claim.lease, Some(MADE)).await?,
+            None => tokio::time::sleep(PAUSE).await,
+        }
     }
 }
 
-/// As a worker does with so many slots: the end of builds and the claim of the next are one step.
-async fn turn_over(jobs: &Jobs, name: &WorkerName, slots: u32) -> anyhow::Result<()> {
+async fn together(jobs: &Jobs, name: &WorkerName, batch: u32) -> anyhow::Result<()> {
+    let done = |claim: &Claim| Finish {
+        build: claim.build,
+        lease: claim.lease,
+        ending: Ending::Succeeded(Some(MADE)),
+    };
     loop {
-        let mut claims = jobs.claim_many(name, slots).await?;
+        let claims = jobs.claim_many(name, batch).await?;
         if claims.is_empty() {
             tokio::time::sleep(PAUSE).await;
         }
-        while !claims.is_empty() {
-            let done: Vec<_> = claims.iter().map(done).collect();
-            claims = jobs.turn_over(&done, name, slots).await?.next;
-        }
+        jobs.finish_many(&claims.iter().map(done).collect::<Vec<_>>())
+            .await?;
     }
 }
 

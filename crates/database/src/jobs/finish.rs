@@ -6,7 +6,7 @@ use crate::{Error, Hint, row};
 use model::{ArtifactId, BuildId, BuildState, LeaseId};
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
-use sqlx::{FromRow, PgConnection, Postgres, Row};
+use sqlx::{FromRow, PgConnection, PgPool, Postgres, Row};
 
 /// The longest stored reason, in bytes.
 const REASON_LENGTH_MAX: usize = 4_000;
@@ -93,7 +93,7 @@ type Bound<'q> = Query<'q, Postgres, PgArguments>;
 
 impl Finish {
     /// Binds the six parameters of one end.
-    pub(super) fn bind_to<'q>(&'q self, query: Bound<'q>) -> Bound<'q> {
+    fn bind_to<'q>(&'q self, query: Bound<'q>) -> Bound<'q> {
         let made = self.ending.made();
         query
             .bind(self.build.0)
@@ -105,7 +105,7 @@ impl Finish {
     }
 
     /// Binds the six parameters of many ends.
-    pub(super) fn bind_all<'q>(finishes: &'q [Self], query: Bound<'q>) -> Bound<'q> {
+    fn bind_all<'q>(finishes: &'q [Self], query: Bound<'q>) -> Bound<'q> {
         let leases = finishes.iter().map(|finish| Some(finish.lease.0)).collect();
         let asked = finishes.iter().map(|finish| (finish.build, &finish.ending));
         bind_arrays(asked, leases, query)
@@ -141,7 +141,7 @@ fn bind_arrays<'q>(
 pub(super) struct Ended {
     pub(super) builds: Vec<BuildId>,
     /// The repositories of theirs whose room is waited for.
-    limited: Vec<String>,
+    pub(super) limited: Vec<String>,
 }
 
 impl FromRow<'_, PgRow> for Ended {
@@ -194,26 +194,22 @@ impl Jobs {
     }
 
     async fn finish_one(&self, build: BuildId, lease: LeaseId, ending: Ending) -> Result<(), Error> {
-        let finish = Finish { build, lease, ending };
-        let row = finish
-            .bind_to(sqlx::query(FINISH_ONE))
-            .fetch_one(&self.pool)
+        let ended = self
+            .shared
+            .finisher
+            .finish(Finish { build, lease, ending })
             .await?;
-        let ended = Ended::from_row(&row)?;
+        self.after(&ended).await;
         if ended.builds.is_empty() {
             return Err(Error::LeaseLost { build, lease });
         }
-        self.after(&ended).await;
         Ok(())
     }
 
     /// Ends builds, together and at the cost of one; returns those that ended. What is not among them was
     /// lost to its lease, and nothing was written for it. All leases are different.
     pub async fn finish_many(&self, finishes: &[Finish]) -> Result<Vec<BuildId>, Error> {
-        let row = Finish::bind_all(finishes, sqlx::query(FINISH_RUNNING))
-            .fetch_one(&self.pool)
-            .await?;
-        let ended = Ended::from_row(&row)?;
+        let ended = finish_together(&self.pool, finishes).await?;
         self.after(&ended).await;
         Ok(ended.builds)
     }
@@ -230,6 +226,15 @@ impl Jobs {
             }
         }
     }
+}
+
+/// Ends those of the builds that still run under their leases.
+pub(super) async fn finish_together(pool: &PgPool, finishes: &[Finish]) -> Result<Ended, Error> {
+    let query = match finishes {
+        [one] => one.bind_to(sqlx::query(FINISH_ONE)),
+        many => Finish::bind_all(many, sqlx::query(FINISH_RUNNING)),
+    };
+    Ok(Ended::from_row(&query.fetch_one(pool).await?)?)
 }
 
 /// Ends a build that runs under its lease, if it still does.

@@ -13,6 +13,7 @@ mod enqueue;
 mod fence;
 mod fill;
 mod finish;
+mod finisher;
 mod heartbeat;
 mod inputs;
 mod list;
@@ -25,7 +26,6 @@ mod requeue;
 mod scan;
 mod statements;
 mod supersede;
-mod turnover;
 mod workers;
 
 pub use cancel::Cancelled;
@@ -41,12 +41,12 @@ pub use publications::SucceededBuild;
 pub use reap::{Fate, Reaped};
 pub use repositories::Repository;
 pub use requeue::ATTEMPTS_MAX;
-pub use turnover::TurnedOver;
 pub use workers::{Demand, RunningBuild, WorkerRow};
 
 use crate::hints::Announcer;
 use crate::{Error, Hint, Hints, Leadership, Limits, Singleton, Wakeups, pool};
 use fill::Fill;
+use finisher::Finisher;
 use scan::Scan;
 use sqlx::PgPool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -60,10 +60,11 @@ pub struct Jobs {
     shared: Arc<Shared>,
 }
 
-/// What the clones of one [`Jobs`] know together. None of it is needed for what they do to be right.
+/// What the clones of one [`Jobs`] have together.
 #[derive(Debug)]
 struct Shared {
     announcer: Announcer,
+    finisher: Finisher,
     scan: Mutex<Scan>,
     fill: Mutex<Fill>,
 }
@@ -84,6 +85,7 @@ impl Jobs {
         let pool = pool::connect(url, limits, pool::BY_INDEX).await?;
         let shared = Shared {
             announcer: Announcer::start(pool.clone()),
+            finisher: Finisher::start(pool.clone()),
             scan: Mutex::default(),
             fill: Mutex::default(),
         };

@@ -3,7 +3,7 @@
 use crate::support::{TestJobs, WINDOW, actor, new_build, on_jobs, worker};
 use database::Error;
 use database::jobs::{ATTEMPTS_MAX, Ending, Finish, Made, NewBuild};
-use model::{ArtifactId, BuildState};
+use model::{ArtifactId, BuildState, LeaseId};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::task::JoinSet;
@@ -228,41 +228,33 @@ fn builds_are_claimed_and_ended_together_and_a_lost_one_is_left_out() {
 }
 
 #[test]
-fn builds_are_ended_and_the_next_taken_in_one_step() {
+fn ends_that_come_at_once_are_each_told_what_became_of_their_own() {
     on_jobs(async |jobs| {
         let here = "here".parse().unwrap();
-        jobs.limit_repository(&here, Some(2)).await.unwrap();
-        for number in 0..4 {
+        jobs.limit_repository(&here, Some(40)).await.unwrap();
+        for number in 0..60 {
             jobs.enqueue(&new_build(number)).await.unwrap();
         }
-        let held = jobs.claim_many(&worker("w"), 4).await.unwrap();
-        let lost = Finish {
-            build: held[0].build,
-            lease: held[1].lease,
-            ending: Ending::Succeeded(None),
-        };
-        let failed = Finish {
-            build: held[1].build,
-            lease: held[1].lease,
-            ending: Ending::Failed("exit code 1".to_owned()),
-        };
-        let first = jobs
-            .turn_over(&[lost.clone(), failed.clone()], &worker("w"), 4)
-            .await
-            .unwrap();
-        assert_eq!(first.ended, [failed.build], "the other's lease is not its own");
-        assert_eq!(first.next, [], "its room was not free before the step");
-        let one = Finish {
-            lease: held[0].lease,
-            ..lost
-        };
-        let second = jobs
-            .turn_over(std::slice::from_ref(&one), &worker("w"), 1)
-            .await
-            .unwrap();
-        assert_eq!(second.ended, [one.build]);
-        assert_eq!(second.next.len(), 1, "the room that the first made");
-        let again = jobs.turn_over(&[one], &worker("w"), 1).await.unwrap();
-        assert_eq!((again.ended.len(), again.next.len()), (0, 1));
+        let claims = jobs.claim_many(&worker("w"), 60).await.unwrap();
+        assert_eq!(claims.len(), 40);
+        let mut ending = JoinSet::new();
+        for (claim, number) in claims.iter().cloned().zip(0..) {
+            let jobs = (*jobs).clone();
+            ending.spawn(async move {
+                // Every fourth says another's lease.
+                let lease = if number % 4 == 0 { LeaseId(0) } else { claim.lease };
+                let ended = jobs.fail(claim.build, lease, "exit code 1").await;
+                (number % 4 == 0, ended)
+            });
+        }
+        for (is_late, ended) in ending.join_all().await {
+            assert_eq!(
+                matches!(ended, Err(Error::LeaseLost { .. })),
+                is_late,
+                "{ended:?}"
+            );
+        }
+        let next = jobs.claim_many(&worker("w"), 60).await.unwrap();
+        assert_eq!(next.len(), 20, "the room that they made is given on");
     });
 }
