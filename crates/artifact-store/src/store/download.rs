@@ -11,6 +11,10 @@ use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
+/// So many bytes are written at once. With a whole part at once Linux takes memory for its page cache in the largest
+/// blocks, which a virtual machine mostly has to get from its host first: six times slower than in small ones.
+const WRITE_LENGTH: usize = 256 << 10;
+
 /// Files that are there in their full length, to be filled.
 struct Target {
     manifest: VerifiedManifest,
@@ -79,7 +83,10 @@ impl Target {
         for segment in self.manifest.segments(range.clone()) {
             let (here, behind) = rest.split_at(segment.length as usize);
             let file = self.files[segment.file].file();
-            file.write_all_at(here, segment.offset).map_err(Error::File)?;
+            let places = (segment.offset..).step_by(WRITE_LENGTH);
+            for (slice, place) in here.chunks(WRITE_LENGTH).zip(places) {
+                file.write_all_at(slice, place).map_err(Error::File)?;
+            }
             rest = behind;
         }
         Ok(())
