@@ -187,6 +187,27 @@ async fn a_region_that_fails_holds_up_no_other_and_goes_on_where_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_region_that_does_not_answer_is_left_behind() {
+    let (root, far_root, files) = (folder(), folder(), folder());
+    let server = Running::start(root.path()).await;
+    let far_server = Running::start(far_root.path()).await;
+    let (main, artifact) = published(&server, files.path()).await;
+    let one = far_server.store("one-store").await;
+    let silent = Proxy::start(&far_server.address, |_| Fault::Stall).await;
+    let targets = [one.clone(), silent.store(far_server.config("other-store"))];
+    let targets = targets.map(|store| CopyTarget {
+        store,
+        progress: watch::Sender::new(0),
+    });
+    let stop = CancellationToken::new();
+    let ended = main
+        .copy_to(targets.into(), &artifact, &Pace::default(), &stop)
+        .await;
+    assert!(matches!(ended[..], [Ok(()), Err(Error::Behind)]), "{ended:?}");
+    assert_eq!(one.verify(&artifact).await.unwrap(), Verification::Matches);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_read_is_read_once_for_all_regions() {
     let (root, files) = (folder(), folder());
     let server = Running::start(root.path()).await;

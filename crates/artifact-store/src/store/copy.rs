@@ -16,8 +16,8 @@ use tokio_util::sync::CancellationToken;
 
 /// How often a part is read that arrives with other bytes than the manifest says.
 const READS_MAX: usize = 3;
-/// How much later than the first store another may take a part, before the others go on without it.
-const LAG_MAX: Duration = Duration::from_secs(20);
+/// How much later than the first store another may be ready, or take a part, before the others go on without it.
+const LAG_MAX: Duration = Duration::from_secs(10);
 
 /// What is read, and from where.
 struct Source<'a> {
@@ -70,7 +70,9 @@ impl Store {
             let replica = Replica::begin(target, replica).await?;
             Ok((original.content_key.object(), manifest, replica))
         });
-        let begun: Vec<Result<_, Error>> = futures::future::join_all(begun).await;
+        // A store that is away is found out only after several tries.
+        let begun = together(begun, Result::is_ok).await.into_iter();
+        let begun: Vec<Result<_, Error>> = begun.map(|begun| begun.unwrap_or(Err(Error::Behind))).collect();
         let of_one = begun.iter().find_map(|begun| begun.as_ref().ok());
         if let Some((key, manifest, _)) = of_one {
             let source = Source {
@@ -159,12 +161,25 @@ impl Source<'_> {
 
 /// Sends a part to each, and goes on without those that take much longer than the first.
 async fn send_to_each(number: i32, (bytes, crc64nvme): (Bytes, Crc64), replicas: &[&Replica]) {
-    let sends = replicas.iter().enumerate().map(|(at, replica)| {
-        let bytes = bytes.clone();
-        async move { (at, replica.send_part(number, bytes, crc64nvme).await) }
-    });
-    let mut sending: FuturesUnordered<_> = sends.collect();
-    let mut waiting = vec![true; replicas.len()];
+    let sends = replicas
+        .iter()
+        .map(|replica| replica.send_part(number, bytes.clone(), crc64nvme));
+    let sent = together(sends, |is_taken| *is_taken).await;
+    for (replica, sent) in replicas.iter().zip(sent) {
+        if sent.is_none() {
+            replica.fail(Error::Behind);
+        }
+    }
+}
+
+/// What each comes to; one that takes [`LAG_MAX`] longer than the first that went well comes to nothing.
+async fn together<T, W: Future<Output = T>>(
+    work: impl Iterator<Item = W>,
+    went_well: impl Fn(&T) -> bool,
+) -> Vec<Option<T>> {
+    let numbered = work.enumerate().map(|(at, work)| async move { (at, work.await) });
+    let mut working: FuturesUnordered<_> = numbered.collect();
+    let mut done: Vec<Option<T>> = (0..working.len()).map(|_| None).collect();
     let mut deadline = None;
     loop {
         let late = async {
@@ -174,18 +189,16 @@ async fn send_to_each(number: i32, (bytes, crc64nvme): (Bytes, Crc64), replicas:
             }
         };
         tokio::select! {
-            done = sending.next() => match done {
-                None => return,
-                Some((at, is_taken)) => {
-                    waiting[at] = false;
-                    if is_taken && deadline.is_none() {
+            next = working.next() => match next {
+                None => return done,
+                Some((at, ended)) => {
+                    if went_well(&ended) && deadline.is_none() {
                         deadline = Some(tokio::time::Instant::now() + LAG_MAX);
                     }
+                    done[at] = Some(ended);
                 }
             },
-            () = late => break,
+            () = late => return done,
         }
     }
-    let behind = replicas.iter().zip(waiting).filter(|(_, waiting)| *waiting);
-    behind.for_each(|(replica, _)| replica.fail(Error::Behind));
 }
