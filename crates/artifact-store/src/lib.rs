@@ -3,7 +3,8 @@
 //! The only room that knows the S3 protocol: [`Store`] is its client, [`server`] a small durable server
 //! for one machine. A store holds an artifact as two objects, the content at `content/<key>` and the
 //! signed manifest with the content's place at `manifests/<artifact id>`. The content comes first and
-//! the manifest last, so an artifact whose manifest is there is whole.
+//! the manifest last, so an artifact whose manifest is there is whole. The main store also keeps the
+//! compressed logs of builds that have ended, at `logs/<build>-<digest>.zst`.
 //!
 //! Promises:
 //! - Memory stays flat: whatever the size, an upload or a streamed copy holds at most
@@ -23,7 +24,7 @@ mod store;
 
 pub use store::{
     ADDRESS_LIFETIME_MAX, Config, ContentKey, CopyTarget, Crc64, Destination, Error, Existing,
-    InvalidContentKey, InvalidStoredManifest, Outputs, PART_LENGTH, PARTS_IN_FLIGHT, Pace, Part, Patience,
-    READ_LENGTH_MAX, SecretAccessKey, Sent, SignedAddress, Store, StoredManifest, Unfinished, UploadTicket,
-    Uploaded, Verification,
+    InvalidContentKey, InvalidStoredManifest, LOG_FRAME_LENGTH, LogPacker, Outputs, PART_LENGTH,
+    PARTS_IN_FLIGHT, Pace, PackedLog, Part, Patience, READ_LENGTH_MAX, SecretAccessKey, Sent, SignedAddress,
+    Store, StoredLog, StoredManifest, Unfinished, UploadTicket, Uploaded, Verification,
 };

@@ -2,7 +2,7 @@
 
 use crate::fault::Fault;
 use backon::{BackoffBuilder, ExponentialBuilder};
-use database::jobs::{Claim, Made};
+use database::jobs::{Claim, Dropped, Made};
 use database::{Error, Jobs};
 use model::{BuildId, InputKey, LeaseId, Phase};
 use std::collections::BTreeMap;
@@ -113,6 +113,19 @@ impl Lease {
 
     pub(crate) async fn append_log(&self, sequence: i64, bytes: &[u8]) -> Result<(), Fault> {
         let write = || self.jobs.append_log(self.build, self.id, sequence, bytes);
+        self.insist("store the log", write).await
+    }
+
+    pub(crate) async fn append_log_gap(
+        &self,
+        sequence: i64,
+        notice: &[u8],
+        dropped: Dropped,
+    ) -> Result<(), Fault> {
+        let write = || {
+            self.jobs
+                .append_log_gap(self.build, self.id, sequence, notice, dropped)
+        };
         self.insist("store the log", write).await
     }
 

@@ -1,5 +1,5 @@
-//! The build worker, the reaper that gives a lost worker's builds back, and the sweeper that aborts
-//! what it left half uploaded.
+//! The build worker, the reaper that gives a lost worker's builds back, the sweeper that aborts what it left
+//! half uploaded, and the archiver that moves the logs of builds that have ended to the main store.
 //!
 //! A commit and a target come out of the queue, an artifact goes into the main store. To follow it:
 //! `worker` claims, `attempt` walks one claim through its phases, `lease` is what every write goes
@@ -20,6 +20,7 @@
 //! the disk: links that lead out of the tree, special files and odd names are refused.
 
 mod admission;
+pub mod archiver;
 mod attempt;
 mod caches;
 mod config;

@@ -30,6 +30,10 @@ pub const SLOTS: &str = "starling_queue_slots";
 pub const SLOTS_WANTED: &str = "starling_queue_slots_wanted";
 /// Uploads of dead leases that the sweeper aborted.
 pub const UPLOADS_SWEPT: &str = "starling_sweeper_uploads_total";
+/// Logs that were moved to the main store.
+pub const LOGS_ARCHIVED: &str = "starling_archiver_logs_total";
+/// Bytes of those logs, before they were compressed.
+pub const LOG_BYTES_ARCHIVED: &str = "starling_archiver_bytes_total";
 
 /// Describes them to the installed recorder.
 pub fn describe() {
@@ -61,4 +65,10 @@ pub fn describe() {
         "How many builds could run now, if there were workers enough"
     );
     describe_counter!(UPLOADS_SWEPT, "Uploads of dead leases that were aborted");
+    describe_counter!(LOGS_ARCHIVED, "Logs that were moved to the main store");
+    describe_counter!(
+        LOG_BYTES_ARCHIVED,
+        Unit::Bytes,
+        "Bytes of the logs that were moved"
+    );
 }

@@ -8,6 +8,8 @@
 "use strict";
 
 const LOG_LINES_MAX = 20000;
+/** A reader within so many pixels of the log's end follows it. */
+const NEAR_END = 40;
 
 /** Makes `shown`'s children like `wanted`'s, touching only what differs. */
 function match(shown, wanted) {
@@ -41,9 +43,39 @@ function parse(html) {
   return template.content;
 }
 
+function isAtEnd(log) {
+  return log.scrollTop + log.clientHeight >= log.scrollHeight - NEAR_END;
+}
+
+/** Shows a line that somebody pointed at, without loading the page again, and leaves its address to be copied. */
+function pointAtLines(log) {
+  log.addEventListener("click", (event) => {
+    const link = event.target.closest("a");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    history.replaceState(null, "", link.getAttribute("href"));
+    for (const line of log.querySelectorAll("[aria-current]")) line.removeAttribute("aria-current");
+    link.parentElement.setAttribute("aria-current", "true");
+  });
+}
+
+/** A button that leads a reader back to the end of a log that grows. */
+function offerFollowing(log) {
+  const button = document.getElementById("follow");
+  const update = () => {
+    button.hidden = isAtEnd(log);
+  };
+  button.addEventListener("click", () => {
+    log.scrollTop = log.scrollHeight;
+    update();
+  });
+  log.addEventListener("scroll", update, { passive: true });
+  update();
+}
+
 /** Appends lines and stays at the end if the reader was there. */
 function appendLog(log, html) {
-  const following = log.scrollTop + log.clientHeight >= log.scrollHeight - 40;
+  const following = isAtEnd(log);
   log.append(parse(html));
   while (log.childElementCount > LOG_LINES_MAX) log.firstElementChild.remove();
   if (following) log.scrollTop = log.scrollHeight;
@@ -53,6 +85,7 @@ function start(main) {
   const pulse = document.getElementById("pulse");
   const parts = Array.from(document.querySelectorAll("[data-part]"));
   const log = document.getElementById("log");
+  // A page of lines from the middle of a log has no place to go on from.
   let place = log ? log.dataset.place : null;
   let source = null;
 
@@ -77,7 +110,7 @@ function start(main) {
     for (const element of parts) {
       source.addEventListener(element.dataset.part, (event) => match(element, parse(event.data)));
     }
-    if (log) {
+    if (place) {
       source.addEventListener("log", (event) => {
         place = event.lastEventId;
         appendLog(log, event.data);
@@ -96,9 +129,14 @@ function start(main) {
     else if (main.dataset.live) open();
   });
   addEventListener("pagehide", close);
-  if (log && !location.hash) log.scrollTop = log.scrollHeight;
+  if (place) offerFollowing(log);
   if (!document.hidden) open();
 }
 
+const log = document.getElementById("log");
+if (log) {
+  pointAtLines(log);
+  if (log.dataset.place && !location.hash) log.scrollTop = log.scrollHeight;
+}
 const main = document.querySelector("main[data-live]");
 if (main) start(main);

@@ -3,7 +3,8 @@
 use crate::change::Changes;
 use crate::enrol::Issuer;
 use crate::live::Streams;
-use crate::service::{Config, Error};
+use crate::log::Logs;
+use crate::service::{Config, Error, Parts};
 use crate::token::{TOKENS_MAX, Tokens};
 use database::{Builds, Jobs};
 use model::repository::LocalRepositories;
@@ -16,6 +17,7 @@ use tokio_util::task::TaskTracker;
 pub(crate) struct App {
     pub(crate) jobs: Jobs,
     pub(crate) builds: Builds,
+    pub(crate) logs: Logs,
     pub(crate) mirrors: Mirrors,
     pub(crate) tokens: Tokens,
     pub(crate) local_repositories: LocalRepositories,
@@ -33,11 +35,18 @@ pub(crate) struct App {
 }
 
 impl App {
-    pub(crate) fn new(config: Config, jobs: Jobs, builds: Builds, mirrors: Mirrors) -> Result<Self, Error> {
+    pub(crate) fn new(config: Config, parts: Parts) -> Result<Self, Error> {
+        let Parts {
+            jobs,
+            builds,
+            store,
+            mirrors,
+        } = parts;
         if !(1..=TOKENS_MAX).contains(&config.tokens.len()) {
             return Err(Error::Tokens(config.tokens.len()));
         }
         Ok(Self {
+            logs: Logs::new(jobs.clone(), store),
             jobs,
             builds,
             mirrors,

@@ -13,8 +13,8 @@
 //!   changed, rendered by the same templates.
 //! - What one client can make the server hold (bodies, connections, live streams) is bounded.
 //!
-//! It never builds, copies or runs anything itself: it reads and writes the two databases and asks a
-//! mirror of each repository, and others act. It keeps no state that a second instance would need.
+//! It never builds, copies or runs anything itself: it reads and writes the two databases, reads the main
+//! store and asks a mirror of each repository, and others act. It keeps no state that a second instance would need.
 
 mod api;
 mod app;
@@ -27,8 +27,8 @@ mod enrol;
 mod extract;
 mod format;
 mod guard;
-mod lines;
 mod live;
+mod log;
 mod metrics;
 mod pages;
 mod read;
@@ -40,5 +40,5 @@ mod service;
 mod token;
 pub mod wire;
 
-pub use service::{Config, Error, Service};
+pub use service::{Config, Error, Parts, Service};
 pub use token::{InvalidRole, InvalidTokenHash, Role, TOKENS_MAX, Token, TokenHash};

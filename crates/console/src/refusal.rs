@@ -101,6 +101,8 @@ pub(crate) enum Refusal {
     TooManyStreams,
     #[error("the database is away")]
     Away(#[source] database::Error),
+    #[error("the object store is away, or does not give what it should")]
+    StoreAway(#[from] artifact_store::Error),
     #[error("something broke inside")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
@@ -149,6 +151,7 @@ impl Refusal {
             Self::TooSlow => ("too_slow", StatusCode::SERVICE_UNAVAILABLE),
             Self::TooManyStreams => ("too_many_streams", StatusCode::SERVICE_UNAVAILABLE),
             Self::Away(_) => ("database_away", StatusCode::SERVICE_UNAVAILABLE),
+            Self::StoreAway(_) => ("store_away", StatusCode::SERVICE_UNAVAILABLE),
             Self::Internal(_) => ("internal", StatusCode::INTERNAL_SERVER_ERROR),
         }
     }
@@ -210,7 +213,7 @@ impl Refusal {
             Self::TooManyAttempts => "ask again in a few seconds".to_owned(),
             Self::TooLarge => "send less at once".to_owned(),
             Self::TooManyStreams => "close a few pages, or ask without /events".to_owned(),
-            Self::Away(_) => "ask again in a moment; nothing is lost".to_owned(),
+            Self::Away(_) | Self::StoreAway(_) => "ask again in a moment; nothing is lost".to_owned(),
             Self::Internal(_) => "the server's log says what; ask again, then ask an operator".to_owned(),
         }
     }
@@ -228,7 +231,7 @@ impl Refusal {
 
     /// Logs what an engineer at the other end can't mend.
     pub(crate) fn log(&self) {
-        if let Self::Away(_) | Self::Internal(_) = self {
+        if let Self::Away(_) | Self::StoreAway(_) | Self::Internal(_) = self {
             tracing::error!(
                 error = self as &dyn std::error::Error,
                 "failed to answer a request"

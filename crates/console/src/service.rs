@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::token::{TOKENS_MAX, Token};
 use crate::{change, router, serve};
+use artifact_store::Store;
 use axum::Router;
 use database::{Builds, Jobs};
 use model::RegionName;
@@ -31,6 +32,19 @@ pub struct Config {
     pub certificate_life: Duration,
 }
 
+/// What it reads and writes.
+#[derive(Debug)]
+pub struct Parts {
+    /// The queue.
+    pub jobs: Jobs,
+    /// Everything after a build.
+    pub builds: Builds,
+    /// The main store, where the logs of builds that have ended are. It is only read.
+    pub store: Store,
+    /// Resolves branches and tags.
+    pub mirrors: Mirrors,
+}
+
 /// Why the console could not start or ended.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -54,14 +68,8 @@ pub struct Service {
 
 impl Service {
     /// Prepares to answer on `listener`, which the caller has bound.
-    pub fn new(
-        config: Config,
-        listener: TcpListener,
-        jobs: Jobs,
-        builds: Builds,
-        mirrors: Mirrors,
-    ) -> Result<Self, Error> {
-        let app = App::new(config, jobs, builds, mirrors)?;
+    pub fn new(config: Config, listener: TcpListener, parts: Parts) -> Result<Self, Error> {
+        let app = App::new(config, parts)?;
         Ok(Self { app, listener })
     }
 

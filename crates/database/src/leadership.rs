@@ -32,6 +32,8 @@ pub enum Singleton {
     Publisher,
     /// Moves deployments along.
     Rollout,
+    /// Moves the logs of builds that have ended to the object store.
+    LogArchiver,
 }
 
 impl Singleton {
@@ -42,6 +44,7 @@ impl Singleton {
             Self::Synchronizer => 3,
             Self::Publisher => 4,
             Self::Rollout => 5,
+            Self::LogArchiver => 6,
         }
     }
 }

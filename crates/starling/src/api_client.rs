@@ -165,19 +165,37 @@ impl ApiClient {
         Ok((bytes.to_vec(), next, finished))
     }
 
+    /// The log's lines that hold a text, from a place on.
+    pub async fn search_log(
+        &self,
+        build: model::BuildId,
+        text: &str,
+        place: Option<&str>,
+    ) -> Result<wire::LogSearch, Error> {
+        let request = self
+            .http
+            .get(format!("{}/v1/builds/{build}/log/search", self.api))
+            .query(&[("text", text)])
+            .query(&place.map(|place| [("place", place)]));
+        let answer = self.answer(request).await?;
+        answer.json().await.map_err(|source| Error::Malformed { source })
+    }
+
     async fn send<B: Serialize>(
         &self,
         method: Method,
         path: &str,
         body: Option<&B>,
     ) -> Result<reqwest::Response, Error> {
-        let mut request = self
-            .http
-            .request(method, format!("{}{path}", self.api))
-            .bearer_auth(self.token.expose_secret());
+        let mut request = self.http.request(method, format!("{}{path}", self.api));
         if let Some(body) = body {
             request = request.json(body);
         }
+        self.answer(request).await
+    }
+
+    async fn answer(&self, request: reqwest::RequestBuilder) -> Result<reqwest::Response, Error> {
+        let request = request.bearer_auth(self.token.expose_secret());
         let answer = request.send().await.map_err(|source| Error::Unreachable {
             api: self.api.clone(),
             source,

@@ -73,6 +73,9 @@ pub enum Error {
         #[source]
         source: InvalidStoredManifest,
     },
+    /// A log's object is not what was recorded of it.
+    #[error("the stored log {0:?} is damaged")]
+    Log(String),
     /// The caller's token was cancelled.
     #[error("the transfer was cancelled")]
     Cancelled,

@@ -1,6 +1,7 @@
 //! Which part of a flood is kept. Pure: bytes in, bytes out.
 
 use crate::LogLimits;
+use database::jobs::Dropped;
 use std::collections::VecDeque;
 
 /// Keeps the first bytes as they come and the last ones for the end.
@@ -13,15 +14,15 @@ pub(super) struct Cap {
     tail: VecDeque<u8>,
     /// Bytes beyond the head, kept or not.
     beyond: u64,
+    /// Line ends beyond the head, kept or not.
+    lines_beyond: u64,
 }
 
 /// What is left to be written when the output is over.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct End {
-    /// How many bytes were dropped; may be 0.
-    pub(super) dropped: u64,
-    /// Says so.
-    pub(super) notice: Vec<u8>,
+    /// What was dropped; may be nothing.
+    pub(super) dropped: Dropped,
     /// The last bytes.
     pub(super) tail: Vec<u8>,
 }
@@ -33,6 +34,7 @@ impl Cap {
             passed: 0,
             tail: VecDeque::new(),
             beyond: 0,
+            lines_beyond: 0,
         }
     }
 
@@ -57,6 +59,7 @@ impl Cap {
 
     fn keep(&mut self, bytes: &[u8]) {
         self.beyond += bytes.len() as u64;
+        self.lines_beyond += line_ends(bytes);
         let newest = &bytes[bytes.len().saturating_sub(self.limits.tail_bytes)..];
         let surplus = (self.tail.len() + newest.len()).saturating_sub(self.limits.tail_bytes);
         self.tail.drain(..surplus);
@@ -69,18 +72,16 @@ impl Cap {
             return None;
         }
         let tail: Vec<u8> = std::mem::take(&mut self.tail).into();
-        let dropped = self.beyond - tail.len() as u64;
-        let notice = if dropped == 0 {
-            String::new()
-        } else {
-            format!("[starling] {dropped} bytes of output were dropped here\n")
+        let dropped = Dropped {
+            bytes: self.beyond - tail.len() as u64,
+            lines: self.lines_beyond - line_ends(&tail),
         };
-        Some(End {
-            dropped,
-            notice: notice.into_bytes(),
-            tail,
-        })
+        Some(End { dropped, tail })
     }
+}
+
+fn line_ends(bytes: &[u8]) -> u64 {
+    bytes.iter().filter(|&&byte| byte == b'\n').count() as u64
 }
 
 #[cfg(test)]
@@ -102,10 +103,10 @@ mod tests {
         let (head, notice) = cap.take(b"cdef");
         assert_eq!(head, b"cd");
         assert!(notice.contains("limit of 4 bytes"), "{notice}");
-        assert_eq!(cap.take(b"ghij"), (&b""[..], String::new()));
+        assert_eq!(cap.take(b"\nhi\n"), (&b""[..], String::new()));
         let end = cap.end().unwrap();
-        assert_eq!((end.dropped, end.tail.as_slice()), (3, &b"hij"[..]));
-        assert_eq!(end.notice, b"[starling] 3 bytes of output were dropped here\n");
+        let dropped = Dropped { bytes: 3, lines: 1 };
+        assert_eq!((end.dropped, end.tail.as_slice()), (dropped, &b"hi\n"[..]));
     }
 
     #[test]
@@ -136,7 +137,9 @@ mod tests {
                 Some(end) => {
                     let kept = &beyond[beyond.len().saturating_sub(tail)..];
                     prop_assert_eq!(end.tail.as_slice(), kept);
-                    prop_assert_eq!(end.dropped, (beyond.len() - kept.len()) as u64);
+                    let lost = &beyond[..beyond.len() - kept.len()];
+                    let dropped = Dropped { bytes: lost.len() as u64, lines: line_ends(lost) };
+                    prop_assert_eq!(end.dropped, dropped);
                 }
             }
         }

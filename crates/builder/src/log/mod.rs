@@ -13,7 +13,7 @@ use crate::lease::Lease;
 use crate::{LogLimits, metrics};
 use bytes::{Bytes, BytesMut};
 use cap::Cap;
-use database::jobs::LOG_CHUNK_LENGTH_MAX;
+use database::jobs::{Dropped, LOG_CHUNK_LENGTH_MAX};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -95,11 +95,25 @@ impl Shipper<'_> {
             self.store().await?;
         }
         if let Some(end) = self.cap.end() {
-            ::metrics::counter!(metrics::LOG_BYTES_DROPPED).increment(end.dropped);
-            self.collected.extend_from_slice(&end.notice);
+            self.store().await?;
+            if end.dropped.bytes > 0 {
+                self.store_gap(end.dropped).await?;
+            }
             self.collected.extend_from_slice(&end.tail);
         }
         self.store().await
+    }
+
+    /// Says that output is missing here, in the log and beside it.
+    async fn store_gap(&mut self, dropped: Dropped) -> Result<(), Fault> {
+        ::metrics::counter!(metrics::LOG_BYTES_DROPPED).increment(dropped.bytes);
+        let Dropped { bytes, lines } = dropped;
+        let notice = format!("{OURS}{bytes} bytes in {lines} lines of output were dropped here\n");
+        self.lease
+            .append_log_gap(self.sequence, notice.as_bytes(), dropped)
+            .await?;
+        self.sequence += 1;
+        Ok(())
     }
 
     /// Takes more for a moment, or until a chunk is full.

@@ -8,7 +8,7 @@ use artifact_store::Store;
 use artifact_store::server::{self, Server};
 use builder::{Config, Dependencies, LogLimits, Service, Thresholds, reaper};
 use database::Jobs;
-use database::jobs::{BuildRow, NewBuild};
+use database::jobs::{BuildRow, LogRead, NewBuild};
 use local_services::Postgres;
 use model::limits::Limits;
 use model::repository::LocalRepositories;
@@ -221,8 +221,10 @@ impl Fixture {
     }
 
     pub async fn log(&self, build: BuildId) -> String {
-        let slice = self.jobs.log(build, 0, 4 << 20).await.unwrap();
-        String::from_utf8_lossy(&slice.bytes).into_owned()
+        match self.jobs.log(build, 0, 4 << 20).await.unwrap() {
+            LogRead::Here(slice) => String::from_utf8_lossy(&slice.bytes).into_owned(),
+            LogRead::Archived(archive) => panic!("the log has left: {archive:?}"),
+        }
     }
 
     /// Waits until the worker's folder holds no attempt.

@@ -5,22 +5,15 @@ use crate::app::App;
 use crate::extract::{Engineer, Id, Json, Query};
 use crate::live::{self, Feed, Part, Update};
 use crate::refusal::Refusal;
-use crate::wire::{
-    BuildDetail, BuildList, CancelQueued, CancelledQueued, Enqueued, LOG_FINISHED_HEADER, LOG_NEXT_HEADER,
-    NewBuild,
-};
+use crate::wire::{BuildDetail, BuildList, CancelQueued, CancelledQueued, Enqueued, NewBuild};
 use crate::{enqueue, read};
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
+use axum::response::Response;
 use axum::routing::{get, post};
 use database::jobs::Cancelled;
 use model::{BuildId, ReplicaState};
-use serde::Deserialize;
-
-/// The most bytes of a log in one answer.
-const LOG_BYTES_MAX: usize = 1024 * 1024;
 
 pub(super) fn router() -> Router<App> {
     Router::new()
@@ -28,7 +21,6 @@ pub(super) fn router() -> Router<App> {
         .route("/builds/cancel", post(cancel_queued))
         .route("/builds/{id}", get(one))
         .route("/builds/{id}/cancel", post(cancel))
-        .route("/builds/{id}/log", get(log))
         .route("/builds/{id}/events", get(events))
 }
 
@@ -93,32 +85,6 @@ async fn cancel_queued(
         .await?;
     tracing::info!(builds.cancelled = cancelled, actor = %actor, "everything that waited was cancelled");
     Ok(axum::Json(CancelledQueued { cancelled }))
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct From {
-    #[serde(default)]
-    from: i64,
-}
-
-/// The log as the build wrote it, from a byte on.
-async fn log(
-    State(app): State<App>,
-    _: Engineer,
-    Id(id): Id<BuildId>,
-    Query(From { from }): Query<From>,
-) -> Result<Response, Refusal> {
-    let slice = app.jobs.log(id, from, LOG_BYTES_MAX).await?;
-    let headers = [
-        (
-            header::CONTENT_TYPE.as_str(),
-            "text/plain; charset=utf-8".to_owned(),
-        ),
-        (LOG_NEXT_HEADER, slice.next.to_string()),
-        (LOG_FINISHED_HEADER, slice.finished.to_string()),
-    ];
-    Ok((headers, slice.bytes).into_response())
 }
 
 async fn events(State(app): State<App>, _: Engineer, Id(id): Id<BuildId>) -> Result<Response, Refusal> {

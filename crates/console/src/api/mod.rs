@@ -5,6 +5,7 @@ mod deployments;
 mod distributions;
 mod enrolments;
 mod join_tokens;
+mod logs;
 mod nodes;
 mod overview;
 mod regions;
@@ -26,6 +27,7 @@ pub(crate) fn router() -> Router<App> {
         .merge(deployments::router())
         .merge(distributions::router())
         .merge(join_tokens::router())
+        .merge(logs::router())
         .merge(nodes::router())
         .merge(overview::router())
         .merge(regions::router())

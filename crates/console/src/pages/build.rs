@@ -1,13 +1,13 @@
 //! One build: where it stands, its steps, its copies, its log, and the buttons to cancel and deploy it.
 
 use super::frame::{self, Frame, PageRefusal, fragment};
-use super::log::{self, Lines, Log};
+use super::log::{self, Lines, Log, Window};
 use super::{badge, build_timeline};
 use crate::api::is_settled;
 use crate::app::App;
 use crate::extract::{Engineer, Form, Id, Query};
-use crate::lines::Place;
 use crate::live::{Feed, Part, Update};
+use crate::log::{Needle, Place};
 use crate::refusal::Refusal;
 use crate::wire::{BuildDetail, NewDeployment};
 use crate::{assets, deploy, format, live, read};
@@ -96,9 +96,11 @@ async fn parts(app: &App, id: BuildId) -> Result<Parts, Refusal> {
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct View {
-    /// `all` shows every line of the log.
+    /// Shows the log around this line instead of its end.
+    line: Option<u64>,
+    /// What to search for in the log.
     #[serde(default)]
-    log: String,
+    search: String,
 }
 
 /// `GET /builds/{id}`.
@@ -109,7 +111,15 @@ pub(crate) async fn page(
     Query(view): Query<View>,
 ) -> Result<Response, PageRefusal> {
     let parts = parts(&app, id).await?;
-    let mut log = log::read(&app, id, view.log == "all").await?;
+    let window = view.line.map_or(Window::End, Window::Around);
+    let needle = match view.search.as_str() {
+        "" => None,
+        text => Some(
+            text.parse::<Needle>()
+                .map_err(|error| Refusal::Invalid(format!("search: {error}")))?,
+        ),
+    };
+    let mut log = log::read(&app, id, window, needle).await?;
     let page = Page {
         frame: Frame::new("/builds", &actor),
         lines: Lines {
@@ -151,7 +161,7 @@ pub(crate) async fn deploy(
     Ok(Redirect::to(&format!("/deployments/{}", deployment.id)).into_response())
 }
 
-/// Where a reader's log ends.
+/// Where a reader's log ends; without a place, none is shown that could grow.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Reader {
     place: Option<Place>,
@@ -169,34 +179,37 @@ pub(crate) async fn live(
         .get("last-event-id")
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.parse().ok());
-    let place = last.or(reader.place).unwrap_or_default();
+    let place = last.or(reader.place);
     live::answer(app, OneBuild { id, place }).await
 }
 
 struct OneBuild {
     id: BuildId,
-    place: Place,
+    place: Option<Place>,
 }
 
 impl Feed for OneBuild {
     async fn read(&mut self, app: &App) -> Result<Update, Refusal> {
         let parts = parts(app, self.id).await?;
-        let mut place = self.place;
-        let (lines, finished) = log::next(app, self.id, &mut place).await?;
         let mut news = vec![
             Part::state("head", fragment(&parts.head)?),
             Part::state("actions", fragment(&parts.actions)?),
             Part::state("timeline", fragment(&parts.timeline)?),
             Part::state("replicas", fragment(&parts.replicas)?),
         ];
-        if !lines.is_empty() {
-            news.push(Part::News {
-                name: "log",
-                data: fragment(&Lines { lines })?,
-                id: place.to_string(),
-            });
+        let mut finished = true;
+        if let Some(mut place) = self.place {
+            let lines;
+            (lines, finished) = log::next(app, self.id, &mut place).await?;
+            if !lines.is_empty() {
+                news.push(Part::News {
+                    name: "log",
+                    data: fragment(&Lines { lines })?,
+                    id: place.to_string(),
+                });
+            }
+            self.place = Some(place);
         }
-        self.place = place;
         Ok(Update {
             parts: news,
             last: parts.settled && finished,

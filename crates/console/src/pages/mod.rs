@@ -32,6 +32,7 @@ pub(crate) fn router() -> Router<App> {
         .route("/builds/{id}", get(build::page))
         .route("/builds/{id}/live", get(build::live))
         .route("/builds/{id}/log", get(log::plain))
+        .route("/builds/{id}/log/download", get(log::download))
         .route("/builds/{id}/cancel", post(build::cancel))
         .route("/builds/{id}/deploy", post(build::deploy))
         .route("/deployments", get(deployments::page))

@@ -13,6 +13,35 @@ pub const LOG_NEXT_HEADER: &str = "x-next";
 /// Header of `GET /v1/builds/{id}/log`: `true` when no byte will follow `x-next`.
 pub const LOG_FINISHED_HEADER: &str = "x-finished";
 
+/// The data of each `log` event of `GET /v1/builds/{id}/log/stream`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogText {
+    /// Where it begins, in bytes of the log. The event's id is where it ends.
+    pub from: i64,
+    /// What was written; bytes that are no UTF-8 are replaced.
+    pub text: String,
+}
+
+/// `GET /v1/builds/{id}/log/search?text=…&place=…`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogSearch {
+    /// The lines that hold the text, in order.
+    pub matches: Vec<LogMatch>,
+    /// Give it as `place` to search on; none once the whole log was searched, as far as it is written.
+    pub next: Option<String>,
+}
+
+/// A line that holds what was searched for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogMatch {
+    /// Its number, counted from 1. It never changes.
+    pub line: u64,
+    /// Where it begins, in bytes of the log.
+    pub offset: i64,
+    /// What it says, without what steers a terminal; of a long line a part.
+    pub text: String,
+}
+
 /// `POST /v1/builds`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

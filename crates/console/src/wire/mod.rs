@@ -15,7 +15,7 @@ mod workers;
 
 pub use builds::{
     Build, BuildDetail, BuildList, BuildPhase, BuildProgress, CancelQueued, CancelledQueued, Enqueued,
-    LOG_FINISHED_HEADER, LOG_NEXT_HEADER, NewBuild, Replica,
+    LOG_FINISHED_HEADER, LOG_NEXT_HEADER, LogMatch, LogSearch, LogText, NewBuild, Replica,
 };
 pub use deployments::{
     Deployment, DeploymentDetail, DeploymentList, DeploymentStep, HostInstance, NewDeployment, RegionMoments,

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 const NEWS_LIMIT: Duration = Duration::from_secs(30);
 
 /// Reads on until the stream has said `wanted`; returns what it said.
-async fn read_until(stream: &mut Body, wanted: &str) -> String {
+pub async fn read_until(stream: &mut Body, wanted: &str) -> String {
     let mut heard = String::new();
     let reading = async {
         while !heard.contains(wanted) {
@@ -30,7 +30,7 @@ async fn read_until(stream: &mut Body, wanted: &str) -> String {
 fn a_page_hears_of_every_change_and_of_the_end() {
     on_console(async |console| {
         let build = console.enqueue(TARGET).await;
-        let mut stream = console.stream(&format!("/builds/{build}/live")).await;
+        let mut stream = console.stream(&format!("/builds/{build}/live?place=0-0")).await;
         let first = read_until(&mut stream, "event: head").await;
         assert!(first.contains("retry: 2000"), "{first}");
 

@@ -8,6 +8,7 @@ mod deploying;
 mod distributing;
 mod enrolling;
 mod living;
+mod logging;
 mod reading;
 mod registering;
 mod reporting;

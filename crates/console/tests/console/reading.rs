@@ -149,7 +149,7 @@ fn hostile_text_in_a_log_or_a_reason_stays_text() {
             &page,
             &[
                 "alert(1)",
-                "red &#38; &#34;quoted&#34;",
+                "<span class=\"f1\">red</span> &#38; &#34;quoted&#34;",
                 "id=\"L3\"",
                 "half",
                 BuildState::Failed.as_str(),

@@ -1,10 +1,12 @@
 //! A console on fresh databases of one real server, and a repository that an engineer works in.
 
+use artifact_store::Store;
+use artifact_store::server::{self, Server};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use console::wire::{Deployment, Enqueued, ErrorBody};
-use console::{Config, Role, Service, Token, TokenHash};
+use console::{Config, Parts, Role, Service, Token, TokenHash};
 use database::jobs::Claim;
 use database::{Builds, Jobs, Limits};
 use http_body_util::BodyExt as _;
@@ -25,6 +27,7 @@ use swarm::{Authority, AuthorityKey};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 /// How long no test may ever take.
@@ -99,6 +102,8 @@ pub struct Console {
     pub jobs: Jobs,
     pub builds: Builds,
     pub service: Service,
+    /// The main store.
+    pub store: Store,
     /// Who signs for region `east`.
     pub authority: AuthorityKey,
     router: Router,
@@ -166,14 +171,26 @@ impl Console {
             authorities: BTreeMap::from([("east".parse().unwrap(), authority)]),
             certificate_life: LIFE,
         };
+        let store = main_store(&folder).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mirrors = mirrors.await.unwrap();
-        let service = Service::new(config, listener, jobs.clone(), builds.clone(), mirrors).unwrap();
+        let service = Service::new(
+            config,
+            listener,
+            Parts {
+                jobs: jobs.clone(),
+                builds: builds.clone(),
+                store: store.clone(),
+                mirrors,
+            },
+        )
+        .unwrap();
         let console = Self {
             router: service.router(),
             service,
             jobs,
             builds,
+            store,
             authority: authority_key,
             folder,
         };
@@ -243,6 +260,12 @@ impl Console {
         self.ask(as_engineer(Request::get(path)), Body::empty()).await
     }
 
+    /// With one more header.
+    pub async fn get_with(&self, path: &str, name: &str, value: &str) -> Answer {
+        self.ask(as_engineer(Request::get(path)).header(name, value), Body::empty())
+            .await
+    }
+
     pub async fn post(&self, path: &str, body: &impl Serialize) -> Answer {
         self.post_as(ENGINEER, path, body).await
     }
@@ -305,6 +328,28 @@ impl Console {
 
 pub fn as_engineer(request: axum::http::request::Builder) -> axum::http::request::Builder {
     request.header(header::AUTHORIZATION, format!("Bearer {ENGINEER}"))
+}
+
+/// A real store in the test's folder, which ends with the test's runtime.
+async fn main_store(folder: &TempDir) -> Store {
+    let server = Server::bind(server::Config {
+        root: folder.path().join("store"),
+        listen: "127.0.0.1:0".parse().unwrap(),
+        access_key_id: "starling".to_owned(),
+        secret_access_key: "murmuration".to_owned().into(),
+    });
+    let server = server.await.unwrap();
+    let store = Store::connect(&artifact_store::Config {
+        endpoint: Some(format!("http://{}", server.local_addr())),
+        signing_region: "us-east-1".to_owned(),
+        bucket: "main".to_owned(),
+        access_key_id: "starling".to_owned(),
+        secret_access_key: "murmuration".to_owned().into(),
+    })
+    .unwrap();
+    tokio::spawn(server.run(CancellationToken::new()));
+    store.ensure_bucket().await.unwrap();
+    store
 }
 
 fn token(name: &str, role: Role, secret: &str) -> Token {

@@ -35,7 +35,7 @@ pub use finish::{Ending, Finish, Made};
 pub use heartbeat::Heartbeat;
 pub use inputs::EarlierBuild;
 pub use list::{BuildRow, Progress};
-pub use log::{LOG_CHUNK_LENGTH_MAX, LogSlice};
+pub use log::{Dropped, LOG_CHUNK_LENGTH_MAX, LOG_LENGTH_MAX, LogArchive, LogGap, LogRead, LogSlice};
 pub use phases::PhaseRow;
 pub use publications::SucceededBuild;
 pub use reap::{Fate, Reaped};

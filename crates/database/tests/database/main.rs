@@ -10,6 +10,7 @@ mod enrolling;
 mod fencing;
 mod hinting;
 mod leading;
+mod logging;
 mod racing;
 mod reaping;
 mod replicating;

@@ -1,7 +1,7 @@
 //! One real server for the whole run, and a fresh database for each test.
 
 use database::builds::{Artifact, NewDeployment};
-use database::jobs::{Claim, Heartbeat, NewBuild};
+use database::jobs::{Claim, Heartbeat, LogRead, LogSlice, NewBuild};
 use database::{Builds, Jobs, Limits};
 use local_services::Postgres;
 use model::repository::{LocalRepositories, RepositoryUrl};
@@ -294,5 +294,13 @@ impl TestBuilds {
             self.replica_verified(&artifact.id, &region(name)).await.unwrap();
         }
         artifact
+    }
+}
+
+/// A part of a log that has not left the database.
+pub async fn log_here(jobs: &Jobs, build: BuildId, from: i64, max_bytes: usize) -> LogSlice {
+    match jobs.log(build, from, max_bytes).await.unwrap() {
+        LogRead::Here(slice) => slice,
+        LogRead::Archived(archive) => panic!("the log has left: {archive:?}"),
     }
 }

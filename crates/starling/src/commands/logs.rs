@@ -3,7 +3,7 @@
 use super::Session;
 use crate::api_client::{ApiClient, Error};
 use clap::Args;
-use console::wire::BuildDetail;
+use console::wire::{BuildDetail, LogSearch};
 use model::BuildId;
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -11,6 +11,8 @@ use std::time::Duration;
 
 /// The most requests in one reading, so that a log that grows as fast as it is read cannot hold us.
 const READS_MAX: usize = 64;
+/// The most requests of one search, each of which names at most some hundred lines.
+const SEARCHES_MAX: usize = 256;
 
 /// Arguments of `starling logs`.
 #[derive(Debug, Args)]
@@ -18,8 +20,12 @@ pub struct Options {
     /// Which build.
     build: BuildId,
     /// Go on until the build has ended.
-    #[arg(long, short)]
+    #[arg(long, short, conflicts_with = "search")]
     follow: bool,
+    /// Print only the lines that hold this text, with their numbers. In any case unless it has capital
+    /// letters.
+    #[arg(long, short, value_name = "TEXT")]
+    search: Option<String>,
 }
 
 /// Reads a log onwards from where the last reading ended.
@@ -57,6 +63,9 @@ impl Tail {
 }
 
 pub async fn run(options: &Options, session: &Session) -> anyhow::Result<ExitCode> {
+    if let Some(text) = &options.search {
+        return search(options.build, text, session).await;
+    }
     let mut tail = Tail::new(options.build);
     let mut output = anstream::stdout();
     loop {
@@ -69,4 +78,34 @@ pub async fn run(options: &Options, session: &Session) -> anyhow::Result<ExitCod
         }
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
+}
+
+/// Asks until the whole log was searched. As with `grep`, finding nothing is a failure.
+async fn search(build: BuildId, text: &str, session: &Session) -> anyhow::Result<ExitCode> {
+    let mut place = None;
+    let mut found = LogSearch {
+        matches: Vec::new(),
+        next: None,
+    };
+    for _ in 0..SEARCHES_MAX {
+        let part = session.api.search_log(build, text, place.as_deref()).await?;
+        found.matches.extend(part.matches);
+        place = part.next;
+        if place.is_none() {
+            break;
+        }
+    }
+    found.next = place;
+    session.form.print(&found, |found| {
+        let lines = found
+            .matches
+            .iter()
+            .map(|each| format!("{:>7} {}", each.line, each.text));
+        lines.collect::<Vec<_>>().join("\n")
+    })?;
+    Ok(if found.matches.is_empty() {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
 }

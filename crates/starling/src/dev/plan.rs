@@ -215,6 +215,7 @@ impl<'a> Plan<'a> {
             listen: self.api,
             jobs_url: self.jobs_url.clone(),
             builds_url: self.builds_url.clone(),
+            store: self.bucket(None),
             mirrors: self.layout.work("api"),
             local_repositories: LocalRepositories::Allowed,
             secure_cookie: false,

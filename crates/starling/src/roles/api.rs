@@ -1,8 +1,9 @@
 //! `starling api`: the API and the console.
 
-use super::parts;
+use super::parts::{self, StoreSettings};
 use crate::observe;
 use anyhow::Context as _;
+use artifact_store::Store;
 use console::Token;
 use model::RegionName;
 use model::repository::LocalRepositories;
@@ -26,6 +27,8 @@ pub struct Settings {
     pub jobs_url: String,
     /// The builds database.
     pub builds_url: String,
+    /// The main store, where the logs of builds that have ended are. It is only read.
+    pub store: StoreSettings,
     /// Where this role keeps its mirrors of repositories.
     pub mirrors: PathBuf,
     /// Whether `file://` repositories may be registered.
@@ -79,6 +82,8 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<
     let listener = TcpListener::bind(settings.listen)
         .await
         .with_context(|| format!("failed to listen on {}", settings.listen))?;
+    // Only prepared: while the store is away, everything else here goes on.
+    let store = Store::connect(&settings.store.config()?)?;
     let config = console::Config {
         tokens: settings.tokens,
         local_repositories: settings.local_repositories,
@@ -86,7 +91,16 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<
         authorities: authorities(settings.authorities)?,
         certificate_life: Duration::from_secs(settings.certificate_life_seconds.into()),
     };
-    let service = console::Service::new(config, listener, jobs, builds, mirrors)?;
+    let service = console::Service::new(
+        config,
+        listener,
+        console::Parts {
+            jobs,
+            builds,
+            store,
+            mirrors,
+        },
+    )?;
     readiness.ready();
     service.run(stop).await?;
     Ok(())

@@ -1,11 +1,11 @@
-//! `starling controller`: reaps lost builds and sweeps what they left, publishes desired state, drives
-//! deployments.
+//! `starling controller`: reaps lost builds and sweeps what they left, moves finished logs to the main store,
+//! publishes desired state, drives deployments.
 
 use super::parts::{self, StoreSettings};
 use super::worker::default_lease_window_seconds;
 use crate::observe;
 use artifact_store::Store;
-use builder::{demand, reaper, sweeper};
+use builder::{archiver, demand, reaper, sweeper};
 use model::RegionName;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub struct Settings {
     /// The same as the workers'.
     #[serde(default = "default_lease_window_seconds")]
     pub lease_window_seconds: u32,
-    /// The main store, where unfinished uploads are swept.
+    /// The main store, where unfinished uploads are swept and finished logs are put.
     pub store: StoreSettings,
     /// Every region.
     pub regions: Vec<RegionSettings>,
@@ -47,6 +47,7 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<
     let lease_window = Duration::from_secs(settings.lease_window_seconds.into());
     // Only prepared: while the store is away, everything else here goes on.
     let store = Store::connect(&settings.store.config()?)?;
+    let archiver = archiver::Service::new(jobs.clone(), store.clone());
     let sweeper = sweeper::Service::new(jobs.clone(), store);
     let demand = demand::Service::new(jobs.clone(), lease_window);
     let reaper = reaper::Service::new(reaper::Config { lease_window }, jobs);
@@ -57,10 +58,11 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<
         .collect();
     let controller = controller::Service::new(controller::Config::new(regions), builds).await?;
     readiness.ready();
-    let ((), (), (), result) = tokio::join!(
+    let ((), (), (), (), result) = tokio::join!(
         reaper.run(stop.clone()),
         sweeper.run(stop.clone()),
         demand.run(stop.clone()),
+        archiver.run(stop.clone()),
         controller.run(stop)
     );
     Ok(result?)

@@ -1,16 +1,22 @@
-//! A build's log: written in chunks by whoever holds the build, read by position.
+//! A build's log: written in chunks by whoever holds the build, read by position, and moved to the object
+//! store once the build has ended.
+
+mod append;
+mod archive;
+
+pub use append::{Dropped, LOG_CHUNK_LENGTH_MAX, LOG_LENGTH_MAX};
+pub use archive::LogArchive;
 
 use super::Jobs;
-use crate::{Error, Hint};
-use model::{BuildId, LeaseId};
-use sqlx::PgConnection;
+use crate::Error;
+use model::BuildId;
 
-/// The longest chunk, in bytes.
-pub const LOG_CHUNK_LENGTH_MAX: usize = 256 * 1024;
 /// The most bytes that one read returns, besides what one chunk has over.
 const READ_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The most chunks that one read looks at.
 const READ_CHUNKS_MAX: i64 = 1_000;
+/// The most gaps that one read returns: one for each attempt, of which there are few.
+const GAPS_MAX: i64 = 1_000;
 
 /// A part of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,51 +29,29 @@ pub struct LogSlice {
     pub finished: bool,
 }
 
-impl Jobs {
-    /// Appends to the log. `sequence` counts the lease's chunks, so that a chunk that is sent twice,
-    /// after an answer was lost, is stored once. An empty chunk is nothing.
-    ///
-    /// Fails with [`Error::LeaseLost`], and [`Error::TooLarge`] above [`LOG_CHUNK_LENGTH_MAX`].
-    pub async fn append_log(
-        &self,
-        build: BuildId,
-        lease: LeaseId,
-        sequence: i64,
-        bytes: &[u8],
-    ) -> Result<(), Error> {
-        if bytes.len() > LOG_CHUNK_LENGTH_MAX {
-            return Err(Error::TooLarge {
-                what: "the length of a log chunk",
-                actual: bytes.len(),
-                limit: LOG_CHUNK_LENGTH_MAX,
-            });
-        }
-        // Begun even for an empty chunk, so that a lost lease is noticed.
-        let mut transaction = self.fenced(build, lease).await?;
-        if bytes.is_empty() {
-            return Ok(());
-        }
-        let position = end_of_log(&mut transaction, build).await?;
-        sqlx::query(
-            "INSERT INTO log_chunks (build, position, lease, sequence, bytes) VALUES ($1, $2, $3, $4, $5)
-             ON CONFLICT (lease, sequence) DO NOTHING",
-        )
-        .bind(build.0)
-        .bind(position)
-        .bind(lease.0)
-        .bind(sequence)
-        .bind(bytes)
-        .execute(&mut *transaction)
-        .await?;
-        transaction.commit().await?;
-        self.shared.announcer.announce(Hint::Build(build));
-        Ok(())
-    }
+/// What was found where a log is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogRead {
+    /// It is here, and this is the part that was asked for.
+    Here(LogSlice),
+    /// It has left for the object store, with every byte at the position that it had.
+    Archived(LogArchive),
+}
 
+/// A place where output was dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogGap {
+    /// Where the notice about it begins, in bytes of the log.
+    pub position: i64,
+    /// What is missing.
+    pub dropped: Dropped,
+}
+
+impl Jobs {
     /// Reads the log from the byte `from` on, at most `max_bytes` (and at most 4 MiB) at once.
     ///
     /// Fails with [`Error::UnknownBuild`].
-    pub async fn log(&self, build: BuildId, from: i64, max_bytes: usize) -> Result<LogSlice, Error> {
+    pub async fn log(&self, build: BuildId, from: i64, max_bytes: usize) -> Result<LogRead, Error> {
         // The state is read before the chunks: nothing is appended after the end.
         let ended: bool = sqlx::query_scalar(
             "SELECT EXISTS (SELECT FROM results WHERE build = $1) FROM builds WHERE id = $1",
@@ -76,7 +60,8 @@ impl Jobs {
         .fetch_optional(&self.pool)
         .await?
         .ok_or(Error::UnknownBuild(build))?;
-        let from = from.max(0);
+        let slice = self.stored_slice(build, from.max(0), max_bytes, ended).await?;
+    async fn stored_slice(
         let max_bytes = max_bytes.clamp(1, READ_BYTES_MAX);
         let chunks: Vec<(i64, Vec<u8>)> = sqlx::query_as(
             "SELECT position, bytes FROM log_chunks
@@ -104,6 +89,26 @@ impl Jobs {
             next,
         })
     }
+
+    /// Where output of the build was dropped, in the order of the log.
+    pub async fn log_gaps(&self, build: BuildId) -> Result<Vec<LogGap>, Error> {
+        let gaps: Vec<(i64, i64, i64)> = sqlx::query_as(
+            "SELECT position, dropped_bytes, dropped_lines FROM log_gaps
+             WHERE build = $1 ORDER BY position LIMIT $2",
+        )
+        .bind(build.0)
+        .bind(GAPS_MAX)
+        .fetch_all(&self.pool)
+        .await?;
+        let gap = |(position, bytes, lines): (i64, i64, i64)| LogGap {
+            position,
+            dropped: Dropped {
+                bytes: bytes.unsigned_abs(),
+                lines: lines.unsigned_abs(),
+            },
+        };
+        Ok(gaps.into_iter().map(gap).collect())
+    }
 }
 
 fn end_of(position: i64, chunk: &[u8]) -> i64 {
@@ -120,15 +125,4 @@ fn join(chunks: &[(i64, Vec<u8>)], from: i64, max_bytes: usize) -> Vec<u8> {
         bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
     }
     bytes
-}
-
-async fn end_of_log(connection: &mut PgConnection, build: BuildId) -> Result<i64, Error> {
-    let end: Option<i64> = sqlx::query_scalar(
-        "SELECT position + octet_length(bytes) FROM log_chunks
-         WHERE build = $1 ORDER BY position DESC LIMIT 1",
-    )
-    .bind(build.0)
-    .fetch_optional(connection)
-    .await?;
-    Ok(end.unwrap_or(0))
 }

@@ -1,11 +1,16 @@
-//! A build's log as lines that a page can show: numbered, without terminal control, of bounded length.
+//! A log as lines: numbered once and for all, of bounded length, and safe to show.
 
+use super::ansi::{self, Span};
+use super::needle::Needle;
+use database::jobs::{Dropped, LogGap};
 use serde::Deserialize;
 
-/// The longest line that is shown, in bytes; a longer one is broken.
+/// The longest line, in bytes; a longer one is broken.
 const LINE_LENGTH_MAX: usize = 8 * 1024;
+/// What the worker itself says begins with this. A build may say so too, so it decides nothing but the look.
+const OURS: &str = "[starling] ";
 
-/// A place between two lines of a log: where a page that was read up to here goes on.
+/// A place between two lines of a log: where whoever read up to here goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(try_from = "String")]
 pub(crate) struct Place {
@@ -15,18 +20,56 @@ pub(crate) struct Place {
     pub(crate) lines: u64,
 }
 
-/// One line.
+/// A line as it was written, without its end. A log only grows, so its number never changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RawLine {
+    /// Counted from 1.
+    pub(crate) number: u64,
+    /// Where it begins, in bytes of the log.
+    pub(crate) offset: i64,
+    bytes: Vec<u8>,
+}
+
+impl RawLine {
+    /// Its text, without what steers a terminal.
+    pub(crate) fn text(&self) -> String {
+        ansi::plain(&self.bytes)
+    }
+}
+
+/// A line as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Line {
     /// Counted from 1.
     pub(crate) number: u64,
-    pub(crate) text: String,
+    /// What was dropped here, by the worker's word and not by what the line says.
+    pub(crate) gap: Option<Dropped>,
+    /// Whether it reads as if the worker had said it.
+    pub(crate) ours: bool,
+    pub(crate) spans: Vec<Span>,
+}
+
+impl Line {
+    /// Makes a line fit to be shown, with what was searched for marked.
+    pub(crate) fn new(raw: &RawLine, gaps: &[LogGap], needle: Option<&Needle>) -> Self {
+        let spans = ansi::spans(&raw.bytes);
+        let gap = gaps.iter().find(|gap| gap.position == raw.offset);
+        Self {
+            number: raw.number,
+            gap: gap.map(|gap| gap.dropped),
+            ours: spans.first().is_some_and(|span| span.text.starts_with(OURS)),
+            spans: match needle {
+                Some(needle) => needle.mark(spans),
+                None => spans,
+            },
+        }
+    }
 }
 
 impl Place {
     /// Cuts what was read from this place into lines and moves behind them. A last line without its
     /// end is left for the next time, unless nothing will follow or it is too long to wait for.
-    pub(crate) fn advance(&mut self, bytes: &[u8], finished: bool) -> Vec<Line> {
+    pub(crate) fn advance(&mut self, bytes: &[u8], finished: bool) -> Vec<RawLine> {
         let mut lines = Vec::new();
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -38,14 +81,14 @@ impl Place {
                 None => break,
             };
             self.lines += 1;
-            lines.push(Line {
+            lines.push(RawLine {
                 number: self.lines,
-                text: readable(text),
+                offset: self.offset,
+                bytes: text.to_vec(),
             });
             rest = &rest[used..];
+            self.offset += i64::try_from(used).unwrap_or(i64::MAX);
         }
-        let used = bytes.len() - rest.len();
-        self.offset += i64::try_from(used).unwrap_or(i64::MAX);
         lines
     }
 }
@@ -84,35 +127,12 @@ impl std::str::FromStr for Place {
     }
 }
 
-/// What a terminal would leave on the screen: no escape sequences, and of a line that was written over
-/// by carriage returns only the last state.
-fn readable(line: &[u8]) -> String {
-    let text = String::from_utf8_lossy(line);
-    let text = text.trim_end_matches('\r');
-    let last = text.rsplit('\r').next().unwrap_or_default();
-    let mut shown = String::with_capacity(last.len());
-    let mut characters = last.chars().peekable();
-    while let Some(character) = characters.next() {
-        match character {
-            '\u{1b}' if characters.peek() == Some(&'[') => {
-                // A control sequence: parameters until a final byte (ECMA-48, section 5.4).
-                characters.next();
-                characters.find(|c| ('\u{40}'..='\u{7e}').contains(c));
-            }
-            '\t' => shown.push('\t'),
-            c if c.is_control() => {}
-            c => shown.push(c),
-        }
-    }
-    shown
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn texts(lines: &[Line]) -> Vec<&str> {
-        lines.iter().map(|line| line.text.as_str()).collect()
+    fn texts(lines: &[RawLine]) -> Vec<String> {
+        lines.iter().map(RawLine::text).collect()
     }
 
     #[test]
@@ -123,14 +143,14 @@ mod tests {
         assert_eq!(place.to_string(), "8-2");
         let second = place.advance(b"three\nend", true);
         assert_eq!(texts(&second), ["three", "end"]);
-        assert_eq!((second[1].number, place.offset), (4, 17));
+        assert_eq!((second[1].number, second[1].offset, place.offset), (4, 14, 17));
     }
 
     #[test]
     fn a_line_without_an_end_is_broken_rather_than_waited_for() {
         let mut place = Place::default();
         let lines = place.advance(&vec![b'x'; LINE_LENGTH_MAX + 5], false);
-        assert_eq!((lines.len(), lines[0].text.len()), (1, LINE_LENGTH_MAX));
+        assert_eq!((lines.len(), lines[0].text().len()), (1, LINE_LENGTH_MAX));
     }
 
     #[test]
@@ -146,9 +166,17 @@ mod tests {
     }
 
     #[test]
-    fn what_steers_a_terminal_is_not_shown() {
-        assert_eq!(readable(b"\x1b[1;31merror\x1b[0m: no"), "error: no");
-        assert_eq!(readable(b"10%\r50%\r100%\r"), "100%");
-        assert_eq!(readable(b"a\x07\x00\tb\xff"), "a\tb\u{fffd}");
+    fn only_the_workers_word_makes_a_gap() {
+        let mut place = Place::default();
+        let said = b"[starling] 5 bytes in 1 lines of output were dropped here\n";
+        let lines = place.advance(&said.repeat(2), true);
+        let dropped = Dropped { bytes: 5, lines: 1 };
+        let gaps = [LogGap {
+            position: lines[1].offset,
+            dropped,
+        }];
+        let shown: Vec<_> = lines.iter().map(|line| Line::new(line, &gaps, None)).collect();
+        assert_eq!([shown[0].gap, shown[1].gap], [None, Some(dropped)]);
+        assert!(shown[0].ours);
     }
 }
