@@ -12,6 +12,9 @@ CREATE TABLE log_archives (
     archived_at timestamptz NOT NULL DEFAULT now()
 );
 
+-- Finds earlier builds of a target, to tell what is usual.
+CREATE INDEX builds_by_target ON builds (repository, target, id);
+
 -- Where output was dropped because there was too much of it. Beside the log and not in it, so that nothing that a
 -- build prints can be taken for one.
 CREATE TABLE log_gaps (

@@ -102,6 +102,12 @@ fn next_page<Row, Id>(rows: &[Row], limit: u32, id: impl Fn(&Row) -> Id) -> Opti
 pub(crate) async fn build_detail(app: &App, id: BuildId) -> Result<wire::BuildDetail, Refusal> {
     let row = app.jobs.build(id).await?.ok_or(Refusal::UnknownBuild(id))?;
     let phases = app.jobs.phases(id).await?;
+    let attempts = app.jobs.attempts(id).await?;
+    let usual = app.jobs.usual_times(id).await?;
+    let waiting = match row.state {
+        BuildState::Queued => app.jobs.waiting(id).await?,
+        _ => None,
+    };
     let (replicas, deployments) = match row.artifact {
         Some(artifact) => (replicas(app, &artifact).await?, deployments_of(app, id).await?),
         None => (Vec::new(), Vec::new()),
@@ -111,6 +117,9 @@ pub(crate) async fn build_detail(app: &App, id: BuildId) -> Result<wire::BuildDe
         deploy_refusal: deploy_refusal(&row).map(str::to_owned),
         build: rows::build(row),
         phases: phases.into_iter().map(rows::phase).collect(),
+        attempts: attempts.into_iter().map(rows::attempt).collect(),
+        usual: usual.into_iter().map(rows::usual).collect(),
+        waiting: waiting.map(rows::waiting),
         replicas,
         deployments,
     })

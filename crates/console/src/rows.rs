@@ -1,11 +1,11 @@
 //! Rows of both databases in the words of [`wire`].
 
-use crate::wire;
+use crate::{format, wire};
 use database::builds::{
     DeploymentRow, InstanceRow, JoinTokenRow, NodeRow, RegionProgress, RegionRow, ReplicaRow, ServiceRow,
     StateEntered,
 };
-use database::jobs::{BuildRow, PhaseRow, Repository, WorkerRow};
+use database::jobs::{AttemptRow, BuildRow, PhaseRow, Repository, UsualTime, Waiting, WorkerRow};
 use model::instance::Transfer;
 use std::time::Duration;
 
@@ -77,6 +77,61 @@ pub(crate) fn phase(row: PhaseRow) -> wire::BuildPhase {
         phase: row.phase,
         started_at: row.started_at,
         finished_at: row.finished_at,
+    }
+}
+
+pub(crate) fn attempt(row: AttemptRow) -> wire::BuildAttempt {
+    wire::BuildAttempt {
+        attempt: row.attempt,
+        worker: row.worker,
+        host: row.host,
+        started_at: row.claimed_at,
+        finished_at: row.ended_at,
+        reason: row.reason,
+    }
+}
+
+pub(crate) fn usual(row: UsualTime) -> wire::UsualTime {
+    wire::UsualTime {
+        phase: row.phase,
+        duration_ms: i64::try_from(row.duration.as_millis()).unwrap_or(i64::MAX),
+        builds: row.builds,
+    }
+}
+
+pub(crate) fn waiting(row: Waiting) -> wire::BuildWait {
+    wire::BuildWait {
+        words: waits_for(&row),
+        rests_until: row.rests_until,
+        ahead: row.ahead,
+        running: row.running,
+        running_max: row.running_max,
+        workers: row.workers,
+    }
+}
+
+/// The first thing that must happen before the build runs.
+fn waits_for(row: &Waiting) -> String {
+    if let Some(until) = &row.rests_until {
+        return format!(
+            "Its last attempt failed for no fault of its own. It rests until {} and is then tried again.",
+            format::moment(until)
+        );
+    }
+    if row.workers == 0 {
+        return "No worker was heard of within the last minute: start one.".to_owned();
+    }
+    if let (false, Some(max)) = (row.ready, row.running_max) {
+        let running = row.running;
+        return format!(
+            "Its repository runs {running} of {max} builds at once: it waits for one of them to end."
+        );
+    }
+    match row.ahead {
+        0 => "It is the next in the queue: a worker takes it as soon as one is free.".to_owned(),
+        1 => "One build is ahead of it in the queue.".to_owned(),
+        1_000.. => "A thousand builds or more are ahead of it in the queue.".to_owned(),
+        ahead => format!("{ahead} builds are ahead of it in the queue."),
     }
 }
 

@@ -107,6 +107,14 @@ pub(crate) const fn node(node: &Node) -> Badge {
     Badge { tone, word }
 }
 
+/// Beside a time that is far longer than usual.
+pub(crate) const fn slow() -> Badge {
+    Badge {
+        tone: Tone::Lost,
+        word: "SLOW",
+    }
+}
+
 pub(crate) const fn build(&state: &BuildState) -> Badge {
     let tone = match state {
         BuildState::Queued => Tone::Wait,

@@ -36,13 +36,15 @@ struct Page {
 #[template(path = "parts/build_head.html")]
 struct Head {
     detail: BuildDetail,
+    /// What is slower than usual, in a sentence.
+    slowest: Option<String>,
     now: Timestamp,
 }
 
 #[derive(Template)]
 #[template(path = "parts/build_timeline.html")]
 struct Timeline {
-    rows: Vec<build_timeline::Row>,
+    groups: Vec<build_timeline::Group>,
 }
 
 #[derive(Template)]
@@ -75,7 +77,7 @@ async fn parts(app: &App, id: BuildId) -> Result<Parts, Refusal> {
     let services = app.builds.services().await?;
     Ok(Parts {
         timeline: Timeline {
-            rows: build_timeline::rows(&detail, now),
+            groups: build_timeline::groups(&detail, now),
         },
         actions: Actions {
             services: services
@@ -90,7 +92,11 @@ async fn parts(app: &App, id: BuildId) -> Result<Parts, Refusal> {
             detail: detail.clone(),
         },
         settled: is_settled(&detail),
-        head: Head { detail, now },
+        head: Head {
+            slowest: build_timeline::slowest(&detail, now),
+            detail,
+            now,
+        },
     })
 }
 

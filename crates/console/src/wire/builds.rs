@@ -154,6 +154,12 @@ pub struct BuildDetail {
     pub build: Build,
     /// Every phase of every attempt, in order.
     pub phases: Vec<BuildPhase>,
+    /// Every attempt, in order.
+    pub attempts: Vec<BuildAttempt>,
+    /// How long the steps usually take; nothing before the target's first success.
+    pub usual: Vec<UsualTime>,
+    /// What it waits for, while it is QUEUED.
+    pub waiting: Option<BuildWait>,
     /// The artifact's copies, one a region, once SUCCEEDED.
     pub replicas: Vec<Replica>,
     /// Where it was deployed, newest first, among the last deployments.
@@ -163,6 +169,72 @@ pub struct BuildDetail {
     pub reused_from: Option<BuildId>,
     /// Why it cannot be deployed now, in words; none when it can.
     pub deploy_refusal: Option<String>,
+}
+
+impl BuildDetail {
+    /// The machine of the newest attempt.
+    pub fn host(&self) -> Option<&str> {
+        self.attempts.last()?.host.as_deref()
+    }
+
+    /// The attempt before the newest one, whose end is why there is a newest one; the last one where the
+    /// build waits again.
+    pub fn retried(&self) -> Option<&BuildAttempt> {
+        match self.build.state {
+            BuildState::Queued => self.attempts.last(),
+            _ => self.attempts.iter().rev().nth(1),
+        }
+    }
+
+    /// What a step usually takes.
+    pub fn usual_of(&self, phase: Phase) -> Option<&UsualTime> {
+        self.usual.iter().find(|usual| usual.phase == Some(phase))
+    }
+}
+
+/// One claim of the build by one worker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuildAttempt {
+    /// Counted from 1.
+    pub attempt: Attempt,
+    /// Who worked on it.
+    pub worker: WorkerName,
+    /// The worker's machine; none where it was never heard of.
+    pub host: Option<String>,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended; none while it goes on.
+    pub finished_at: Option<Timestamp>,
+    /// Why the build went back to the queue, or did not succeed.
+    pub reason: Option<String>,
+}
+
+/// The median of a step among the last builds of the same target that SUCCEEDED before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UsualTime {
+    /// Which step; the wait for the first worker where it is absent.
+    pub phase: Option<Phase>,
+    /// How long, in milliseconds.
+    pub duration_ms: i64,
+    /// Of how many builds.
+    pub builds: u32,
+}
+
+/// What a build in the queue waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuildWait {
+    /// Until when it rests after a fault.
+    pub rests_until: Option<Timestamp>,
+    /// The builds that come before it, at most a thousand.
+    pub ahead: u32,
+    /// The builds of its repository that run.
+    pub running: u32,
+    /// The most that may; no limit where it is absent.
+    pub running_max: Option<u32>,
+    /// The workers that take builds now.
+    pub workers: u32,
+    /// The same for a person.
+    pub words: String,
 }
 
 /// One step of one attempt.

@@ -14,8 +14,9 @@ mod services;
 mod workers;
 
 pub use builds::{
-    Build, BuildDetail, BuildList, BuildPhase, BuildProgress, CancelQueued, CancelledQueued, Enqueued,
-    LOG_FINISHED_HEADER, LOG_NEXT_HEADER, LogMatch, LogSearch, LogText, NewBuild, Replica,
+    Build, BuildAttempt, BuildDetail, BuildList, BuildPhase, BuildProgress, BuildWait, CancelQueued,
+    CancelledQueued, Enqueued, LOG_FINISHED_HEADER, LOG_NEXT_HEADER, LogMatch, LogSearch, LogText, NewBuild,
+    Replica, UsualTime,
 };
 pub use deployments::{
     Deployment, DeploymentDetail, DeploymentList, DeploymentStep, HostInstance, NewDeployment, RegionMoments,

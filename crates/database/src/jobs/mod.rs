@@ -6,6 +6,7 @@
 //! writes, `finish` ends, `requeue` and `reap` give back, `admit` says who may be taken.
 
 mod admit;
+mod attempts;
 mod cancel;
 mod claim;
 mod earlier;
@@ -28,6 +29,7 @@ mod statements;
 mod supersede;
 mod workers;
 
+pub use attempts::{AttemptRow, UsualTime, Waiting};
 pub use cancel::Cancelled;
 pub use claim::{CLAIMED_MAX, Claim};
 pub use enqueue::{Enqueued, NewBuild, QUEUED_BUILDS_MAX};

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod admitting;
+mod attempting;
 mod claiming;
 mod deploying;
 mod distributing;

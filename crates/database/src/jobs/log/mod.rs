@@ -61,7 +61,20 @@ impl Jobs {
         .await?
         .ok_or(Error::UnknownBuild(build))?;
         let slice = self.stored_slice(build, from.max(0), max_bytes, ended).await?;
+        // Looked for after the chunks, since these vanish in the moment in which this appears.
+        if ended && let Some(archive) = self.log_archive(build).await? {
+            return Ok(LogRead::Archived(archive));
+        }
+        Ok(LogRead::Here(slice))
+    }
+
     async fn stored_slice(
+        &self,
+        build: BuildId,
+        from: i64,
+        max_bytes: usize,
+        ended: bool,
+    ) -> Result<LogSlice, Error> {
         let max_bytes = max_bytes.clamp(1, READ_BYTES_MAX);
         let chunks: Vec<(i64, Vec<u8>)> = sqlx::query_as(
             "SELECT position, bytes FROM log_chunks
