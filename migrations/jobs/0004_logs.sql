@@ -25,3 +25,9 @@ CREATE TABLE log_gaps (
     dropped_lines bigint NOT NULL CHECK (dropped_lines >= 0),
     PRIMARY KEY (build, position)
 );
+
+-- Builds that SUCCEEDED and whose artifacts were collected since: the same is built again when it is asked for.
+CREATE TABLE forgotten_builds (
+    build        uuid PRIMARY KEY,
+    forgotten_at timestamptz NOT NULL DEFAULT now()
+);

@@ -6,7 +6,7 @@ use crate::metrics::scrape;
 use crate::order::{PROGRAM, stage};
 use crate::role::Role;
 use anyhow::{Context as _, bail};
-use artifact::{FileEntry, Provenance};
+use artifact::{BuildRun, FileEntry, Provenance};
 use artifact_store::{Config, ContentKey, Outputs, Store, StoredManifest};
 use bench_harness::{Meter, Race};
 use bench_network::Node;
@@ -155,7 +155,7 @@ impl Region {
             .upload(&key, outputs, watch::Sender::new(0), CancellationToken::new());
         let uploaded = Box::pin(upload).await?;
         let stored = StoredManifest {
-            signed: self.keys.signing.sign(&uploaded.manifest),
+            signed: self.keys.signing.sign(&uploaded.manifest, BuildRun::default())?,
             content_key: uploaded.content_key,
             crc64nvme: uploaded.crc64nvme,
             total: uploaded.manifest.total_length(),

@@ -2,15 +2,16 @@
 //!
 //! An artifact is a set of files laid end to end in path order, cut into pieces of equal length. Its
 //! manifest says which files, how long, which BLAKE3 subtree hash each piece has and where it was
-//! built from. The BLAKE3 hash of the manifest names the artifact, and an Ed25519 signature over that
-//! name says who built it.
+//! built from. The BLAKE3 hash of the manifest names the artifact, and an Ed25519 signature over a statement
+//! about that name says who built it, from what and how.
 //!
 //! Promises:
 //! - Whatever [`Manifest::decode`] lets through is whole and safe to lay out on a disk: bounded,
 //!   canonical (one artifact has one encoding), its paths stay inside the artifact and never clash.
 //! - [`Manifest::content_hash`] is the hash of all content bytes; for an artifact of one file it is what
 //!   `b3sum FILE` prints.
-//! - A [`VerifiedManifest`] exists only where a trusted key's signature was checked.
+//! - A [`VerifiedManifest`] exists only where a trusted key's signature was checked, under a statement of
+//!   provenance that is about that very manifest.
 //!
 //! This crate never does I/O, reads no clock, draws no random numbers and takes no memory for a count
 //! or length that it hasn't checked.
@@ -23,6 +24,7 @@ mod manifest;
 mod path;
 mod reuse;
 mod signature;
+mod statement;
 
 pub use builder::ManifestBuilder;
 pub use files::{FileEntry, Segment};
@@ -33,6 +35,10 @@ pub use reuse::{Candidate, reusable};
 pub use signature::{
     InvalidKey, InvalidSignedManifest, KeyId, NotTrusted, PublicKey, SignedManifest, SigningKey, TrustedKeys,
     VerifiedManifest,
+};
+pub use statement::{
+    BuildRun, ENVELOPE_LENGTH_MAX, Envelope, InvalidEnvelope, InvalidStatement, STATEMENT_LENGTH_MAX,
+    Statement,
 };
 
 /// The shortest piece, in bytes: below it, asking costs more than carrying.

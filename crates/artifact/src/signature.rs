@@ -1,17 +1,21 @@
-//! Who built an artifact: Ed25519 signatures over its name.
+//! Who built an artifact: Ed25519 signatures over the statement of its provenance, which names it.
 
 use crate::manifest::{InvalidManifest, Manifest};
+use crate::statement::{
+    BuildRun, ENVELOPE_LENGTH_MAX, Envelope, InvalidEnvelope, InvalidStatement, STATEMENT_LENGTH_MAX,
+    Statement, pre_authentication_encoding,
+};
 use crate::{MANIFEST_LENGTH_MAX, TRUSTED_KEYS_MAX};
 use ed25519_dalek::Signer;
 use model::ArtifactId;
 use std::fmt;
 use std::sync::Arc;
 
-/// Keeps a signature over an artifact from meaning anything anywhere else.
-const DOMAIN: &[u8] = b"starling artifact signature v1\0";
-const MAGIC: &[u8] = b"starling-signed-manifest\x01";
+const MAGIC: &[u8] = b"starling-signed-manifest\x02";
 const KEY_ID_LENGTH: usize = 8;
-const SIGNATURE_LENGTH: usize = 64;
+pub(crate) const SIGNATURE_LENGTH: usize = 64;
+/// Four bytes before the envelope tell its length.
+const ENVELOPE_LENGTH_LENGTH: usize = 4;
 
 /// Which key signed: the first 8 bytes of the public key's BLAKE3 hash. Finds a key, proves nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -117,13 +121,23 @@ impl SigningKey {
         PublicKey(self.0.verifying_key())
     }
 
-    /// Signs a manifest, which says: the holder of this key built this artifact.
-    pub fn sign(&self, manifest: &Manifest) -> SignedManifest {
-        SignedManifest {
-            key: self.public().id(),
-            signature: self.0.sign(&message(&manifest.id())).to_bytes(),
-            manifest: manifest.encode().into(),
+    /// Signs a manifest, which says: the holder of this key built this artifact, in this way.
+    ///
+    /// # Errors
+    /// Refuses more than a statement may hold.
+    pub fn sign(&self, manifest: &Manifest, run: BuildRun) -> Result<SignedManifest, InvalidStatement> {
+        let payload = Statement::new(manifest, run).encode();
+        if payload.len() > STATEMENT_LENGTH_MAX {
+            return Err(InvalidStatement::TooLong);
         }
+        let signature = self.0.sign(&pre_authentication_encoding(&payload)).to_bytes();
+        Ok(SignedManifest {
+            envelope: Arc::new(Envelope {
+                signatures: vec![(self.public().id(), signature)],
+                payload,
+            }),
+            manifest: manifest.encode().into(),
+        })
     }
 }
 
@@ -131,12 +145,6 @@ impl fmt::Debug for SigningKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "SigningKey({})", self.public())
     }
-}
-
-/// What is signed. The name is a collision-resistant hash of the whole manifest, so signing it signs
-/// every byte.
-fn message(artifact: &ArtifactId) -> Vec<u8> {
-    [DOMAIN, &artifact.0].concat()
 }
 
 /// Why bytes are no signed manifest.
@@ -148,23 +156,26 @@ pub enum InvalidSignedManifest {
     /// It does not begin like one, or ends early.
     #[error("these bytes are no signed manifest")]
     Magic,
+    /// What holds the signature is damaged.
+    #[error("the provenance beside the manifest is refused")]
+    Envelope(#[from] InvalidEnvelope),
 }
 
-/// A manifest with a signature that nobody has checked yet. Cheap to clone.
+/// A manifest with a signed statement of its provenance that nobody has checked yet. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedManifest {
-    key: KeyId,
-    signature: [u8; SIGNATURE_LENGTH],
+    envelope: Arc<Envelope>,
     manifest: Arc<[u8]>,
 }
 
 impl SignedManifest {
     /// The longest encoding, in bytes.
-    pub const LENGTH_MAX: usize = MAGIC.len() + KEY_ID_LENGTH + SIGNATURE_LENGTH + MANIFEST_LENGTH_MAX;
+    pub const LENGTH_MAX: usize =
+        MAGIC.len() + ENVELOPE_LENGTH_LENGTH + ENVELOPE_LENGTH_MAX + MANIFEST_LENGTH_MAX;
 
-    /// Which key is said to have signed.
-    pub fn key(&self) -> KeyId {
-        self.key
+    /// The signed statement of where the artifact comes from.
+    pub fn envelope(&self) -> &Envelope {
+        &self.envelope
     }
 
     /// The name of the artifact whose manifest this holds, whoever signed it.
@@ -183,10 +194,13 @@ impl SignedManifest {
 
     /// The one encoding of this signed manifest.
     pub fn encode(&self) -> Vec<u8> {
-        [MAGIC, &self.key.0, &self.signature, &self.manifest].concat()
+        let envelope = self.envelope.encode();
+        // Proof: an envelope is shorter than 2^32 bytes.
+        let length = (envelope.len() as u32).to_be_bytes();
+        [MAGIC, &length, &envelope, &self.manifest].concat()
     }
 
-    /// Splits bytes into key, signature and manifest; checks none of them.
+    /// Splits bytes into envelope and manifest; checks no signature.
     ///
     /// # Errors
     /// Refuses what is too long, too short or something else.
@@ -195,14 +209,12 @@ impl SignedManifest {
             return Err(InvalidSignedManifest::TooLong);
         }
         let parts = bytes.strip_prefix(MAGIC).and_then(|rest| {
-            let (key, rest) = rest.split_first_chunk()?;
-            let (signature, manifest) = rest.split_first_chunk()?;
-            Some((*key, *signature, manifest))
+            let (length, rest) = rest.split_first_chunk::<ENVELOPE_LENGTH_LENGTH>()?;
+            rest.split_at_checked(u32::from_be_bytes(*length) as usize)
         });
-        let (key, signature, manifest) = parts.ok_or(InvalidSignedManifest::Magic)?;
+        let (envelope, manifest) = parts.ok_or(InvalidSignedManifest::Magic)?;
         Ok(Self {
-            key: KeyId(key),
-            signature,
+            envelope: Arc::new(Envelope::decode(envelope)?),
             manifest: manifest.into(),
         })
     }
@@ -212,11 +224,17 @@ impl SignedManifest {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotTrusted {
     /// Signed by a key that isn't trusted here.
-    #[error("the manifest is signed by key {0}, which is not trusted here")]
+    #[error("the statement is signed by key {0}, which is not trusted here")]
     UnknownKey(KeyId),
-    /// The key did not make this signature for this manifest.
-    #[error("the signature by key {0} does not fit the manifest")]
+    /// The key did not make this signature for this statement.
+    #[error("the signature by key {0} does not fit the statement")]
     Signature(KeyId),
+    /// Signed, but not a statement that this version understands.
+    #[error("the signed statement is refused")]
+    Statement(#[from] InvalidStatement),
+    /// A statement about another artifact, or one that says something else than the manifest.
+    #[error("the statement is about artifact {}, and does not fit this manifest", .0.short())]
+    OtherArtifact(ArtifactId),
     /// Signed, but not a manifest that this version accepts.
     #[error("the signed manifest is refused")]
     Manifest(#[from] InvalidManifest),
@@ -248,25 +266,49 @@ impl TrustedKeys {
         }
     }
 
-    /// Checks the signature, then reads the manifest. Nothing of it is parsed before.
+    /// Checks a signature over a statement, then reads it. Nothing of it is parsed before. One signature by
+    /// a trusted key is enough, so that keys can be changed one place after the other.
+    ///
+    /// # Errors
+    /// See [`NotTrusted`].
+    pub fn verify_statement(&self, envelope: &Envelope) -> Result<Statement, NotTrusted> {
+        let message = pre_authentication_encoding(&envelope.payload);
+        let mut refused = None;
+        for (id, signature) in &envelope.signatures {
+            let mut candidates = self.0.iter().filter(|key| key.id() == *id).peekable();
+            if candidates.peek().is_none() {
+                refused.get_or_insert(NotTrusted::UnknownKey(*id));
+                continue;
+            }
+            let signature = ed25519_dalek::Signature::from_bytes(signature);
+            if candidates.any(|key| key.0.verify_strict(&message, &signature).is_ok()) {
+                return Ok(Statement::decode(&envelope.payload)?);
+            }
+            refused = Some(NotTrusted::Signature(*id));
+        }
+        // Proof: an envelope holds at least one signature.
+        Err(refused.expect("a signature was looked at"))
+    }
+
+    /// Checks the statement, that it is about this manifest, and only then reads the manifest.
     ///
     /// # Errors
     /// See [`NotTrusted`].
     pub fn verify(&self, signed: &SignedManifest) -> Result<VerifiedManifest, NotTrusted> {
-        let mut candidates = self.0.iter().filter(|key| key.id() == signed.key).peekable();
-        if candidates.peek().is_none() {
-            return Err(NotTrusted::UnknownKey(signed.key));
+        let statement = self.verify_statement(&signed.envelope)?;
+        let other = NotTrusted::OtherArtifact(statement.artifact());
+        if statement.artifact() != signed.artifact() {
+            return Err(other);
         }
-        let message = message(&signed.artifact());
-        let signature = ed25519_dalek::Signature::from_bytes(&signed.signature);
-        if !candidates.any(|key| key.0.verify_strict(&message, &signature).is_ok()) {
-            return Err(NotTrusted::Signature(signed.key));
+        let manifest = Manifest::decode(&signed.manifest)?;
+        if !statement.fits(&manifest) {
+            return Err(other);
         }
-        Ok(VerifiedManifest(Arc::new(Manifest::decode(&signed.manifest)?)))
+        Ok(VerifiedManifest(Arc::new(manifest)))
     }
 }
 
-/// A manifest whose signature was checked; only [`TrustedKeys::verify`] makes one. Cheap to clone.
+/// A manifest whose provenance was checked; only [`TrustedKeys::verify`] makes one. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifiedManifest(Arc<Manifest>);
 

@@ -7,7 +7,9 @@
 
 mod common;
 
-use artifact::{InvalidKey, NotTrusted, PublicKey, SignedManifest, SigningKey, TrustedKeys};
+use artifact::{
+    BuildRun, InvalidKey, Manifest, NotTrusted, PublicKey, SignedManifest, SigningKey, TrustedKeys,
+};
 use common::{build, entry};
 
 fn key(number: u8) -> SigningKey {
@@ -18,8 +20,12 @@ fn trusting(keys: &[u8]) -> TrustedKeys {
     TrustedKeys::new(keys.iter().map(|&number| key(number).public())).unwrap()
 }
 
+fn sign(number: u8, manifest: &Manifest) -> SignedManifest {
+    key(number).sign(manifest, BuildRun::default()).unwrap()
+}
+
 fn signed() -> SignedManifest {
-    key(1).sign(&build(vec![entry("a", 3)], b"abc"))
+    sign(1, &build(vec![entry("a", 3)], b"abc"))
 }
 
 #[test]
@@ -47,15 +53,46 @@ fn every_changed_byte_of_a_signed_manifest_is_noticed() {
     }
 }
 
+/// An envelope of one before a manifest of another.
+fn mixed(envelope: &SignedManifest, manifest: &SignedManifest) -> SignedManifest {
+    let head = |signed: &SignedManifest| 25 + 4 + signed.envelope().encode().len();
+    let (first, second) = (envelope.encode(), manifest.encode());
+    let bytes = [&first[..head(envelope)], &second[head(manifest)..]].concat();
+    SignedManifest::decode(&bytes).unwrap()
+}
+
 #[test]
-fn a_signature_does_not_fit_another_manifest() {
-    let other = key(1).sign(&build(vec![entry("a", 3)], b"abd"));
-    let (mut bytes, foreign) = (signed().encode(), other.encode());
-    // Behind the magic and the key id lies the signature.
-    bytes[33..97].copy_from_slice(&foreign[33..97]);
-    let mixed = SignedManifest::decode(&bytes).unwrap();
-    let error = trusting(&[1]).verify(&mixed).unwrap_err();
-    assert_eq!(error, NotTrusted::Signature(key(1).public().id()));
+fn a_statement_about_another_artifact_does_not_let_a_manifest_in() {
+    let other = sign(1, &build(vec![entry("a", 3)], b"abd"));
+    let error = trusting(&[1]).verify(&mixed(&other, &signed())).unwrap_err();
+    assert_eq!(error, NotTrusted::OtherArtifact(other.artifact()));
+}
+
+#[test]
+fn a_statement_signed_by_the_wrong_key_is_refused_whatever_key_it_names() {
+    let bytes = signed().encode();
+    let (mine, other) = (key(1).public().id(), key(2).public().id());
+    let text = String::from_utf8(signed().envelope().encode()).unwrap();
+    let renamed = text.replace(&mine.to_string(), &other.to_string());
+    let forged = [&bytes[..29], renamed.as_bytes(), &bytes[29 + text.len()..]].concat();
+    let forged = SignedManifest::decode(&forged).unwrap();
+    assert_eq!(
+        trusting(&[1, 2]).verify(&forged).unwrap_err(),
+        NotTrusted::Signature(other)
+    );
+}
+
+#[test]
+fn while_keys_are_changed_both_are_trusted() {
+    let (old, new) = (signed(), sign(2, &build(vec![entry("a", 3)], b"abc")));
+    let both = trusting(&[1, 2]);
+    assert!(both.verify(&old).is_ok() && both.verify(&new).is_ok());
+    let after = trusting(&[2]);
+    assert_eq!(
+        after.verify(&old).unwrap_err(),
+        NotTrusted::UnknownKey(key(1).public().id())
+    );
+    assert!(after.verify(&new).is_ok());
 }
 
 #[test]

@@ -6,6 +6,7 @@ use crate::live::Streams;
 use crate::log::Logs;
 use crate::service::{Config, Error, Parts};
 use crate::token::{TOKENS_MAX, Tokens};
+use artifact_store::Store;
 use database::{Builds, Jobs};
 use model::repository::LocalRepositories;
 use repository_mirror::Mirrors;
@@ -18,6 +19,7 @@ pub(crate) struct App {
     pub(crate) jobs: Jobs,
     pub(crate) builds: Builds,
     pub(crate) logs: Logs,
+    pub(crate) store: Store,
     pub(crate) mirrors: Mirrors,
     pub(crate) tokens: Tokens,
     pub(crate) local_repositories: LocalRepositories,
@@ -46,7 +48,8 @@ impl App {
             return Err(Error::Tokens(config.tokens.len()));
         }
         Ok(Self {
-            logs: Logs::new(jobs.clone(), store),
+            logs: Logs::new(jobs.clone(), store.clone()),
+            store,
             jobs,
             builds,
             mirrors,

@@ -31,6 +31,7 @@ mod live;
 mod log;
 mod metrics;
 mod pages;
+mod provenance;
 mod read;
 mod refusal;
 mod router;

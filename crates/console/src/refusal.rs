@@ -55,6 +55,8 @@ pub(crate) enum Refusal {
     UnknownDeployment(DeploymentId),
     #[error("artifact {} is not distributed there", .0.short())]
     UnknownDistribution(ArtifactId),
+    #[error("artifact {} is not in the main store", .0.short())]
+    UnknownArtifact(ArtifactId),
     #[error("there is no region {0}")]
     UnknownRegion(RegionName),
     #[error("build {build} is {state}; only a build that has SUCCEEDED can be deployed")]
@@ -102,7 +104,7 @@ pub(crate) enum Refusal {
     #[error("the database is away")]
     Away(#[source] database::Error),
     #[error("the object store is away, or does not give what it should")]
-    StoreAway(#[from] artifact_store::Error),
+    StoreAway(#[source] Box<artifact_store::Error>),
     #[error("something broke inside")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
@@ -130,6 +132,7 @@ impl Refusal {
             Self::UnknownService(_) => ("unknown_service", StatusCode::NOT_FOUND),
             Self::UnknownDeployment(_) => ("unknown_deployment", StatusCode::NOT_FOUND),
             Self::UnknownDistribution(_) => ("unknown_distribution", StatusCode::NOT_FOUND),
+            Self::UnknownArtifact(_) => ("unknown_artifact", StatusCode::NOT_FOUND),
             Self::UnknownRegion(_) => ("unknown_region", StatusCode::NOT_FOUND),
             Self::NoArtifact(_) => ("build_has_no_artifact", StatusCode::CONFLICT),
             Self::NotSucceeded { .. } => ("build_not_succeeded", StatusCode::CONFLICT),
@@ -187,6 +190,9 @@ impl Refusal {
             Self::UnknownDistribution(_) => {
                 "list distributions with `starling distribution list`; only what a service is deployed to can be controlled"
                     .to_owned()
+            }
+            Self::UnknownArtifact(_) => {
+                "give the whole name, 64 digits; `starling status BUILD` shows what a build made".to_owned()
             }
             Self::UnknownRegion(_) => "add the region to the configuration of the API".to_owned(),
             Self::NotSucceeded { build, state } => after_state(*build, *state),
@@ -273,6 +279,12 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         self.log();
         (self.code().1, Json(self.body())).into_response()
+    }
+}
+
+impl From<artifact_store::Error> for Refusal {
+    fn from(error: artifact_store::Error) -> Self {
+        Self::StoreAway(Box::new(error))
     }
 }
 

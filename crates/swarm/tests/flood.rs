@@ -99,7 +99,9 @@ fn artifact(folder: &Path, length: usize) -> VerifiedManifest {
     });
     let hashes = hashes.collect();
     let key = SigningKey::generate([1; 32]);
-    let signed = key.sign(&builder.finish(hashes).unwrap());
+    let signed = key
+        .sign(&builder.finish(hashes).unwrap(), artifact::BuildRun::default())
+        .unwrap();
     TrustedKeys::new([key.public()]).unwrap().verify(&signed).unwrap()
 }
 

@@ -78,7 +78,14 @@ async fn an_abort_drops_what_came_and_touches_nothing_that_runs() {
     // Its manifest is handed out, and nobody has its bytes.
     let second = pack(files.path(), beacon(), "second");
     let second_id = second.manifest.id();
-    manager.hand_out(second_id, region.key.sign(&second.manifest).encode());
+    manager.hand_out(
+        second_id,
+        region
+            .key
+            .sign(&second.manifest, artifact::BuildRun::default())
+            .unwrap()
+            .encode(),
+    );
     manager.order([order("web", 2, 2, second_id, Stage)]);
     arrives(&manager, second_id, ArrivalState::Fetching).await;
     assert!(host.holds(&second_id));

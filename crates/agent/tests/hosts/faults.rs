@@ -16,7 +16,14 @@ async fn a_manifest_that_cannot_be_believed_is_an_error_of_its_service_only() {
         .seed(&pack(files.path(), b"#!/bin/sh\n", "stranger"), &key(2))
         .await;
     let (other, garbage, missing) = (ArtifactId([1; 32]), ArtifactId([2; 32]), ArtifactId([3; 32]));
-    manager.hand_out(other, region.key.sign(&good_packed.manifest).encode());
+    manager.hand_out(
+        other,
+        region
+            .key
+            .sign(&good_packed.manifest, artifact::BuildRun::default())
+            .unwrap()
+            .encode(),
+    );
     manager.hand_out(garbage, b"garbage".to_vec());
     let host = Host::new(&region, &[&manager]);
     let agent = host.start(&region).await;

@@ -113,7 +113,7 @@ impl FakeManager {
 
     /// Seeds an artifact, and hands out its manifest, signed by `key`.
     pub async fn seed(&self, packed: &Packed, key: &SigningKey) -> ArtifactId {
-        let signed = key.sign(&packed.manifest);
+        let signed = key.sign(&packed.manifest, artifact::BuildRun::default()).unwrap();
         let verified = TrustedKeys::new([key.public()]).unwrap().verify(&signed).unwrap();
         self.swarm
             .serve(verified, Source::Folder(packed.folder.clone()))

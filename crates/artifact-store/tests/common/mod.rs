@@ -145,7 +145,9 @@ pub async fn replace(store: &Store, name: &str, content: Vec<u8>) {
 /// Signs and publishes what was uploaded.
 pub async fn publish(store: &Store, uploaded: &Uploaded) -> ArtifactId {
     let manifest = StoredManifest {
-        signed: SigningKey::generate([7; 32]).sign(&uploaded.manifest),
+        signed: SigningKey::generate([7; 32])
+            .sign(&uploaded.manifest, artifact::BuildRun::default())
+            .unwrap(),
         content_key: uploaded.content_key.clone(),
         crc64nvme: uploaded.crc64nvme,
         total: uploaded.manifest.total_length(),

@@ -15,6 +15,7 @@ use crate::log::{self, Log};
 use crate::metrics;
 use checkout::Found;
 use database::jobs::{Claim, Made};
+use jiff::Timestamp;
 use model::Phase;
 use model::project::TargetKind;
 use publish::Stored;
@@ -51,6 +52,8 @@ struct Attempt<'a> {
     lease: &'a Lease,
     folder: &'a AttemptFolder,
     log: Log,
+    /// By this machine's clock, for people.
+    began_at: Timestamp,
     /// Cancelled when the work is to end early; why is for the caller to know.
     stop: CancellationToken,
 }
@@ -96,6 +99,7 @@ async fn work_with_log(
         lease,
         folder,
         log,
+        began_at: Timestamp::now(),
         stop: CancellationToken::new(),
     };
     // The log ends when the attempt, which holds its writing end, is dropped.

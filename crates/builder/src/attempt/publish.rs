@@ -4,10 +4,12 @@ use super::Attempt;
 use super::takeover::Takeover;
 use crate::fault::{Fault, chain};
 use crate::pack;
-use artifact::{Provenance, TrustedKeys};
+use artifact::{BuildRun, Provenance, TrustedKeys};
 use artifact_store::{ContentKey, Destination, Outputs, StoredManifest, Uploaded, Verification};
 use database::jobs::Made;
+use jiff::Timestamp;
 use model::Phase;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -139,10 +141,14 @@ impl Attempt<'_> {
         let _timer = self.begin(Phase::Publish).await?;
         let parts = &self.workshop.parts;
         let (artifact, total) = (uploaded.manifest.id(), uploaded.manifest.total_length());
-        let signed = parts.signing_key.sign(&uploaded.manifest);
+        let signed = parts
+            .signing_key
+            .sign(&uploaded.manifest, self.run())
+            .map_err(Fault::infrastructure("sign the provenance"))?;
         let there = parts.store.get_manifest(&artifact).await.map_err(store_fault)?;
         // The same bytes may have been published by an earlier build; its content stays where it is.
-        if there.is_none_or(|there| there.signed.key() != signed.key()) {
+        let key = parts.signing_key.public().id();
+        if there.is_none_or(|there| !there.signed.envelope().keys().any(|there| there == key)) {
             let manifest = StoredManifest {
                 signed,
                 content_key: uploaded.content_key,
@@ -156,6 +162,29 @@ impl Attempt<'_> {
             artifact,
             total_bytes: total,
         })
+    }
+
+    /// What is said of this attempt in the provenance of what it made. A secret is never among it: addresses
+    /// of repositories hold no passwords, and of the environment only the worker's own words are told.
+    fn run(&self) -> BuildRun {
+        let (claim, config) = (self.claim, &self.workshop.config);
+        let environment = [
+            ("worker", config.name.to_string()),
+            ("host", config.host.clone()),
+            ("attempt", claim.attempt.0.to_string()),
+        ];
+        let environment = environment.map(|(name, value)| (name.to_owned(), value));
+        let key = self.workshop.parts.signing_key.public().id();
+        BuildRun {
+            builder: format!("urn:starling:builder:{key}"),
+            version: Some(config.version.clone()),
+            source: Some(claim.url.to_string()),
+            revision: Some(claim.revision.to_string()),
+            invocation: Some(format!("{}/{}", claim.build, claim.lease)),
+            started_on: Some(self.began_at),
+            finished_on: Some(Timestamp::now()),
+            environment: BTreeMap::from(environment),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! `/v1`: what programs ask, in JSON. One file for each thing that can be asked about.
 
+mod artifacts;
 mod builds;
 mod deployments;
 mod distributions;
@@ -23,6 +24,7 @@ use serde::Deserialize;
 
 pub(crate) fn router() -> Router<App> {
     Router::new()
+        .merge(artifacts::router())
         .merge(builds::router())
         .merge(deployments::router())
         .merge(distributions::router())

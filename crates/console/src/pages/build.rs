@@ -10,13 +10,14 @@ use crate::live::{Feed, Part, Update};
 use crate::log::{Needle, Place};
 use crate::refusal::Refusal;
 use crate::wire::{BuildDetail, NewDeployment};
-use crate::{assets, deploy, format, live, read};
+use crate::{assets, deploy, format, live, provenance, read};
+use artifact::{KeyId, Statement};
 use askama::Template;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use jiff::Timestamp;
-use model::{BuildId, BuildState, ReplicaState, ServiceName};
+use model::{ArtifactId, BuildId, BuildState, ReplicaState, ServiceName};
 use serde::Deserialize;
 
 #[derive(Template)]
@@ -27,6 +28,7 @@ struct Page {
     timeline: Timeline,
     actions: Actions,
     replicas: Replicas,
+    provenance: Provenance,
     log: Log,
     lines: Lines,
     live: bool,
@@ -38,6 +40,8 @@ struct Head {
     detail: BuildDetail,
     /// What is slower than usual, in a sentence.
     slowest: Option<String>,
+    /// What the present step usually takes.
+    usual: Option<String>,
     now: Timestamp,
 }
 
@@ -94,10 +98,17 @@ async fn parts(app: &App, id: BuildId) -> Result<Parts, Refusal> {
         settled: is_settled(&detail),
         head: Head {
             slowest: build_timeline::slowest(&detail, now),
+            usual: usual(&detail),
             detail,
             now,
         },
     })
+}
+
+/// What the present step usually takes.
+fn usual(detail: &BuildDetail) -> Option<String> {
+    let usual = detail.usual_of(detail.build.phase?)?;
+    Some(format::milliseconds(usual.duration_ms))
 }
 
 #[derive(Debug, Deserialize)]
@@ -126,7 +137,9 @@ pub(crate) async fn page(
         ),
     };
     let mut log = log::read(&app, id, window, needle).await?;
+    let provenance = provenance(&app, parts.head.detail.build.artifact.as_ref()).await;
     let page = Page {
+        provenance,
         frame: Frame::new("/builds", &actor),
         lines: Lines {
             lines: std::mem::take(&mut log.lines),
@@ -139,6 +152,37 @@ pub(crate) async fn page(
         replicas: parts.replicas,
     };
     Ok(frame::html(StatusCode::OK, &page))
+}
+
+/// Where the build's artifact comes from, read once with the page.
+struct Provenance {
+    statement: Option<Statement>,
+    keys: Vec<KeyId>,
+    /// Why there is none to show.
+    missing: &'static str,
+}
+
+async fn provenance(app: &App, artifact: Option<&ArtifactId>) -> Provenance {
+    let missing = |missing| Provenance {
+        statement: None,
+        keys: Vec::new(),
+        missing,
+    };
+    let Some(artifact) = artifact else {
+        return missing("A build that has SUCCEEDED with an artifact has one.");
+    };
+    match provenance::envelope(app, artifact).await {
+        Ok(Some(envelope)) => Provenance {
+            keys: envelope.keys().collect(),
+            statement: Statement::decode(envelope.payload()).ok(),
+            missing: "This version can’t read it.",
+        },
+        Ok(None) => missing("The main store no longer has this artifact."),
+        Err(refusal) => {
+            refusal.log();
+            missing("The object store is away. Load the page again in a moment.")
+        }
+    }
 }
 
 /// `POST /builds/{id}/cancel`. Cancelling what has ended changes nothing, and shows how it ended.

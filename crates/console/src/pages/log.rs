@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::extract::{Engineer, Id};
+use crate::format;
 use crate::log::{Line, Needle, Place, READ_BYTES_MAX, search};
 use crate::refusal::Refusal;
 use crate::wire::LogSearch;

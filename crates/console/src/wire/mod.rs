@@ -3,6 +3,7 @@
 //!
 //! All times are RFC 3339 in UTC, all lengths are bytes, every identifier is its text form.
 
+mod artifacts;
 mod builds;
 mod deployments;
 mod distributions;
@@ -13,6 +14,7 @@ mod repositories;
 mod services;
 mod workers;
 
+pub use artifacts::ArtifactProvenance;
 pub use builds::{
     Build, BuildAttempt, BuildDetail, BuildList, BuildPhase, BuildProgress, BuildWait, CancelQueued,
     CancelledQueued, Enqueued, LOG_FINISHED_HEADER, LOG_NEXT_HEADER, LogMatch, LogSearch, LogText, NewBuild,

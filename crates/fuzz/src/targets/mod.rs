@@ -62,6 +62,16 @@ pub const TARGETS: &[Target] = &[
         read: artifacts::signed_manifest,
         examples: artifacts::signed_manifest_examples,
     },
+    Target {
+        name: "provenance-envelope",
+        read: artifacts::envelope,
+        examples: artifacts::envelope_examples,
+    },
+    Target {
+        name: "provenance-statement",
+        read: artifacts::statement,
+        examples: artifacts::statement_examples,
+    },
     // A person, a repository, or etcd.
     Target {
         name: "certificate-text",

@@ -159,7 +159,10 @@ impl World {
             .await
             .unwrap();
         StoredManifest {
-            signed: self.key.sign(&uploaded.manifest),
+            signed: self
+                .key
+                .sign(&uploaded.manifest, artifact::BuildRun::default())
+                .unwrap(),
             content_key: uploaded.content_key,
             crc64nvme: uploaded.crc64nvme,
             total: uploaded.manifest.total_length(),

@@ -1,5 +1,6 @@
 //! The engineer's commands: each talks to the API and to nothing else.
 
+mod artifact;
 mod build;
 mod cancel;
 mod deploy;
@@ -32,6 +33,9 @@ pub enum EngineerCommand {
     Build(build::Options),
     /// List builds, newest first.
     Builds(build::ListOptions),
+    /// See where artifacts come from.
+    #[command(subcommand)]
+    Artifact(artifact::ArtifactCommand),
     /// Print a build's log.
     Logs(logs::Options),
     /// Cancel a build or deployment that has not ended.
@@ -84,6 +88,7 @@ pub async fn run(
             EngineerCommand::Repository(command) => repository::run(command, &session).await,
             EngineerCommand::Build(options) => build::run(options, &session).await,
             EngineerCommand::Builds(options) => build::list(&options, &session).await,
+            EngineerCommand::Artifact(command) => artifact::run(command, &session).await,
             EngineerCommand::Logs(options) => logs::run(&options, &session).await,
             EngineerCommand::Cancel(options) => cancel::run(options, &session).await,
             EngineerCommand::Service(command) => service::run(command, &session).await,

@@ -297,7 +297,8 @@ impl<'a> Plan<'a> {
             limits_max: LimitRequest::default(),
             secrets: BTreeMap::new(),
             store: self.bucket(None),
-            signing_key_file: self.signing_key.0.clone(),
+            signing_key_file: Some(self.signing_key.0.clone()),
+            signing_key: None,
             observe: observe::Settings::default(),
         };
         self.process(name, "worker", &settings)

@@ -251,7 +251,9 @@ async fn publish(main: &Store, folder: &Path, claim: &Claim) -> ArtifactId {
     let (progress, stop) = (tokio::sync::watch::Sender::new(0), CancellationToken::new());
     let uploaded = main.upload(&key, outputs, progress, stop).await.unwrap();
     let manifest = StoredManifest {
-        signed: SigningKey::generate([7; 32]).sign(&uploaded.manifest),
+        signed: SigningKey::generate([7; 32])
+            .sign(&uploaded.manifest, artifact::BuildRun::default())
+            .unwrap(),
         content_key: uploaded.content_key,
         crc64nvme: uploaded.crc64nvme,
         total: uploaded.manifest.total_length(),

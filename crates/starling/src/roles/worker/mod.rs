@@ -18,6 +18,7 @@ use model::limits::{LimitRequest, Limits};
 use model::repository::LocalRepositories;
 use model::{ByteSize, SecretName, WorkerName};
 use repository_mirror::Mirrors;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
@@ -50,8 +51,12 @@ pub struct Settings {
     /// Whether `file://` repositories are fetched.
     #[serde(default = "refused")]
     pub local_repositories: LocalRepositories,
-    /// A file that holds the key that signs manifests.
-    pub signing_key_file: PathBuf,
+    /// A file that holds the key that signs the provenance of artifacts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signing_key_file: Option<PathBuf>,
+    /// The key itself, for the environment: `STARLING_WORKER_SIGNING_KEY`. One of the two is given.
+    #[serde(default, skip_serializing)]
+    pub signing_key: Option<SecretString>,
     /// What targets' caches may hold together.
     #[serde(default = "default_caches_max")]
     pub caches_max: ByteSize,
@@ -125,10 +130,19 @@ const fn default_stop_grace_seconds() -> u32 {
     600
 }
 
+/// The key that signs, from the one place that was given.
+fn signing_key(settings: &Settings) -> anyhow::Result<SigningKey> {
+    match (&settings.signing_key_file, &settings.signing_key) {
+        (Some(file), None) => SigningKey::from_hex(fs_err::read_to_string(file)?.trim())
+            .with_context(|| format!("{} holds no key", file.display())),
+        (None, Some(key)) => SigningKey::from_hex(key.expose_secret()).context("`signing_key` holds no key"),
+        _ => anyhow::bail!("give either `signing_key_file` or `signing_key`"),
+    }
+}
+
 pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
     let readiness = observe::start("worker", &settings.observe, stop.clone()).await?;
-    let signing_key = SigningKey::from_hex(fs_err::read_to_string(&settings.signing_key_file)?.trim())
-        .with_context(|| format!("{} holds no key", settings.signing_key_file.display()))?;
+    let signing_key = signing_key(&settings)?;
     let dependencies = Dependencies {
         jobs: parts::jobs(&settings.jobs_url).await?,
         store: settings.store.connect().await?,
