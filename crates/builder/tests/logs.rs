@@ -1,5 +1,7 @@
 //! A log from the build's process to the main store, with a real Postgres, store and sandbox.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use artifact_store::{LOG_FRAME_LENGTH, StoredLog};

@@ -3,7 +3,8 @@
 use crate::support::{Answer, Console, TARGET, on_console};
 use axum::http::StatusCode;
 use console::wire::{BuildDetail, BuildList, Enqueued};
-use model::BuildState;
+use database::jobs::Heartbeat;
+use model::{BuildState, Phase};
 use serde_json::json;
 
 async fn build(console: &Console, repository: &str, revision: &str, target: &str) -> Answer {
@@ -148,5 +149,50 @@ fn a_list_is_read_page_by_page() {
         assert_eq!(second.builds[0].id, ids[1]);
         let answer = console.get("/v1/builds?limit=many").await;
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    });
+}
+
+#[test]
+fn a_build_that_was_tried_again_says_where_why_and_what_it_waits_for() {
+    on_console(async |console| {
+        let build = console.enqueue(TARGET).await;
+        let page = console.get(&format!("/builds/{build}")).await.body;
+        assert!(
+            page.contains("No worker was heard of within the last minute"),
+            "{page}"
+        );
+
+        let claim = console.claim().await;
+        let beat = Heartbeat {
+            worker: "worker-1".parse().unwrap(),
+            version: "0.1.0".to_owned(),
+            host: "ip-10-0-0-7".to_owned(),
+            capacity: 1,
+            leases: vec![claim.lease],
+        };
+        console.jobs.heartbeat(&beat).await.unwrap();
+        console
+            .jobs
+            .begin_phase(build, claim.lease, Phase::Build)
+            .await
+            .unwrap();
+        console
+            .jobs
+            .retry(build, claim.lease, "the disk <is> full")
+            .await
+            .unwrap();
+        let page = console.get(&format!("/builds/{build}")).await.body;
+        for wanted in [
+            "It rests until",
+            "Attempt 1",
+            "worker-1 on ip-10-0-0-7",
+            "Ended: the disk &#60;is&#62; full",
+            "It was tried again: attempt 1 on worker-1 ended because the disk &#60;is&#62; full.",
+        ] {
+            assert!(page.contains(wanted), "lacks {wanted:?}: {page}");
+        }
+        let detail: BuildDetail = console.get(&format!("/v1/builds/{build}")).await.json();
+        assert_eq!(detail.host(), Some("ip-10-0-0-7"));
+        assert!(detail.waiting.unwrap().rests_until.is_some());
     });
 }

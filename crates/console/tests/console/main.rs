@@ -13,3 +13,4 @@ mod reading;
 mod registering;
 mod reporting;
 mod support;
+mod tracing_back;
