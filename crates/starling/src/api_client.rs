@@ -172,11 +172,12 @@ impl ApiClient {
         text: &str,
         place: Option<&str>,
     ) -> Result<wire::LogSearch, Error> {
-        let request = self
-            .http
-            .get(format!("{}/v1/builds/{build}/log/search", self.api))
-            .query(&[("text", text)])
-            .query(&place.map(|place| [("place", place)]));
+        let words = [("text", text)]
+            .into_iter()
+            .chain(place.map(|place| ("place", place)));
+        let address = format!("{}/v1/builds/{build}/log/search", self.api);
+        let address = reqwest::Url::parse_with_params(&address, words).map_err(|_| Error::NoContext)?;
+        let request = self.http.get(address);
         let answer = self.answer(request).await?;
         answer.json().await.map_err(|source| Error::Malformed { source })
     }

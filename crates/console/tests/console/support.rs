@@ -1,7 +1,7 @@
 //! A console on fresh databases of one real server, and a repository that an engineer works in.
 
 use artifact_store::Store;
-use artifact_store::server::{self, Server};
+use artifact_store::server;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode, header};
@@ -332,7 +332,7 @@ pub fn as_engineer(request: axum::http::request::Builder) -> axum::http::request
 
 /// A real store in the test's folder, which ends with the test's runtime.
 async fn main_store(folder: &TempDir) -> Store {
-    let server = Server::bind(server::Config {
+    let server = server::Server::bind(server::Config {
         root: folder.path().join("store"),
         listen: "127.0.0.1:0".parse().unwrap(),
         access_key_id: "starling".to_owned(),
