@@ -21,6 +21,7 @@ const fn name(what: Singleton) -> &'static str {
         Singleton::Synchronizer => "synchronizer",
         Singleton::Publisher => "publisher",
         Singleton::Rollout => "rollout",
+        Singleton::LogArchiver => "log-archiver",
     }
 }
 
