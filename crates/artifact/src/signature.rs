@@ -178,6 +178,11 @@ impl SignedManifest {
         &self.envelope
     }
 
+    /// Whether a signature says to be this key's; only [`TrustedKeys::verify`] says whether it is.
+    pub fn names_key(&self, key: KeyId) -> bool {
+        self.envelope.keys().any(|named| named == key)
+    }
+
     /// The name of the artifact whose manifest this holds, whoever signed it.
     pub fn artifact(&self) -> ArtifactId {
         ArtifactId(*blake3::hash(&self.manifest).as_bytes())

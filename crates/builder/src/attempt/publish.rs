@@ -148,7 +148,7 @@ impl Attempt<'_> {
         let there = parts.store.get_manifest(&artifact).await.map_err(store_fault)?;
         // The same bytes may have been published by an earlier build; its content stays where it is.
         let key = parts.signing_key.public().id();
-        if there.is_none_or(|there| !there.signed.envelope().keys().any(|there| there == key)) {
+        if there.is_none_or(|there| !there.signed.names_key(key)) {
             let manifest = StoredManifest {
                 signed,
                 content_key: uploaded.content_key,

@@ -51,7 +51,7 @@ impl Attempt<'_> {
             None => "its test has passed".to_owned(),
             Some(Made { artifact, .. }) => {
                 let there = parts.store.get_manifest(artifact).await.map_err(store_fault)?;
-                if there.is_none_or(|there| there.signed.key() != parts.signing_key.public().id()) {
+                if there.is_none_or(|there| !there.signed.names_key(parts.signing_key.public().id())) {
                     return Ok(None);
                 }
                 format!("its artifact is {artifact}")
