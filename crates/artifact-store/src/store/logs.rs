@@ -105,15 +105,28 @@ impl Store {
         self.put(&log.log.object, log.bytes.clone()).await
     }
 
-    /// Reads a log from the byte `from` on: to the end of the frame that holds it, and at most `max_bytes`.
-    /// Nothing comes only from the log's end on.
+    /// Reads a log from the byte `from` on: `max_bytes`, and less only at the log's end.
     ///
     /// # Errors
     /// Fails when the store does, and refuses an object that is not what was recorded.
     pub async fn read_log(&self, log: &StoredLog, from: u64, max_bytes: usize) -> Result<Vec<u8>, Error> {
-        if from >= log.total || max_bytes == 0 {
-            return Ok(Vec::new());
+        let mut bytes = Vec::new();
+        // A frame may end in the middle of what was asked for, and of a line: whoever reads lines would take
+        // the rest of a frame without a line's end for the end of the log.
+        while bytes.len() < max_bytes {
+            let at = from.saturating_add(bytes.len() as u64);
+            if at >= log.total {
+                break;
+            }
+            let rest = self.read_frame_from(log, at).await?;
+            let room = max_bytes - bytes.len();
+            bytes.extend_from_slice(&rest[..rest.len().min(room)]);
         }
+        Ok(bytes)
+    }
+
+    /// What the frame that holds the byte `from` has from there on; never nothing.
+    async fn read_frame_from(&self, log: &StoredLog, from: u64) -> Result<Vec<u8>, Error> {
         let damaged = || Error::Log(log.object.clone());
         let frame = (from / LOG_FRAME_LENGTH as u64) as usize;
         let start = match frame.checked_sub(1) {
@@ -129,14 +142,15 @@ impl Store {
             .ok_or_else(damaged)?;
         let mut packed = vec![0; length];
         self.read_into(&log.object, start, &mut packed).await?;
-        let bytes = tokio::task::spawn_blocking(move || zstd::bulk::decompress(&packed, LOG_FRAME_LENGTH))
-            .await?
-            .map_err(|_| damaged())?;
+        let mut bytes =
+            tokio::task::spawn_blocking(move || zstd::bulk::decompress(&packed, LOG_FRAME_LENGTH))
+                .await?
+                .map_err(|_| damaged())?;
         let skip = (from % LOG_FRAME_LENGTH as u64) as usize;
-        let rest = bytes
-            .get(skip..)
-            .filter(|rest| !rest.is_empty())
-            .ok_or_else(damaged)?;
-        Ok(rest[..rest.len().min(max_bytes)].to_vec())
+        if skip >= bytes.len() {
+            return Err(damaged());
+        }
+        bytes.drain(..skip);
+        Ok(bytes)
     }
 }
