@@ -108,8 +108,9 @@ mod tests {
             log: &log,
             limit: Duration::from_secs(60),
         };
+        // Long enough to be looked at while it runs: one that has ended has no memory any more.
         let spent = runner
-            .run(shell("i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done"), [])
+            .run(shell("i=0; while [ $i -lt 1000000 ]; do i=$((i+1)); done"), [])
             .await;
         let spent = spent.unwrap();
         assert!(spent.cpu_seconds > 0.0 && spent.peak_rss_bytes[0] > 0);
