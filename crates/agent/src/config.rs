@@ -2,7 +2,7 @@
 
 use artifact::TrustedKeys;
 use model::control::Limits;
-use model::{HostName, RegionName, ZoneName};
+use model::{HostName, Labels, RegionName, ZoneName};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,6 +16,8 @@ pub struct Config {
     pub zone: ZoneName,
     /// Where the zone is.
     pub region: RegionName,
+    /// What people say of the host, by which deployments and lists pick it.
+    pub labels: Labels,
     /// The agent's own folder, on one file system: artifacts, logs, and the ledger of what it was told and did.
     pub folder: PathBuf,
     /// Every manager of the region; one of them leads.
@@ -73,6 +75,7 @@ impl Config {
             host,
             zone,
             region,
+            labels: Labels::default(),
             folder,
             managers,
             trusted_keys,

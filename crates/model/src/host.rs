@@ -6,7 +6,7 @@
 
 use crate::control::RegionControls;
 use crate::distribution::Arrival;
-use crate::{ArtifactId, DesiredService, HostName, Instance, PeerName, ZoneName};
+use crate::{ArtifactId, DesiredService, HostName, Instance, Labels, PeerName, ZoneName};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -28,6 +28,8 @@ pub struct HostReport {
     pub host: HostName,
     /// Where it stands.
     pub zone: ZoneName,
+    /// What its configuration says of it.
+    pub labels: Labels,
     /// The multiaddresses at which other hosts can dial it. At most 4.
     pub addresses: Vec<String>,
     /// One entry a service, at most [`SERVICES_MAX`].

@@ -201,6 +201,7 @@ impl Host {
         HostReport {
             host: self.config.host.clone(),
             zone: self.config.zone.clone(),
+            labels: self.config.labels.clone(),
             addresses: self
                 .swarm
                 .addresses()

@@ -51,6 +51,7 @@ pub(super) fn request_examples() -> Vec<Vec<u8>> {
     let report = HostReport {
         host: valid("host-1"),
         zone: valid("us-east-1a"),
+        labels: serde_json::from_str(r#"{"role":"canary"}"#).expect("these are labels"),
         addresses: vec!["/ip4/10.0.0.1/tcp/4001".to_owned()],
         instances: vec![Instance {
             service: valid("beacon"),

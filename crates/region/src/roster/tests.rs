@@ -1,6 +1,6 @@
 use super::*;
 use model::instance::Transfer;
-use model::{Epoch, ReleaseNumber};
+use model::{Epoch, Labels, ReleaseNumber};
 use proptest::prelude::*;
 
 fn peer() -> swarm::PeerId {
@@ -24,6 +24,7 @@ fn report(host: &str, zone: &str, instances: Vec<Instance>) -> HostReport {
     HostReport {
         host: host.parse().unwrap(),
         zone: zone.parse().unwrap(),
+        labels: Labels::default(),
         addresses: vec![format!("/ip4/127.0.0.1/tcp/1")],
         instances,
         complete: Vec::new(),

@@ -74,6 +74,7 @@ impl Host {
         HostReport {
             host: self.name.clone(),
             zone: "us-east-1a".parse().unwrap(),
+            labels: Default::default(),
             addresses: self.swarm.addresses().to_vec(),
             instances,
             complete: Vec::new(),

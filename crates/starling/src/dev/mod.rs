@@ -7,6 +7,7 @@
 mod admission;
 mod board;
 mod layout;
+mod names;
 mod plan;
 mod secrets;
 mod server;
@@ -95,7 +96,7 @@ impl System {
         }
         let mut endpoints = Vec::new();
         let mut servers = Vec::new();
-        for region in plan::regions(options.regions)? {
+        for region in names::regions(options.regions)? {
             let etcd = Etcd::start(&layout.etcd(&region)).await?;
             let name = format!("{region}.etcd");
             endpoints.push((region, etcd.endpoint()));

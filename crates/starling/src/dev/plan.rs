@@ -2,6 +2,7 @@
 
 use super::Options;
 use super::layout::Layout;
+use super::names;
 use super::secrets::{self, NodeFiles};
 use super::supervisor::Process;
 use crate::api_client::Context as ApiContext;
@@ -17,7 +18,7 @@ use model::control::Limits;
 use model::limits::LimitRequest;
 use model::node::Role;
 use model::repository::LocalRepositories;
-use model::{ByteSize, HostName, RegionName};
+use model::{ByteSize, RegionName};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -35,29 +36,6 @@ const LEASE_WINDOW_SECONDS: u32 = 10;
 /// Where hosts' tasks listen: each host has a range of its own, since all share this machine.
 const TASK_PORTS_FROM: u16 = 20_000;
 const TASK_PORTS_A_HOST: u16 = 16;
-
-/// Names as a cloud has them, for as many regions as `starling dev` may have.
-const REGIONS: [&str; 10] = [
-    "us-east-1",
-    "eu-west-1",
-    "ap-south-1",
-    "us-west-2",
-    "eu-central-1",
-    "ap-northeast-1",
-    "sa-east-1",
-    "ca-central-1",
-    "af-south-1",
-    "me-south-1",
-];
-
-/// The first `count` regions.
-pub fn regions(count: u16) -> anyhow::Result<Vec<RegionName>> {
-    REGIONS
-        .iter()
-        .take(count.into())
-        .map(|name| name.parse().map_err(anyhow::Error::from))
-        .collect()
-}
 
 /// Everything that the roles' configurations are made from.
 pub struct Plan<'a> {
@@ -126,11 +104,11 @@ impl<'a> Plan<'a> {
         let mut nodes = Vec::new();
         for (region, _) in &self.regions {
             for number in 1..=self.options.managers {
-                let name = manager_name(number)?;
+                let name = names::manager(number)?;
                 nodes.push(secrets::node(self.layout, region, &name, Role::Manager)?);
             }
             for number in 0..self.options.hosts {
-                let name = host_name(number)?;
+                let name = names::host(number)?;
                 nodes.push(secrets::node(self.layout, region, &name, Role::Host)?);
             }
         }
@@ -310,7 +288,7 @@ impl<'a> Plan<'a> {
         etcd: &str,
         number: u16,
     ) -> anyhow::Result<(Process, agent::ManagerSettings)> {
-        let name = manager_name(number)?;
+        let name = names::manager(number)?;
         let node = secrets::node(self.layout, region, &name, Role::Manager)?;
         let port = remembered_port(
             &self
@@ -349,13 +327,13 @@ impl<'a> Plan<'a> {
         place: u16,
         managers: &[agent::ManagerSettings],
     ) -> anyhow::Result<Process> {
-        let name = host_name(number)?;
+        let name = names::host(number)?;
         let node = secrets::node(self.layout, region, &name, Role::Host)?;
         let first_port = TASK_PORTS_FROM + place * TASK_PORTS_A_HOST;
         let settings = agent::Settings {
-            // Two zones a region, so that the neighbours' rule has something to choose from.
-            zone: format!("{region}{}", if number.is_multiple_of(2) { "a" } else { "b" }).parse()?,
+            zone: names::zone(region, number)?,
             region: region.clone(),
+            labels: names::labels(number)?,
             folder: self.layout.host(region, &name),
             trusted_keys: vec![self.signing_key.1.clone()],
             ports: (first_port, first_port + TASK_PORTS_A_HOST - 1),
@@ -369,14 +347,6 @@ impl<'a> Plan<'a> {
         };
         self.process(format!("{region}.{name}"), "agent", &settings)
     }
-}
-
-fn manager_name(number: u16) -> anyhow::Result<HostName> {
-    Ok(format!("manager-{number}").parse()?)
-}
-
-fn host_name(number: u16) -> anyhow::Result<HostName> {
-    Ok(format!("host-{}", number + 1).parse()?)
 }
 
 fn swarm_settings(node: &NodeFiles, listen: String) -> SwarmSettings {

@@ -6,7 +6,7 @@ use crate::observe;
 use agent::{Config, Manager, TasksOnExit};
 use model::control::Limits;
 use model::node::Role;
-use model::{HostName, RegionName, ZoneName};
+use model::{HostName, Labels, RegionName, ZoneName};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +21,9 @@ pub struct Settings {
     pub zone: ZoneName,
     /// Where the zone is.
     pub region: RegionName,
+    /// What people say of the host, by which deployments and lists pick it.
+    #[serde(default)]
+    pub labels: Labels,
     /// The agent's own folder.
     pub folder: PathBuf,
     /// The public keys whose signatures under a manifest count.
@@ -81,6 +84,7 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<
         keys,
     );
     config.ports = settings.ports.0..=settings.ports.1;
+    config.labels = settings.labels;
     config.tasks_on_exit = settings.tasks_on_exit;
     settings.limits.validate()?;
     config.limits = settings.limits;
