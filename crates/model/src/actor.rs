@@ -17,6 +17,11 @@ pub struct Actor(String);
 pub struct InvalidActor;
 
 impl Actor {
+    /// The rollout's driver, where it acts by itself.
+    pub fn rollout() -> Self {
+        Self("starling-rollout".to_owned())
+    }
+
     fn check(text: &str) -> Result<(), InvalidActor> {
         let fits = (1..=ACTOR_LENGTH_MAX).contains(&text.len());
         let plain = text.bytes().all(|byte| byte.is_ascii_graphic());

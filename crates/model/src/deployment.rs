@@ -1,7 +1,7 @@
 //! Releases, deployments, and the small desired state that carries them to a region.
 
 use crate::macros::{uuid_id, word_enum};
-use crate::{ArtifactId, ServiceName, ServiceSpec};
+use crate::{ArtifactId, Configuration, ServiceName, ServiceSpec};
 use serde::{Deserialize, Serialize};
 
 uuid_id!(
@@ -32,22 +32,32 @@ impl std::fmt::Display for Epoch {
 }
 
 word_enum!(
-    /// Where a deployment stands. The last four are terminal.
+    /// Where a deployment stands. The last five are terminal.
     DeploymentState {
-        /// Confirmed, and not yet in any region.
+        /// Confirmed, and nothing was checked yet.
         Pending = "PENDING",
+        /// Whether it may begin is being looked at: freezes, approvals, the fleet.
+        Precheck = "PRECHECK",
         /// The bits are moving to every host; nothing switches.
         Staging = "STAGING",
-        /// Hosts switch to the release.
-        Activating = "ACTIVATING",
+        /// The hosts of one wave switch to the release.
+        Wave = "WAVE",
+        /// A wave's hosts are watched before the next.
+        Bake = "BAKE",
+        /// An engineer holds it; what was told stays told, and failures are still counted.
+        Paused = "PAUSED",
+        /// It stopped, and the last release that succeeded is on its way back as a release of its own.
+        RollingBack = "ROLLING_BACK",
         /// Every host runs the release and is healthy.
         Succeeded = "SUCCEEDED",
-        /// It did not converge before its deadline; the reason is stored.
+        /// It stopped, and the release that had succeeded before is back.
+        RolledBack = "ROLLED_BACK",
+        /// It stopped; the reason is stored.
         Failed = "FAILED",
-        /// A newer deployment of the service took its place.
-        Superseded = "SUPERSEDED",
         /// Somebody cancelled it.
         Cancelled = "CANCELLED",
+        /// A newer deployment of the service took its place.
+        Superseded = "SUPERSEDED",
     }
 );
 
@@ -56,7 +66,15 @@ impl DeploymentState {
     pub const fn is_terminal(self) -> bool {
         matches!(
             self,
-            Self::Succeeded | Self::Failed | Self::Superseded | Self::Cancelled
+            Self::Succeeded | Self::RolledBack | Self::Failed | Self::Cancelled | Self::Superseded
+        )
+    }
+
+    /// Whether hosts may be moved to the release in this state. One deployment of a service at most is here.
+    pub const fn is_in_flight(self) -> bool {
+        matches!(
+            self,
+            Self::Pending | Self::Precheck | Self::Staging | Self::Wave | Self::Bake | Self::Paused
         )
     }
 }
@@ -71,14 +89,14 @@ word_enum!(
     }
 );
 
-/// One service's desired state in a region: the value of its single etcd key, and what a manager
-/// hands to its hosts. Its size does not depend on how many hosts there are.
+/// What one host should do about one service; its manager makes it of the region's
+/// [`RegionService`](crate::RegionService).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DesiredService {
     /// Which service.
     pub service: ServiceName,
-    /// Grows with every change of this value.
+    /// Grows with every deployment of the service. Within one, the directive goes from STAGE to ACTIVATE and never back.
     pub epoch: Epoch,
     /// Which deployment asked for it.
     pub deployment: DeploymentId,
@@ -90,4 +108,11 @@ pub struct DesiredService {
     pub directive: Directive,
     /// How to run them.
     pub spec: ServiceSpec,
+    /// With which configuration.
+    #[serde(default)]
+    pub configuration: Configuration,
+    /// What to run until the directive is ACTIVATE, if nothing newer runs: the release that succeeded before. Has no
+    /// fallback of its own.
+    #[serde(default)]
+    pub fallback: Option<Box<DesiredService>>,
 }

@@ -33,6 +33,35 @@ word_enum!(
     }
 );
 
+word_enum!(
+    /// How an instance is. The numbers of the inventory's interface are their places: 0 to 3.
+    #[derive(Default)]
+    InstanceHealth {
+        /// Nothing is known: not started, not asked yet, or not heard of.
+        #[default]
+        Unknown = "UNKNOWN",
+        /// It answers well.
+        Healthy = "HEALTHY",
+        /// It answers, though not well enough or not often enough.
+        Degraded = "DEGRADED",
+        /// It does not run, or answers badly.
+        Failed = "FAILED",
+    }
+);
+
+/// The last of 1, 2, 5, 10, 20, 50 … that `count` has passed; 0 before the first.
+pub fn observations(count: u32) -> u32 {
+    let mut passed = 0;
+    for scale in (0..=9).map(|power| 10_u32.pow(power)) {
+        for step in [1, 2, 5].into_iter().filter_map(|step| scale.checked_mul(step)) {
+            if step <= count {
+                passed = step;
+            }
+        }
+    }
+    passed
+}
+
 /// What one host says of one service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -45,8 +74,18 @@ pub struct Instance {
     pub desired_release: ReleaseNumber,
     /// The release whose process runs, if any.
     pub running_release: Option<ReleaseNumber>,
+    /// The release that this host was told to run last, whether or not its process is up.
+    #[serde(default)]
+    pub active_release: Option<ReleaseNumber>,
     /// How far the desired release has come on this host.
     pub state: TaskState,
+    /// How the process that runs is, whatever its release.
+    #[serde(default)]
+    pub health: InstanceHealth,
+    /// How many good answers in a row it has given: exact up to 2, then the last of 5, 10, 20, 50, 100 … that was
+    /// passed, so that a report is seldom news for this alone.
+    #[serde(default)]
+    pub observations: u32,
     /// The port on which the running process was told to listen.
     pub port: Option<u16>,
     /// How the bytes came.
@@ -79,5 +118,19 @@ impl Transfer {
     /// All verified bytes.
     pub const fn verified_bytes(&self) -> u64 {
         self.seed_bytes + self.peer_bytes + self.store_bytes + self.local_bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn observations_are_told_in_steps() {
+        let told: Vec<u32> = [0, 1, 2, 3, 4, 5, 9, 10, 19, 20, 49, 50, 99, 100, u32::MAX]
+            .map(observations)
+            .to_vec();
+        let expected = [0, 1, 2, 2, 2, 5, 5, 10, 10, 20, 20, 50, 50, 100, 2_000_000_000];
+        assert_eq!(told, expected);
     }
 }

@@ -79,6 +79,10 @@ name!(
     CacheName, "cache"
 );
 name!(
+    /// A version of a service's configuration, such as `2026-11-26` or `7`.
+    ConfigurationVersion, "configuration version"
+);
+name!(
     /// A build worker.
     WorkerName, "worker"
 );

@@ -2,8 +2,9 @@
 //! batched, only those that changed since the last report was accepted.
 
 use crate::distribution::Distribution;
-use crate::{HostName, Instance, RegionName, ZoneName};
+use crate::{Epoch, HostName, Instance, RegionName, ServiceName, ZoneName};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The most instances in one report; a manager with more to say sends several.
 pub const REPORT_INSTANCES_MAX: usize = 1_000;
@@ -22,10 +23,28 @@ pub struct RegionReport {
     pub store_bytes_read: u64,
     /// What changed.
     pub instances: Vec<HostInstance>,
+    /// How far the region's orders have come, one entry a service that it was told of. At most
+    /// [`SERVICES_MAX`](crate::host::SERVICES_MAX).
+    #[serde(default)]
+    pub services: Vec<ServiceWord>,
     /// Artifacts under way whose summary changed. At most
     /// [`DISTRIBUTIONS_MAX`](crate::distribution::DISTRIBUTIONS_MAX).
     #[serde(default)]
     pub distributions: Vec<Distribution>,
+}
+
+/// What a region's leader says of one service: not of its hosts' health, but of whom it gave which order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceWord {
+    /// Which service.
+    pub service: ServiceName,
+    /// The epoch that these numbers are about.
+    pub epoch: Epoch,
+    /// Hosts that are alive and that the newest release is for, by zone.
+    pub hosts: BTreeMap<ZoneName, u64>,
+    /// Hosts that are ordered to run it, alive or not.
+    pub admitted: u64,
 }
 
 /// One host's word on one service.

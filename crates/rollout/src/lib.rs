@@ -1,21 +1,30 @@
-//! Floor 1: when a deployment moves on, and when it has ended.
+//! Floor 1: how a deployment moves through its fleet, when it stops, and what it does then.
 //!
-//! A pure planner: [`plan`] looks at a deployment and at what every region says of it, and proposes the
-//! next [`Step`] with the reason in words. Whoever asks applies it; the planner itself never reads a clock,
-//! a database or a network, and decides the same thing whenever it is shown the same picture.
+//! A pure planner. [`waves`] turns a policy and a fleet into waves, once; [`plan`] looks at a deployment and at what
+//! every region says of it, and proposes the next [`Step`] with the reason in words. Whoever asks applies it; the planner
+//! itself never reads a clock, a database or a network, and decides the same thing whenever it is shown the same picture.
 //!
 //! It promises:
 //! - a deployment that has ended stays as it ended;
-//! - none succeeds while a single host that is alive lacks the release or is not healthy, nor before
-//!   every region has been heard;
+//! - never more hosts on their way than one batch, so never more unhealthy ones by its doing than the threshold and one
+//!   batch;
+//! - nothing is expanded while a host that has the release, or a region that has such hosts, is not heard of;
+//! - none succeeds before every host that is alive runs the release and is healthy, but for those that the threshold
+//!   allows to fail and those that were broken before;
 //! - none outlives its deadline.
 //!
-//! It must never count what it was not told: a silent region is not a healthy one.
+//! It must never count what it was not told: a silent region is not a healthy one, and an unknown host is neither
+//! healthy nor failed.
 
+mod count;
 mod plan;
 mod region;
 mod step;
+mod strategies;
+mod turn;
 
-pub use plan::{Deployment, plan};
+pub use plan::{Deployment, Kind, plan};
 pub use region::Region;
-pub use step::Step;
+pub use step::{Step, Verdict};
+pub use strategies::waves;
+pub use turn::{Candidate, Turns};

@@ -1,87 +1,86 @@
 //! What one region says of a deployment.
 
-use model::RegionName;
-use std::fmt::Write;
+use model::rollout::{Order, Wave};
+use model::{RegionName, ZoneName};
+use std::collections::BTreeMap;
 
-/// One region's hosts, counted for one deployment.
+/// One region's hosts, counted for one deployment. Only hosts that the deployment is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Region {
     /// Which region.
     pub name: RegionName,
-    /// Whether the region's etcd holds the deployment's release.
+    /// Whether the region's etcd holds what it should be told last.
     pub told: bool,
     /// Whether the region's manager has reported lately. Of a region that has not, nothing is known.
     pub heard: bool,
-    /// Hosts that are alive.
-    pub hosts: u64,
-    /// Of these, those that hold every byte of the release, verified; also those that run it already.
+    /// How many hosts have their turn; [`u64::MAX`] for everybody.
+    pub cursor: u64,
+    /// Hosts by zone: those alive, and those lost that have the release.
+    pub zones: BTreeMap<ZoneName, u64>,
+    /// Hosts that hold every byte of the release, verified; also those that run it already.
     pub staged: u64,
-    /// Of these, those that run the release and are healthy.
+    /// Hosts that were told to run the release and took that order. All below are among these.
+    pub activated: u64,
+    /// Those that run it and answer well.
     pub healthy: u64,
-    /// Of these, those that say that something failed.
-    pub errors: u64,
-    /// What one of them says.
+    /// Those that have been healthy for as long as the policy asks.
+    pub settled: u64,
+    /// Those of them that have given as many good answers as the wave asks.
+    pub observed: u64,
+    /// Those that failed: in error though they were well before, or not healthy, or not heard of, for longer than the
+    /// policy allows.
+    pub failed: u64,
+    /// Those in error that were in error before the deployment reached them.
+    pub excused: u64,
+    /// Those that were not heard of for a while, though not for longer than the policy allows.
+    pub unknown: u64,
+    /// What one that failed says.
     pub error: Option<String>,
 }
 
 impl Region {
-    pub(crate) fn all_staged(&self) -> bool {
-        self.heard && self.staged >= self.hosts
+    /// All hosts.
+    pub fn hosts(&self) -> u64 {
+        self.zones.values().sum()
     }
 
-    pub(crate) fn all_healthy(&self) -> bool {
-        self.heard && self.healthy >= self.hosts
+    /// Hosts that have their turn, whether or not they know it yet.
+    pub(crate) fn admitted(&self) -> u64 {
+        self.cursor.min(self.hosts()).max(self.activated)
     }
-}
 
-/// What is still missing, in words: `us-east-1 3 of 4 hosts staged; eu-west-1 is silent`.
-pub(crate) fn shortfall(regions: &[Region], done: fn(&Region) -> u64, verb: &str) -> String {
-    let mut text = String::new();
-    for region in regions {
-        let missing = region.hosts.saturating_sub(done(region));
-        if region.heard && missing == 0 && region.hosts > 0 {
-            continue;
-        }
-        let separator = if text.is_empty() { "" } else { "; " };
-        let name = &region.name;
-        // Writing to a string cannot fail.
-        let _ = match (region.heard, region.hosts) {
-            (false, _) => write!(text, "{separator}{name} is silent"),
-            (true, 0) => write!(text, "{separator}{name} has no hosts"),
-            (true, hosts) => write!(text, "{separator}{name} {} of {hosts} hosts {verb}", done(region)),
+    /// Hosts that have their turn and whose fate is open.
+    pub(crate) fn on_their_way(&self) -> u64 {
+        let decided = self.settled + self.failed + self.excused;
+        self.admitted().saturating_sub(decided)
+    }
+
+    /// Whether more of its hosts may be moved: it can be told, and what it says is fresh.
+    pub(crate) fn is_open(&self) -> bool {
+        self.told && self.heard
+    }
+
+    /// Whether a wave is about this region.
+    pub(crate) fn is_in(&self, wave: &Wave) -> bool {
+        wave.regions.is_empty() || wave.regions.contains(&self.name)
+    }
+
+    /// Of the wave's hosts here: how many come before them in the region's order, and how many they are.
+    pub(crate) fn span(&self, wave: &Wave) -> (u64, u64) {
+        let Some(first) = wave.zones.iter().min() else {
+            return (0, self.hosts());
         };
-        if let (1.., Some(error)) = (region.errors, &region.error) {
-            let _ = write!(text, " ({} failed: {error})", region.errors);
-        }
+        let before = self.zones.range(..first).map(|(_, hosts)| hosts).sum();
+        let inside = wave.zones.iter().filter_map(|zone| self.zones.get(zone)).sum();
+        (before, inside)
     }
-    text
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_shortfall_names_every_region_that_lacks_something_and_why() {
-        let region = |name: &str, heard, hosts, staged, error: Option<&str>| Region {
-            name: name.parse().unwrap(),
-            told: true,
-            heard,
-            hosts,
-            staged,
-            healthy: 0,
-            errors: u64::from(error.is_some()),
-            error: error.map(str::to_owned),
-        };
-        let regions = [
-            region("complete", true, 4, 4, None),
-            region("behind", true, 4, 1, Some("disk full")),
-            region("silent", false, 4, 4, None),
-            region("empty", true, 0, 0, None),
-        ];
-        assert_eq!(
-            shortfall(&regions, |region| region.staged, "staged"),
-            "behind 1 of 4 hosts staged (1 failed: disk full); silent is silent; empty has no hosts"
-        );
+    /// The order that a wave moves hosts in.
+    pub(crate) fn order(waves: &[Wave]) -> Order {
+        if waves.iter().any(|wave| !wave.zones.is_empty()) {
+            Order::Zones
+        } else {
+            Order::Hash
+        }
     }
 }

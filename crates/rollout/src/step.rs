@@ -1,42 +1,64 @@
 //! What the planner proposes.
 
-use model::DeploymentState;
-use model::deployment::Directive;
+use model::rollout::Order;
+use model::{Cursor, DeploymentState, RegionName};
 
 /// The next thing to do with a deployment, and why, in words for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
+pub struct Step {
+    /// What to do.
+    pub verdict: Verdict,
+    /// Why, or what is being waited for.
+    pub reason: String,
+}
+
+/// What to do with a deployment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
     /// Nothing yet.
-    Wait {
-        /// What is being waited for.
-        reason: String,
+    Wait,
+    /// Give more hosts their turn.
+    Move {
+        /// The new cursor of each region whose cursor moves. None moves back.
+        cursors: Vec<(RegionName, Cursor)>,
     },
-    /// Go to the next state.
+    /// Go to another state; to `wave`, counted from 0.
     Become {
-        /// Which.
+        /// Which state.
         state: DeploymentState,
-        /// What every region must be told together with it, if anything.
-        directive: Option<Directive>,
-        /// Why now.
-        reason: String,
+        /// The wave that it is in from now on.
+        wave: usize,
     },
+    /// Stop, and bring the last release that succeeded back as a release of its own.
+    RollBack,
 }
 
 impl Step {
     pub(crate) fn wait(reason: impl Into<String>) -> Self {
-        Self::Wait {
+        Self::new(Verdict::Wait, reason)
+    }
+
+    pub(crate) fn enter(state: DeploymentState, wave: usize, reason: impl Into<String>) -> Self {
+        Self::new(Verdict::Become { state, wave }, reason)
+    }
+
+    pub(crate) fn new(verdict: Verdict, reason: impl Into<String>) -> Self {
+        Self {
+            verdict,
             reason: reason.into(),
         }
     }
 
-    pub(crate) fn become_state(state: DeploymentState, reason: impl Into<String>) -> Self {
-        // Only activation is an order. Staging was ordered when the deployment was confirmed, and an end
-        // leaves every host at what it was told last.
-        let directive = (state == DeploymentState::Activating).then_some(Directive::Activate);
-        Self::Become {
-            state,
-            directive,
-            reason: reason.into(),
-        }
+    /// Whether this changes anything.
+    pub fn is_wait(&self) -> bool {
+        self.verdict == Verdict::Wait
+    }
+}
+
+/// The cursor at so many hosts.
+pub(crate) fn cursor(order: Order, hosts: u64) -> Cursor {
+    Cursor {
+        order,
+        hosts: (hosts < u64::MAX).then_some(hosts),
     }
 }
