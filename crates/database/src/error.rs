@@ -2,8 +2,8 @@
 
 use crate::builds::EnrolmentRefused;
 use model::{
-    ArtifactId, BuildId, DeploymentId, LeaseId, RegionName, RepositoryName, ServiceName, Target,
-    service::InvalidServiceSpec,
+    ArtifactId, BuildId, ConfigurationVersion, DeploymentId, LeaseId, RegionName, RepositoryName,
+    ServiceName, Target, rollout::InvalidRollout, service::InvalidServiceSpec,
 };
 
 /// Why a call on either database did not do what was asked.
@@ -73,6 +73,39 @@ pub enum Error {
     /// The spec says something impossible.
     #[error("the service's spec is refused")]
     InvalidSpec(#[from] InvalidServiceSpec),
+    /// The policy says something impossible.
+    #[error(transparent)]
+    InvalidRollout(#[from] InvalidRollout),
+    /// The service has no such version of its configuration.
+    #[error("service {service} has no configuration {version}")]
+    UnknownConfiguration {
+        /// Which service.
+        service: ServiceName,
+        /// Which version.
+        version: ConfigurationVersion,
+    },
+    /// Another deployment of the service is in flight.
+    #[error("deployment {deployment} of service {service} is in flight")]
+    InFlight {
+        /// Which service.
+        service: ServiceName,
+        /// The one in flight.
+        deployment: DeploymentId,
+    },
+    /// Nothing is deployed automatically to the service.
+    #[error("automatic deployments of service {service} are held: {reason}")]
+    Held {
+        /// Which service.
+        service: ServiceName,
+        /// Why.
+        reason: String,
+    },
+    /// No release of the service succeeded that could be gone back to.
+    #[error("service {0} has no other release that succeeded, so there is nothing to roll back to")]
+    NothingToRollBackTo(ServiceName),
+    /// Somebody changed the service first.
+    #[error("service {0} was changed meanwhile")]
+    Overtaken(ServiceName),
     /// A node was not let in, or not renewed.
     #[error(transparent)]
     Enrolment(#[from] EnrolmentRefused),

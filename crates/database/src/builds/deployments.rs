@@ -1,10 +1,12 @@
 //! Deployments and their states.
 
 use super::Builds;
-use crate::{Error, Hint, PAGE_ROWS_MAX, ROWS_MAX, hints, row};
+use crate::{Error, PAGE_ROWS_MAX, ROWS_MAX, row};
 use jiff::Timestamp;
+use model::rollout::Wave;
 use model::{
-    Actor, ArtifactId, BuildId, DeploymentId, DeploymentState, ReleaseNumber, ServiceName, ServiceSpec,
+    Actor, ArtifactId, BuildId, Configuration, DeploymentId, DeploymentState, Epoch, ReleaseNumber,
+    RolloutPolicy, Selector, ServiceName, ServiceSpec,
 };
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
@@ -13,6 +15,18 @@ use std::time::Duration;
 
 /// The longest stored reason, in bytes.
 const REASON_LENGTH_MAX: usize = 1_000;
+
+/// What a deployment is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeploymentKind {
+    /// A release that is new.
+    Rollout,
+    /// One that ran before, as a release of its own.
+    Rollback {
+        /// The deployment whose release it takes off the hosts.
+        of: Option<DeploymentId>,
+    },
+}
 
 /// A deployment as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,12 +43,34 @@ pub struct DeploymentRow {
     pub artifact: ArtifactId,
     /// How the release runs.
     pub spec: ServiceSpec,
+    /// With which configuration.
+    pub configuration: Configuration,
+    /// Which instances it is for.
+    pub selector: Selector,
+    /// What it is for.
+    pub kind: DeploymentKind,
+    /// How it moves.
+    pub policy: RolloutPolicy,
+    /// Its waves; none before the first begins.
+    pub waves: Vec<Wave>,
+    /// The wave that it is in, counted from 0.
+    pub wave: usize,
     /// Who asked.
     pub actor: Actor,
     /// Where it stands.
     pub state: DeploymentState,
-    /// Why it is FAILED, SUPERSEDED or CANCELLED.
+    /// Why it is in this state.
     pub reason: Option<String>,
+    /// What it waits for, in words, while it is in flight.
+    pub waits_for: Option<String>,
+    /// The state that it goes on in, of a PAUSED one.
+    pub paused_in: Option<DeploymentState>,
+    /// Steps that an engineer allowed and that were not taken yet.
+    pub steps_allowed: u32,
+    /// The service's epoch when it was confirmed.
+    pub epoch: Epoch,
+    /// The service's epoch now. Whoever changes what regions are told says which one they saw.
+    pub service_epoch: Epoch,
     /// When it was confirmed.
     pub created_at: Timestamp,
     /// When its state last changed.
@@ -50,7 +86,9 @@ pub struct DeploymentRow {
 impl FromRow<'_, PgRow> for DeploymentRow {
     fn from_row(row: &PgRow) -> sqlx::Result<Self> {
         let in_state_seconds: f64 = row.try_get("in_state_seconds")?;
-        let Json(spec) = row.try_get("spec")?;
+        let (Json(spec), Json(configuration)) = (row.try_get("spec")?, row.try_get("configuration")?);
+        let (Json(policy), Json(waves)) = (row.try_get("policy")?, row.try_get("waves")?);
+        let (wave, steps_allowed): (i32, i32) = (row.try_get("wave")?, row.try_get("steps_allowed")?);
         Ok(Self {
             id: DeploymentId(row.try_get("id")?),
             service: row::word(row, "service")?,
@@ -58,9 +96,20 @@ impl FromRow<'_, PgRow> for DeploymentRow {
             build: BuildId(row.try_get("build")?),
             artifact: row::word(row, "artifact")?,
             spec,
+            configuration,
+            selector: row::word(row, "selector")?,
+            kind: kind_of(row)?,
+            policy,
+            waves,
+            wave: usize::try_from(wave).unwrap_or(0),
             actor: row::word(row, "actor")?,
             state: row::word(row, "state")?,
             reason: row.try_get("reason")?,
+            waits_for: row.try_get("waits_for")?,
+            paused_in: row::word_option(row, "paused_in")?,
+            steps_allowed: u32::try_from(steps_allowed).unwrap_or(0),
+            epoch: Epoch(row.try_get("epoch")?),
+            service_epoch: Epoch(row.try_get("service_epoch")?),
             created_at: row::time(row, "created_at")?,
             changed_at: row::time(row, "changed_at")?,
             in_state: Duration::try_from_secs_f64(in_state_seconds).unwrap_or_default(),
@@ -70,30 +119,31 @@ impl FromRow<'_, PgRow> for DeploymentRow {
     }
 }
 
+fn kind_of(row: &PgRow) -> sqlx::Result<DeploymentKind> {
+    let of: Option<uuid::Uuid> = row.try_get("rollback_of")?;
+    Ok(match row.try_get("kind")? {
+        "ROLLBACK" => DeploymentKind::Rollback {
+            of: of.map(DeploymentId),
+        },
+        _ => DeploymentKind::Rollout,
+    })
+}
+
 /// The query for [`DeploymentRow`]s, with the given end.
 macro_rules! deployment_rows {
     ($end:literal) => {
         concat!(
-            "SELECT deployments.*,
+            "SELECT deployments.*, service_counters.epoch AS service_epoch,
                     extract(epoch FROM clock_timestamp() - deployments.changed_at)::float8
                     AS in_state_seconds,
-                    deployments.state IN ('PENDING', 'STAGING', 'ACTIVATING')
+                    deployments.state IN ('PENDING', 'PRECHECK', 'STAGING', 'WAVE', 'BAKE', 'PAUSED')
                     AND deployments.expires_at <= clock_timestamp() AS overdue
-             FROM deployments ",
+             FROM deployments JOIN service_counters ON service_counters.service = deployments.service ",
             $end
         )
     };
 }
 pub(super) use deployment_rows;
-
-/// What a request to cancel did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cancelled {
-    /// The deployment is CANCELLED now. Hosts keep what they run.
-    Now,
-    /// It had ended before, in this state, and stays there.
-    Already(DeploymentState),
-}
 
 impl Builds {
     /// One deployment.
@@ -124,7 +174,7 @@ impl Builds {
     /// Every deployment in flight, oldest first, at most [`ROWS_MAX`].
     pub async fn deployments_in_flight(&self) -> Result<Vec<DeploymentRow>, Error> {
         let deployments = sqlx::query_as(deployment_rows!(
-            "WHERE deployments.state IN ('PENDING', 'STAGING', 'ACTIVATING')
+            "WHERE deployments.state IN ('PENDING', 'PRECHECK', 'STAGING', 'WAVE', 'BAKE', 'PAUSED')
              ORDER BY deployments.id LIMIT $1"
         ))
         .bind(i64::from(ROWS_MAX))
@@ -133,39 +183,14 @@ impl Builds {
         Ok(deployments)
     }
 
-    /// Moves a deployment from `expected` to `next`; `false`, with nothing written, when it is not at
-    /// `expected` any more.
-    pub async fn set_deployment_state(
-        &self,
-        id: DeploymentId,
-        expected: DeploymentState,
-        next: DeploymentState,
-        reason: Option<&str>,
-    ) -> Result<bool, Error> {
-        let mut transaction = self.pool.begin().await?;
-        if lock_state(&mut transaction, id).await? != expected {
-            return Ok(false);
-        }
-        enter_state(&mut transaction, id, next, reason).await?;
-        hints::send(&mut transaction, Hint::Deployment(id)).await?;
-        transaction.commit().await?;
-        Ok(true)
-    }
-
-    /// Cancels a deployment that is in flight.
-    ///
-    /// Fails with [`Error::UnknownDeployment`].
-    pub async fn cancel_deployment(&self, id: DeploymentId, actor: &Actor) -> Result<Cancelled, Error> {
-        let mut transaction = self.pool.begin().await?;
-        let state = lock_state(&mut transaction, id).await?;
-        if state.is_terminal() {
-            return Ok(Cancelled::Already(state));
-        }
-        let reason = format!("cancelled by {actor}");
-        enter_state(&mut transaction, id, DeploymentState::Cancelled, Some(&reason)).await?;
-        hints::send(&mut transaction, Hint::Deployment(id)).await?;
-        transaction.commit().await?;
-        Ok(Cancelled::Now)
+    /// Keeps in words what a deployment in flight waits for.
+    pub async fn keep_waits_for(&self, id: DeploymentId, words: &str) -> Result<(), Error> {
+        sqlx::query("UPDATE deployments SET waits_for = $2 WHERE id = $1 AND waits_for IS DISTINCT FROM $2")
+            .bind(id.0)
+            .bind(cut(words))
+            .execute(&self.pool)
+            .await?;
+        Ok(())
     }
 }
 
@@ -192,16 +217,18 @@ pub(super) async fn enter_state(
     state: DeploymentState,
     reason: Option<&str>,
 ) -> Result<(), Error> {
-    let reason = reason.map(|reason| &reason[..reason.floor_char_boundary(REASON_LENGTH_MAX)]);
-    sqlx::query("UPDATE deployments SET state = $2, reason = $3, changed_at = now() WHERE id = $1")
-        .bind(id.0)
-        .bind(state.as_str())
-        .bind(reason)
-        .execute(&mut *connection)
-        .await?;
+    let reason = reason.map(cut);
     sqlx::query(
-        "INSERT INTO deployment_states (deployment, state, reason) VALUES ($1, $2, $3)
-         ON CONFLICT DO NOTHING",
+        "UPDATE deployments SET state = $2, reason = $3, waits_for = NULL, changed_at = now() WHERE id = $1",
+    )
+    .bind(id.0)
+    .bind(state.as_str())
+    .bind(reason)
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
+        "INSERT INTO deployment_states (deployment, state, reason, wave)
+         SELECT id, $2, $3, wave FROM deployments WHERE id = $1",
     )
     .bind(id.0)
     .bind(state.as_str())
@@ -209,4 +236,8 @@ pub(super) async fn enter_state(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+fn cut(reason: &str) -> &str {
+    &reason[..reason.floor_char_boundary(REASON_LENGTH_MAX)]
 }

@@ -22,6 +22,8 @@ pub struct Events {
 pub struct StateEntered {
     /// Which state.
     pub state: DeploymentState,
+    /// Of WAVE and BAKE: which wave, counted from 0.
+    pub wave: usize,
     /// When.
     pub at: Timestamp,
     /// Why, where there is a reason.
@@ -53,8 +55,10 @@ pub struct RegionEvents {
 
 impl FromRow<'_, PgRow> for StateEntered {
     fn from_row(row: &PgRow) -> sqlx::Result<Self> {
+        let wave: i32 = row.try_get("wave")?;
         Ok(Self {
             state: row::word(row, "state")?,
+            wave: usize::try_from(wave).unwrap_or(0),
             at: row::time(row, "entered_at")?,
             reason: row.try_get("reason")?,
         })
@@ -83,10 +87,11 @@ impl Builds {
     /// Fails with [`Error::UnknownDeployment`].
     pub async fn events(&self, id: DeploymentId) -> Result<Events, Error> {
         let states: Vec<StateEntered> = sqlx::query_as(
-            "SELECT state, reason, entered_at FROM deployment_states WHERE deployment = $1
-             ORDER BY entered_at",
+            "SELECT state, wave, reason, entered_at FROM deployment_states WHERE deployment = $1
+             ORDER BY number LIMIT $2",
         )
         .bind(id.0)
+        .bind(i64::from(ROWS_MAX))
         .fetch_all(&self.pool)
         .await?;
         if states.is_empty() {

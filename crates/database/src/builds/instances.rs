@@ -30,6 +30,8 @@ pub struct InstanceRow {
 impl FromRow<'_, PgRow> for InstanceRow {
     fn from_row(row: &PgRow) -> sqlx::Result<Self> {
         let running: Option<i64> = row.try_get("running_release")?;
+        let active: Option<i64> = row.try_get("active_release")?;
+        let observations: i32 = row.try_get("observations")?;
         let port: Option<i32> = row.try_get("port")?;
         Ok(Self {
             region: row::word(row, "region")?,
@@ -40,7 +42,10 @@ impl FromRow<'_, PgRow> for InstanceRow {
                 epoch: Epoch(row.try_get("epoch")?),
                 desired_release: ReleaseNumber(row.try_get("desired_release")?),
                 running_release: running.map(ReleaseNumber),
+                active_release: active.map(ReleaseNumber),
                 state: row::word(row, "state")?,
+                health: row::word(row, "health")?,
+                observations: u32::try_from(observations).unwrap_or(0),
                 port: port.and_then(|port| u16::try_from(port).ok()),
                 transfer: transfer(row)?,
                 reason: row.try_get("reason")?,

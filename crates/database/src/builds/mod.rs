@@ -2,10 +2,11 @@
 //! region should run and does run.
 
 mod artifacts;
+mod configurations;
 mod controls;
+mod cursors;
 mod deploy;
 mod deployments;
-mod directives;
 mod distributions;
 mod enrol;
 mod events;
@@ -18,13 +19,17 @@ mod regions;
 mod replicas;
 mod replication_times;
 mod report;
+mod roll_back;
 mod services;
+mod standing;
+mod steering;
 mod terms;
 
 pub use artifacts::Artifact;
+pub use configurations::ConfigurationRow;
 pub use controls::{ControlsRow, DistributionChange};
 pub use deploy::NewDeployment;
-pub use deployments::{Cancelled, DeploymentRow};
+pub use deployments::{DeploymentKind, DeploymentRow};
 pub use distributions::DistributionRow;
 pub use enrol::{Enrolment, EnrolmentRefused};
 pub use events::{Events, RegionEvents, StateEntered};
@@ -36,7 +41,10 @@ pub use progress::{Counts, RegionProgress};
 pub use regions::{RegionRow, RegionWord};
 pub use replicas::ReplicaRow;
 pub use replication_times::ReplicationTimes;
+pub use roll_back::{HoldRow, RollBack};
 pub use services::ServiceRow;
+pub use standing::Standing;
+pub use steering::Steered;
 pub use terms::Term;
 
 use crate::{Error, Hint, Hints, Leadership, Limits, Singleton, Wakeups, pool};

@@ -2,11 +2,11 @@
 
 use super::{
     Builds,
+    cursors::cursor_of,
     regions::{RegionWord, word_columns, word_of},
 };
 use crate::{Error, ROWS_MAX, row};
-use model::deployment::Directive;
-use model::{DeploymentId, RegionName, ReleaseNumber, ReplicaState, ServiceName};
+use model::{Cursor, DeploymentId, RegionName, ReleaseNumber, ReplicaState, ServiceName};
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
@@ -19,8 +19,8 @@ pub struct RegionProgress {
     pub region: RegionName,
     /// The region's copy of the artifact.
     pub replica: Option<ReplicaState>,
-    /// What the region should be told of this deployment; `None` once a newer one took its place.
-    pub directive: Option<Directive>,
+    /// How many hosts should have their turn; `None` once a newer deployment took this one's place.
+    pub cursor: Option<Cursor>,
     /// Whether it was told that.
     pub told: bool,
     /// The last word of the region's leader.
@@ -71,7 +71,7 @@ macro_rules! counts {
         "count(*) AS hosts,
          count(*) FILTER (WHERE desired_release = $2 AND staged_at IS NOT NULL
                                 AND state NOT IN ('PENDING', 'FETCHING')) AS staged,
-         count(*) FILTER (WHERE running_release = $2) AS activated,
+         count(*) FILTER (WHERE active_release = $2) AS activated,
          count(*) FILTER (WHERE desired_release = $2 AND state = 'HEALTHY') AS healthy,
          count(*) FILTER (WHERE desired_release = $2 AND state IN ('ERROR', 'LOST')) AS errors,
          coalesce(sum(total_bytes) FILTER (WHERE desired_release = $2), 0) AS total_bytes,
@@ -91,7 +91,7 @@ impl FromRow<'_, PgRow> for RegionProgress {
         Ok(Self {
             region: row::word(row, "region")?,
             replica: row::word_option(row, "replica")?,
-            directive: row::word_option(row, "directive")?,
+            cursor: cursor_of(row)?,
             told: told.unwrap_or(false),
             word: word_of(row)?,
             counts,
@@ -111,7 +111,7 @@ impl Builds {
                 .await?
                 .ok_or(Error::UnknownDeployment(id))?;
         let status = sqlx::query_as(concat!(
-            "SELECT regions.name AS region, replicas.state AS replica, outbox.directive,
+            "SELECT regions.name AS region, replicas.state AS replica, outbox.cursor_order, outbox.cursor_hosts,
                     outbox.delivered_epoch >= outbox.epoch AS told, ",
             word_columns!(),
             ", coalesce(deployment_regions.final_counts, to_jsonb(counts)) AS counts

@@ -80,8 +80,9 @@ impl Builds {
             .execute(&mut *transaction)
             .await?;
         sqlx::query(
-            "INSERT INTO outbox (service, region, deployment, artifact, epoch, directive)
-             SELECT DISTINCT ON (service) service, $1, deployment, artifact, epoch, directive
+            "INSERT INTO outbox (service, region, deployment, artifact, epoch, cursor_order, cursor_hosts, below)
+             SELECT DISTINCT ON (service) service, $1, deployment, artifact, epoch, cursor_order,
+                    CASE WHEN cursor_hosts IS NOT NULL THEN 0 END, below
              FROM outbox ORDER BY service, epoch DESC
              ON CONFLICT DO NOTHING",
         )

@@ -2,24 +2,19 @@
 
 use crate::support::{TestBuilds, actor, artifact, new_deployment, on_builds, region, service};
 use database::Error;
-use database::builds::{Artifact, Cancelled, DeploymentRow, NewDeployment};
-use model::deployment::Directive;
+use database::builds::{Artifact, DeploymentRow, NewDeployment, Steered};
 use model::{DeploymentState, Epoch};
 use tokio::task::JoinSet;
 
-/// What regions should be told now, as (region, release, epoch, directive).
-async fn due(builds: &TestBuilds) -> Vec<(String, i64, i64, Directive)> {
+/// What regions should be told now, as (region, release, epoch, how many hosts have their turn).
+async fn due(builds: &TestBuilds) -> Vec<(String, i64, i64, Option<u64>)> {
     let rows = builds.due_outbox(100).await.unwrap();
     let mut due: Vec<_> = rows
         .into_iter()
         .map(|row| {
-            let desired = row.desired;
-            (
-                row.region.to_string(),
-                desired.release.0,
-                desired.epoch.0,
-                desired.directive,
-            )
+            let (desired, region) = (row.desired, row.region.to_string());
+            let newest = desired.newest().unwrap();
+            (region, newest.release.0, desired.epoch.0, newest.cursor.hosts)
         })
         .collect();
     due.sort_by(|a, b| a.0.cmp(&b.0));
@@ -32,8 +27,9 @@ async fn tell_everybody(builds: &TestBuilds) {
     }
 }
 
-async fn move_on(builds: &TestBuilds, row: &DeploymentRow, from: DeploymentState, to: DeploymentState) {
-    assert!(builds.set_deployment_state(row.id, from, to, None).await.unwrap());
+async fn move_on(builds: &TestBuilds, row: &DeploymentRow, to: DeploymentState) {
+    let now = builds.deployment(row.id).await.unwrap().unwrap();
+    assert!(builds.advance_deployment(&now, to, (0, &[]), "").await.unwrap());
 }
 
 #[test]
@@ -144,7 +140,7 @@ fn a_region_is_told_only_once_its_replica_is_verified() {
             .replica_verified(&artifact.id, &region("east"))
             .await
             .unwrap();
-        assert_eq!(due(builds).await, [("east".to_owned(), 1, 1, Directive::Stage)]);
+        assert_eq!(due(builds).await, [("east".to_owned(), 1, 1, Some(0))]);
         tell_everybody(builds).await;
         assert_eq!(due(builds).await, []);
 
@@ -152,57 +148,7 @@ fn a_region_is_told_only_once_its_replica_is_verified() {
             .replica_verified(&artifact.id, &region("west"))
             .await
             .unwrap();
-        assert_eq!(due(builds).await, [("west".to_owned(), 1, 1, Directive::Stage)]);
-    });
-}
-
-#[test]
-fn activating_tells_every_region_under_a_larger_epoch_and_only_once() {
-    on_builds(async |builds| {
-        let artifact = builds.verified(1).await;
-        let row = builds.deploy(&new_deployment(&artifact)).await.unwrap();
-        let everywhere = [region("east"), region("west")];
-        assert_eq!(
-            builds.activate(row.id, &everywhere).await.unwrap(),
-            None,
-            "nothing is staged"
-        );
-        tell_everybody(builds).await;
-        move_on(builds, &row, DeploymentState::Pending, DeploymentState::Staging).await;
-        assert_eq!(
-            builds.activate(row.id, &everywhere[..1]).await.unwrap(),
-            Some(Epoch(2))
-        );
-        assert_eq!(
-            due(builds).await,
-            [("east".to_owned(), 1, 2, Directive::Activate)]
-        );
-        assert_eq!(
-            builds.activate(row.id, &everywhere).await.unwrap(),
-            Some(Epoch(3))
-        );
-        assert_eq!(builds.activate(row.id, &everywhere).await.unwrap(), None);
-        assert_eq!(
-            due(builds).await,
-            [
-                ("east".to_owned(), 1, 2, Directive::Activate),
-                ("west".to_owned(), 1, 3, Directive::Activate),
-            ]
-        );
-        tell_everybody(builds).await;
-        let status = builds.region_status(row.id).await.unwrap();
-        assert!(
-            status
-                .iter()
-                .all(|region| region.told && region.directive == Some(Directive::Activate))
-        );
-        let events = builds.events(row.id).await.unwrap();
-        let told =
-            |at: &database::builds::RegionEvents| at.stage_told_at.is_some() && at.activate_told_at.is_some();
-        assert!(events.regions.iter().all(told));
-        let states: Vec<_> = events.states.iter().map(|entered| entered.state).collect();
-        use DeploymentState::{Activating, Pending, Staging};
-        assert_eq!(states, [Pending, Staging, Activating]);
+        assert_eq!(due(builds).await, [("west".to_owned(), 1, 1, Some(0))]);
     });
 }
 
@@ -261,13 +207,13 @@ fn a_deployment_that_was_given_up_is_told_to_nobody() {
         let row = builds.deploy(&new_deployment(&artifact)).await.unwrap();
         assert_eq!(
             builds.cancel_deployment(row.id, &actor()).await.unwrap(),
-            Cancelled::Now
+            Steered::Now
         );
         assert_eq!(due(builds).await, []);
         let again = builds.cancel_deployment(row.id, &actor()).await.unwrap();
-        assert_eq!(again, Cancelled::Already(DeploymentState::Cancelled));
+        assert_eq!(again, Steered::Not(DeploymentState::Cancelled));
         let moved = builds
-            .set_deployment_state(row.id, DeploymentState::Pending, DeploymentState::Staging, None)
+            .advance_deployment(&row, DeploymentState::Staging, (0, &[]), "")
             .await;
         assert!(!moved.unwrap(), "a terminal state is never left");
         let row = builds.deploy(&new_deployment(&artifact)).await.unwrap();
@@ -290,7 +236,7 @@ fn a_region_that_is_added_later_is_told_what_runs() {
             .replica_verified(&artifact.id, &region("north"))
             .await
             .unwrap();
-        assert_eq!(due(builds).await, [("north".to_owned(), 1, 1, Directive::Stage)]);
+        assert_eq!(due(builds).await, [("north".to_owned(), 1, 1, Some(0))]);
     });
 }
 
@@ -326,7 +272,7 @@ fn a_deployment_past_its_deadline_says_so() {
             .await
             .unwrap();
         assert!(builds.deployment(row.id).await.unwrap().unwrap().overdue);
-        move_on(builds, &row, DeploymentState::Pending, DeploymentState::Failed).await;
+        move_on(builds, &row, DeploymentState::Failed).await;
         assert!(!builds.deployment(row.id).await.unwrap().unwrap().overdue);
     });
 }

@@ -43,6 +43,7 @@ async fn tell(builds: &TestBuilds, term: i64, distributions: Vec<Distribution>) 
         hosts_alive: 1,
         store_bytes_read: 0,
         instances: Vec::new(),
+        services: Vec::new(),
         distributions,
     };
     builds.apply_region_report(&report).await

@@ -16,6 +16,7 @@ mod racing;
 mod reaping;
 mod replicating;
 mod reporting;
+mod rolling;
 mod schedules;
 mod support;
 mod turns;

@@ -3,7 +3,7 @@
 use crate::support::{TestBuilds, new_deployment, on_builds, region, service};
 use database::builds::{Events, InstanceRow, RegionProgress};
 use database::{Error, Hint};
-use model::instance::Transfer;
+use model::instance::{InstanceHealth, Transfer};
 use model::region_report::{HostInstance, RegionReport};
 use model::{DeploymentId, Epoch, Instance, ReleaseNumber, TaskState};
 
@@ -24,6 +24,14 @@ fn said(host: u32, epoch: i64, release: i64, state: TaskState) -> HostInstance {
             epoch: Epoch(epoch),
             desired_release: ReleaseNumber(release),
             running_release: (state == TaskState::Healthy).then_some(ReleaseNumber(release)),
+            active_release: matches!(state, TaskState::Healthy | TaskState::Starting | TaskState::Error)
+                .then_some(ReleaseNumber(release)),
+            health: match state {
+                TaskState::Healthy => InstanceHealth::Healthy,
+                TaskState::Error => InstanceHealth::Failed,
+                _ => InstanceHealth::Unknown,
+            },
+            observations: 1,
             state,
             port: Some(8_080),
             transfer,
@@ -39,6 +47,7 @@ fn report(term: i64, instances: Vec<HostInstance>) -> RegionReport {
         hosts_alive: 3,
         store_bytes_read: 1_000,
         instances,
+        services: Vec::new(),
         distributions: Vec::new(),
     }
 }
@@ -193,7 +202,7 @@ fn a_release_keeps_its_counts_when_the_next_takes_over() {
             builds.region_status(first).await.unwrap(),
             builds.region_status(second).await.unwrap(),
         );
-        assert_eq!((old[0].counts, old[0].directive), (at_the_end, None));
+        assert_eq!((old[0].counts, old[0].cursor), (at_the_end, None));
         assert_eq!(at_the_end.healthy, 3);
         assert_eq!((new[0].counts.staged, new[0].counts.healthy), (3, 0));
     });

@@ -213,7 +213,11 @@ pub fn new_deployment(artifact: &Artifact) -> NewDeployment {
         build: artifact.build,
         artifact: artifact.id,
         actor: actor(),
-        deadline: Duration::from_secs(3_600),
+        configuration: None,
+        selector: model::Selector::default(),
+        policy: model::RolloutPolicy::default(),
+        supersede: true,
+        automatic: false,
     }
 }
 
