@@ -1,22 +1,25 @@
 //! What the region is told to have.
 
-use model::deployment::Directive;
 use model::service::HealthCheck;
-use model::{ArtifactId, DeploymentId, DesiredService, Epoch, ReleaseNumber, ServiceSpec};
+use model::{
+    ArtifactId, Configuration, Cursor, DeploymentId, Epoch, Layer, RegionService, ReleaseNumber, Selector,
+    ServiceSpec,
+};
 use std::collections::BTreeMap;
 
 /// The only file of an artifact.
 pub(crate) const PROGRAM: &str = "content";
 
 /// An order to fetch an artifact and to run nothing.
-pub(crate) fn stage(artifact: ArtifactId, epoch: i64) -> anyhow::Result<DesiredService> {
-    Ok(DesiredService {
-        service: "bench".parse()?,
+pub(crate) fn stage(artifact: ArtifactId, epoch: i64) -> anyhow::Result<RegionService> {
+    let layer = Layer {
         epoch: Epoch(epoch),
+        selector: Selector::default(),
+        configuration: Configuration::default(),
+        cursor: Cursor::NOBODY,
         deployment: DeploymentId("00000000-0000-7000-8000-000000000000".parse()?),
         release: ReleaseNumber(epoch),
         artifact,
-        directive: Directive::Stage,
         spec: ServiceSpec {
             target: "//bench:content".parse()?,
             command: vec![PROGRAM.to_owned()],
@@ -25,5 +28,10 @@ pub(crate) fn stage(artifact: ArtifactId, epoch: i64) -> anyhow::Result<DesiredS
             health: HealthCheck::default(),
             stop_timeout_seconds: 5,
         },
+    };
+    Ok(RegionService {
+        service: "bench".parse()?,
+        epoch: Epoch(epoch),
+        layers: vec![layer],
     })
 }

@@ -4,7 +4,7 @@ use crate::store::{DesiredState, limited};
 use crate::{Error, snapshot};
 use etcd_client::{Compare, CompareOp, Txn, TxnOp};
 use model::control::RegionControls;
-use model::{DesiredService, Epoch};
+use model::{Epoch, RegionService};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -27,7 +27,7 @@ trait Ordered: Serialize + DeserializeOwned + PartialEq {
     fn epoch(&self) -> Epoch;
 }
 
-impl Ordered for DesiredService {
+impl Ordered for RegionService {
     fn epoch(&self) -> Epoch {
         self.epoch
     }
@@ -42,7 +42,7 @@ impl Ordered for RegionControls {
 impl DesiredState {
     /// Writes one service's desired state, unless the region already has one of the same or a larger epoch.
     /// May be repeated at will.
-    pub async fn publish(&self, desired: &DesiredService) -> Result<Published, Error> {
+    pub async fn publish(&self, desired: &RegionService) -> Result<Published, Error> {
         self.put_newer(&self.service_key(&desired.service), desired).await
     }
 

@@ -3,7 +3,7 @@
 use crate::Error;
 use crate::store::{ANSWER_LENGTH_MAX, DesiredState, limited};
 use etcd_client::{GetOptions, KeyValue};
-use model::DesiredService;
+use model::RegionService;
 use model::control::RegionControls;
 use model::host::SERVICES_MAX;
 use serde::de::DeserializeOwned;
@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
     /// Every service, in the order of its name.
-    pub services: Vec<DesiredService>,
+    pub services: Vec<RegionService>,
     /// What was said about the region's distributions; absent if it could not be understood, and then what
     /// was known before stands.
     pub controls: Option<RegionControls>,

@@ -6,8 +6,9 @@ use crate::rarity::Sampling;
 use crate::reporter::{Reporter, Sent};
 use crate::revocations::Revoked;
 use crate::roster::Roster;
-use crate::seeds::{Seeded, Seeds};
+use crate::seeds::{Seeded, Seeds, artifacts};
 use crate::service::reply;
+use crate::turns::{self, AllTurns};
 use crate::{Config, metrics};
 use futures::future::{BoxFuture, OptionFuture};
 use model::control::RegionControls;
@@ -17,7 +18,7 @@ use model::host::{
     STORE_OFFERS_MAX, StoreOffer,
 };
 use model::instance::REASON_LENGTH_MAX;
-use model::{ArtifactId, HostName};
+use model::{ArtifactId, HostName, RegionName};
 use std::time::Duration;
 use swarm::{Certificate, Handle, IncomingCall, Role};
 use tokio::sync::{mpsc, watch};
@@ -31,13 +32,14 @@ const FOLD_EVERY: Duration = Duration::from_secs(1);
 const ADDRESSES_MAX: usize = 4;
 /// The longest address, in bytes.
 const ADDRESS_LENGTH_MAX: usize = 256;
-/// How long a new leader hands out no shares of the store: hosts ask every two seconds, and those that
-/// happened to ask first would be told to read what all of them share.
+/// How long a new leader hands out no shares of the store and gives nobody their turn: hosts ask every two seconds, and
+/// those that happened to ask first would be told to read what all of them share, or to run what others run already.
 const LISTEN_FIRST: Duration = Duration::from_secs(3);
 
 /// A manager during its term.
 pub(crate) struct Leader {
     name: HostName,
+    region: RegionName,
     term: i64,
     swarm: Handle,
     roster: Roster,
@@ -46,6 +48,7 @@ pub(crate) struct Leader {
     reporter: Reporter,
     services: Services,
     controls: RegionControls,
+    turns: AllTurns,
     sampling: Sampling,
     seeded: Seeded,
     revoked: Revoked,
@@ -56,6 +59,7 @@ impl Leader {
     pub(crate) fn new(config: &Config, term: i64, swarm: Handle, reporter: Reporter) -> Self {
         Self {
             name: config.candidate.clone(),
+            region: config.region.clone(),
             term,
             sampling: Sampling::start(swarm.clone()),
             swarm,
@@ -65,6 +69,7 @@ impl Leader {
             reporter,
             services: None,
             controls: RegionControls::default(),
+            turns: AllTurns::default(),
             seeded: Seeded::default(),
             revoked: Revoked::default(),
             began: Instant::now(),
@@ -90,8 +95,14 @@ impl Leader {
             tokio::select! {
                 Some(call) = calls.recv() => self.answer(call),
                 Ok(()) = services.changed() => {
+                    let before = self.services.take();
                     self.services.clone_from(&services.borrow_and_update());
-                    self.hint_everybody().await;
+                    let new = self.take_turns();
+                    if turns::only_cursors_moved(before.as_deref(), self.services.as_deref()) {
+                        self.hint(&self.roster.peers_of(&new)).await;
+                    } else {
+                        self.hint_everybody().await;
+                    }
                 }
                 Ok(()) = controls.changed() => {
                     self.controls.clone_from(&controls.borrow_and_update());
@@ -113,6 +124,10 @@ impl Leader {
                 }
                 _ = ticks.tick() => {
                     self.expire();
+                    let new = self.take_turns();
+                    if !new.is_empty() {
+                        self.hint(&self.roster.peers_of(&new)).await;
+                    }
                     if !reporting && let Some(next) = self.next_report(seeds.bytes_read()) {
                         report = Some(next).into();
                         reporting = true;
@@ -145,16 +160,20 @@ impl Leader {
             return HostResponse::StandingBy;
         };
         let (host, complete) = (report.host.clone(), report.complete.clone());
-        if let Err(full) = self.roster.hear(peer, report, Instant::now()) {
+        if let Err(full) = self.roster.hear(&self.region, peer, report, Instant::now()) {
             return HostResponse::Refused(full.to_string());
         }
         let mut neighbours = vec![self.as_neighbour()];
         neighbours.extend(self.roster.neighbours(&host));
         neighbours.truncate(NEIGHBOURS_MAX);
-        let services = services.values().take(SERVICES_MAX).cloned().collect();
+        let services = services.values().take(SERVICES_MAX);
+        let orders = services.filter_map(|service| {
+            let labels = self.roster.labels(&host)?;
+            service.order(labels, self.turns.has(service, &host))
+        });
         HostResponse::Orders(HostOrders {
             term: self.term,
-            services,
+            services: orders.collect(),
             controls: self.controls.clone(),
             neighbours,
             revoked: self.revoked.for_a_host(),
@@ -201,7 +220,20 @@ impl Leader {
 
     /// Tells hosts to ask again. Those who do not hear it ask by themselves soon.
     async fn hint_everybody(&self) {
-        if let Err(error) = self.swarm.hint(&self.roster.peers()).await {
+        self.hint(&self.roster.peers()).await;
+    }
+
+    /// Gives hosts their turn; who got it just now.
+    fn take_turns(&mut self) -> Vec<HostName> {
+        let Some(services) = self.services.clone() else {
+            return Vec::new();
+        };
+        let may_add = self.began.elapsed() >= LISTEN_FIRST;
+        self.turns.take(&services, &self.roster, may_add)
+    }
+
+    async fn hint(&self, peers: &[swarm::PeerId]) {
+        if let Err(error) = self.swarm.hint(peers).await {
             tracing::debug!(%error, "failed to hint the hosts");
         }
     }
@@ -220,7 +252,11 @@ impl Leader {
         if !self.reporter.may_report(now) {
             return None;
         }
-        let news = (self.roster.changes(), self.fold(now));
+        let words = match &self.services {
+            Some(services) => self.turns.words(services, &self.roster),
+            None => Vec::new(),
+        };
+        let news = (self.roster.changes(), self.fold(now), words);
         let report = self
             .reporter
             .report(news, self.roster.alive(), store_bytes_read, now)?;
@@ -234,7 +270,7 @@ impl Leader {
         };
         self.fold_at = now + FOLD_EVERY;
         let around = Around {
-            wanted: &services.values().map(|service| service.artifact).collect(),
+            wanted: &artifacts(services).collect(),
             limits: self.controls.limits,
             rarity: &self.sampling.latest(),
         };

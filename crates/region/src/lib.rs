@@ -40,6 +40,7 @@ mod seeds;
 mod service;
 mod shares;
 mod topology;
+mod turns;
 
 pub use config::{Config, Error};
 pub use service::Service;

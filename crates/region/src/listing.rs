@@ -2,7 +2,7 @@
 
 use desired_state::DesiredState;
 use model::control::RegionControls;
-use model::{DesiredService, ServiceName};
+use model::{RegionService, ServiceName};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 /// Every service of the region, as it was listed last. `None` before the first listing: a leader that
 /// knows nothing yet orders nothing.
-pub(crate) type Services = Option<Arc<BTreeMap<ServiceName, DesiredService>>>;
+pub(crate) type Services = Option<Arc<BTreeMap<ServiceName, RegionService>>>;
 
 /// The task that lists; ends when this is dropped.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use crate::Config;
 use crate::metrics;
 use model::RegionName;
 use model::distribution::Distribution;
-use model::region_report::{HostInstance, RegionReport};
+use model::region_report::{HostInstance, RegionReport, ServiceWord};
 use secrecy::{ExposeSecret as _, SecretString};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -29,6 +29,7 @@ pub(crate) struct Reporter {
     region: RegionName,
     term: i64,
     told_alive: Option<u32>,
+    told_services: Vec<ServiceWord>,
     told_at: Option<Instant>,
     not_before: Instant,
     retry_delay: Duration,
@@ -60,6 +61,7 @@ impl Reporter {
             region: config.region.clone(),
             term,
             told_alive: None,
+            told_services: Vec::new(),
             told_at: None,
             not_before: Instant::now() + LISTEN_FIRST,
             retry_delay: RETRY_DELAY_MIN,
@@ -74,7 +76,7 @@ impl Reporter {
     /// The next report, if there is a reason for one.
     pub(crate) fn report(
         &self,
-        (instances, distributions): (Vec<HostInstance>, Vec<Distribution>),
+        (instances, distributions, services): (Vec<HostInstance>, Vec<Distribution>, Vec<ServiceWord>),
         alive: usize,
         store_bytes_read: u64,
         now: Instant,
@@ -83,7 +85,8 @@ impl Reporter {
         let silent = self
             .told_at
             .is_none_or(|at| now.duration_since(at) >= SILENCE_MAX);
-        let news = !instances.is_empty() || !distributions.is_empty();
+        let words = self.told_services != services;
+        let news = !instances.is_empty() || !distributions.is_empty() || words;
         if !news && self.told_alive == Some(hosts_alive) && !silent {
             return None;
         }
@@ -94,6 +97,7 @@ impl Reporter {
             hosts_alive,
             store_bytes_read,
             instances,
+            services,
             distributions,
         })
     }
@@ -124,6 +128,7 @@ impl Reporter {
     pub(crate) fn ended(&mut self, sent: &Sent, now: Instant) {
         if sent.accepted {
             self.told_alive = Some(sent.report.hosts_alive);
+            self.told_services.clone_from(&sent.report.services);
             self.told_at = Some(now);
             self.retry_delay = RETRY_DELAY_MIN;
         } else {

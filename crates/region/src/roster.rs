@@ -8,9 +8,11 @@ use crate::shares::Shares;
 use crate::topology::Topology;
 use model::distribution::Arrival;
 use model::host::{HostReport, Neighbour};
-use model::instance::TaskState;
+use model::instance::{InstanceHealth, TaskState};
+use model::labels::{Place, Placed};
 use model::region_report::{HostInstance, REPORT_INSTANCES_MAX};
-use model::{ArtifactId, HostName, Instance, ServiceName, ZoneName};
+use model::{ArtifactId, HostName, Instance, RegionName, RegionService, Selector, ServiceName, ZoneName};
+use rollout::Candidate;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -39,6 +41,8 @@ pub(crate) struct Roster {
 #[derive(Debug)]
 struct Host {
     zone: ZoneName,
+    /// What selectors look at.
+    labels: Placed,
     peer: swarm::PeerId,
     addresses: Vec<String>,
     heard_at: Instant,
@@ -71,7 +75,13 @@ pub(crate) struct Full;
 
 impl Roster {
     /// Takes a host's report in, which was checked before.
-    pub(crate) fn hear(&mut self, peer: swarm::PeerId, report: HostReport, now: Instant) -> Result<(), Full> {
+    pub(crate) fn hear(
+        &mut self,
+        region: &RegionName,
+        peer: swarm::PeerId,
+        report: HostReport,
+        now: Instant,
+    ) -> Result<(), Full> {
         let known = self.hosts.get(&report.host);
         if known.is_none() && self.hosts.len() >= HOSTS_MAX {
             return Err(Full);
@@ -90,9 +100,15 @@ impl Roster {
             // What it was to read, others must.
             Some(_) => self.shares.remove(&report.host),
         }
+        let labels = report.labels.placed(&Place {
+            region,
+            zone: Some(&report.zone),
+            host: Some(&report.host),
+        });
         let name = report.host.clone();
         let host = self.hosts.entry(report.host).or_insert_with(|| Host {
             zone: report.zone.clone(),
+            labels: Placed::default(),
             peer,
             addresses: Vec::new(),
             heard_at: now,
@@ -101,6 +117,7 @@ impl Roster {
             seats: BTreeMap::new(),
             arrivals: Vec::new(),
         });
+        host.labels = labels;
         host.zone = report.zone;
         host.peer = peer;
         host.addresses = report.addresses;
@@ -151,6 +168,56 @@ impl Roster {
     /// Forgets who reads what of all artifacts but these.
     pub(crate) fn retain_shares(&mut self, wanted: impl Fn(&ArtifactId) -> bool) {
         self.shares.retain(wanted);
+    }
+
+    /// The hosts that a service's newest release is for.
+    pub(crate) fn candidates(&self, service: &RegionService) -> Vec<Candidate<'_>> {
+        let Some(newest) = service.newest() else {
+            return Vec::new();
+        };
+        let meant = self
+            .hosts
+            .iter()
+            .filter(|(_, host)| newest.selector.matches(&host.labels));
+        let candidates = meant.map(|(name, host)| {
+            let said = host.seats.get(&service.service).map(|seat| &seat.now);
+            Candidate {
+                host: name,
+                zone: &host.zone,
+                active: said.and_then(|said| said.active_release),
+                staged: said
+                    .is_some_and(|said| said.desired_release == newest.release && has_bytes(said.state)),
+                lost: host.lost,
+            }
+        });
+        candidates.collect()
+    }
+
+    /// How many hosts that are not lost and that a selector matches each zone has.
+    pub(crate) fn zones(&self, selector: &Selector) -> BTreeMap<ZoneName, u64> {
+        if selector.is_empty() {
+            return self.topology.zones();
+        }
+        let mut zones = BTreeMap::new();
+        let meant = self
+            .hosts
+            .values()
+            .filter(|host| !host.lost && selector.matches(&host.labels));
+        for host in meant {
+            *zones.entry(host.zone.clone()).or_default() += 1;
+        }
+        zones
+    }
+
+    /// A host's labels and its place.
+    pub(crate) fn labels(&self, host: &HostName) -> Option<&Placed> {
+        self.hosts.get(host).map(|host| &host.labels)
+    }
+
+    /// The peers of these hosts.
+    pub(crate) fn peers_of(&self, hosts: &[HostName]) -> Vec<swarm::PeerId> {
+        let known = hosts.iter().filter_map(|host| self.hosts.get(host));
+        known.map(|host| host.peer).collect()
     }
 
     /// Hosts that are not lost.
@@ -263,9 +330,17 @@ impl Host {
         self.lost = true;
         for seat in self.seats.values_mut() {
             seat.now.state = TaskState::Lost;
+            seat.now.health = InstanceHealth::Unknown;
             seat.now.reason = Some(reason.to_owned());
         }
     }
+}
+
+fn has_bytes(state: TaskState) -> bool {
+    !matches!(
+        state,
+        TaskState::Pending | TaskState::Fetching | TaskState::Error | TaskState::Lost
+    )
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use crate::listing::Services;
 use crate::pieces::{Readings, StorePieces};
 use artifact::TrustedKeys;
 use artifact_store::{ContentKey, SignedAddress, Store};
-use model::ArtifactId;
+use model::{ArtifactId, RegionService, ServiceName};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +19,12 @@ use tokio_util::task::AbortOnDropHandle;
 const ADDRESS_LIFETIME: Duration = Duration::from_secs(2 * 3_600);
 /// An address older than this is replaced, so that every host has half of a lifetime before it.
 const ADDRESS_AGE_MAX: Duration = Duration::from_secs(3_600);
+
+/// Every artifact that a host of the region may be ordered to have.
+pub(crate) fn artifacts(services: &BTreeMap<ServiceName, RegionService>) -> impl Iterator<Item = ArtifactId> {
+    let layers = services.values().flat_map(|service| &service.layers);
+    layers.map(|layer| layer.artifact)
+}
 
 /// The artifacts that are seeded.
 pub(crate) type Seeded = Arc<BTreeMap<ArtifactId, Seed>>;
@@ -98,7 +104,7 @@ impl Seeder {
         loop {
             let listed = services.borrow_and_update().clone();
             if let Some(listed) = listed {
-                let wanted: BTreeSet<ArtifactId> = listed.values().map(|service| service.artifact).collect();
+                let wanted = artifacts(&listed).collect();
                 self.reconcile(&wanted).await;
             }
             if let Ok(Err(_)) = tokio::time::timeout(period, services.changed()).await {

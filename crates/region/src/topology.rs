@@ -9,7 +9,7 @@
 
 use model::{HostName, ZoneName};
 use std::collections::hash_map::DefaultHasher;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{Hash, Hasher};
 use std::ops::Bound::{Excluded, Unbounded};
 
@@ -65,6 +65,14 @@ impl Topology {
         if self.zones.get(zone).is_some_and(|rings| rings[0].0.is_empty()) {
             self.zones.remove(zone);
         }
+    }
+
+    /// How many hosts each zone has.
+    pub(crate) fn zones(&self) -> BTreeMap<ZoneName, u64> {
+        let zones = self.zones.iter();
+        zones
+            .map(|(zone, rings)| (zone.clone(), rings[0].0.len() as u64))
+            .collect()
     }
 
     /// A host's neighbours, at most [`DEGREE_MAX`], each once, never itself. Who is whose neighbour is

@@ -255,15 +255,12 @@ impl Host {
 /// How things are for one service.
 fn world(shelf: &Shelf, keepers: &Keepers, service: &ServiceName, seat: &Seat) -> World {
     let record = seat.record();
-    let supply = |order: &Option<DesiredService>| {
-        order
-            .as_ref()
-            .map_or(Supply::Awaited, |order| shelf.supply(order))
-    };
+    let supply = |order: Option<&DesiredService>| order.map_or(Supply::Awaited, |order| shelf.supply(order));
     let artifact = record.desired.as_ref().map(|desired| &desired.artifact);
     World {
-        desired: supply(&record.desired),
-        active: supply(&record.active),
+        desired: supply(record.desired.as_ref()),
+        fallback: supply(seat.fallback()),
+        active: supply(record.active.as_ref()),
         transfer: artifact
             .map(|artifact| shelf.transfer(artifact))
             .unwrap_or_default(),

@@ -18,6 +18,7 @@ pub use restarts::RestartPolicy;
 pub use world::{Action, Health, Process, Supply, World};
 
 use model::deployment::Directive;
+use model::instance::InstanceHealth;
 use model::{ArtifactId, DesiredService, Epoch, Instance, ReleaseNumber, ServiceName, TaskState};
 use restarts::Restarts;
 use std::time::{Duration, Instant};
@@ -65,7 +66,8 @@ impl Seat {
         &self.record
     }
 
-    /// Takes an order. One that was taken before changes nothing.
+    /// Takes an order. One that was taken before changes nothing; within one epoch a release may come to be activated,
+    /// and never goes back to being staged only.
     ///
     /// # Errors
     /// Refuses an order of a smaller epoch than was seen.
@@ -74,7 +76,11 @@ impl Seat {
         if offered < seen {
             return Err(Stale { seen, offered });
         }
-        if offered > seen || self.record.desired.is_none() {
+        let its_turn = |known: &DesiredService| {
+            known.deployment == order.deployment
+                && (known.directive, order.directive) == (Directive::Stage, Directive::Activate)
+        };
+        if offered > seen || self.record.desired.as_ref().is_none_or(its_turn) {
             self.record.epoch = offered;
             self.record.desired = Some(order);
         }
@@ -115,7 +121,7 @@ impl Seat {
     /// Takes the next step: moves the record on, and says what to do about the process.
     pub fn decide(&mut self, now: Instant, world: &World) -> Option<Action> {
         let promoted = self.promote(world);
-        let supply = if promoted { &world.desired } else { &world.active };
+        let supply = if promoted { &Supply::Whole } else { &world.active };
         match (&self.record.active, &world.process) {
             (Some(order), Process::Absent) if *supply == Supply::Whole && self.restarts.allow(now) => {
                 Some(Action::Start(Box::new(order.clone())))
@@ -126,23 +132,37 @@ impl Seat {
         }
     }
 
-    /// Makes the desired order the active one, once it is told to run and all its bytes are here. Until then the last
-    /// good release goes on.
+    /// Makes the desired order the active one, once it is told to run and all its bytes are here; until then its
+    /// fallback, where nothing newer runs. Otherwise the last good release goes on.
     fn promote(&mut self, world: &World) -> bool {
         let Some(desired) = &self.record.desired else {
             return false;
         };
-        let due = desired.directive == Directive::Activate && world.desired == Supply::Whole;
-        if !due || self.is_active(desired.release) {
+        let next = if desired.directive == Directive::Activate {
+            (world.desired == Supply::Whole).then_some(desired)
+        } else {
+            self.fallback().filter(|_| world.fallback == Supply::Whole)
+        };
+        let Some(next) = next.filter(|next| !self.is_active(next.release)).cloned() else {
             return false;
-        }
-        if let Some(before) = self.record.active.replace(desired.clone())
-            && before.artifact != desired.artifact
+        };
+        let artifact = next.artifact;
+        if let Some(before) = self.record.active.replace(next)
+            && before.artifact != artifact
         {
             self.record.previous = Some(before.artifact);
         }
         self.restarts = Restarts::default();
         true
+    }
+
+    /// What is to run until it is the desired order's turn; `None` as long as nothing older runs.
+    pub fn fallback(&self) -> Option<&DesiredService> {
+        let desired = self.record.desired.as_ref()?;
+        let fallback = desired.fallback.as_deref()?;
+        let newer = |active: &DesiredService| active.release < fallback.release;
+        let waits = desired.directive == Directive::Stage;
+        (waits && self.record.active.as_ref().is_none_or(newer)).then_some(fallback)
     }
 
     fn is_active(&self, release: ReleaseNumber) -> bool {
@@ -161,10 +181,8 @@ impl Seat {
 
     /// Artifacts that should be here.
     pub fn wants(&self) -> impl Iterator<Item = &ArtifactId> {
-        [&self.record.active, &self.record.desired]
-            .into_iter()
-            .flatten()
-            .map(|order| &order.artifact)
+        let ordered = [&self.record.active, &self.record.desired].into_iter().flatten();
+        ordered.chain(self.fallback()).map(|order| &order.artifact)
     }
 
     /// Artifacts that run, or ran and may have to again.
@@ -196,7 +214,10 @@ impl Seat {
             epoch: self.record.epoch,
             desired_release,
             running_release,
+            active_release: self.record.active.as_ref().map(|active| active.release),
             state,
+            health: self.health(world),
+            observations: 0,
             port,
             transfer: world.transfer,
             reason,
@@ -222,6 +243,20 @@ impl Seat {
                 (Some(reason), _) => (TaskState::Error, Some(reason)),
                 (None, Supply::Whole) => (TaskState::Starting, None),
                 (None, supply) => on_the_way(supply),
+            },
+        }
+    }
+
+    /// How the process that serves is.
+    fn health(&self, world: &World) -> InstanceHealth {
+        match &world.process {
+            Process::Absent if self.restarts.reason().is_some() => InstanceHealth::Failed,
+            Process::Absent | Process::Stopping { .. } => InstanceHealth::Unknown,
+            Process::Up { health, .. } => match health {
+                Health::Silent(_) => InstanceHealth::Unknown,
+                Health::Answering => InstanceHealth::Degraded,
+                Health::Healthy => InstanceHealth::Healthy,
+                Health::Failing(_) => InstanceHealth::Failed,
             },
         }
     }

@@ -21,6 +21,8 @@ fn order(epoch: i64, release: i64, directive: Directive) -> DesiredService {
         release: ReleaseNumber(release),
         artifact: artifact(release),
         directive,
+        configuration: model::Configuration::default(),
+        fallback: None,
         spec: ServiceSpec {
             target: "//a:b".parse().unwrap(),
             command: vec!["b".to_owned()],
@@ -135,6 +137,7 @@ impl Sandbox {
         };
         World {
             desired: supply(record.and_then(|record| record.desired.as_ref())),
+            fallback: supply(self.seat.as_ref().and_then(Seat::fallback)),
             active: supply(record.and_then(|record| record.active.as_ref())),
             transfer: Transfer::default(),
             process,

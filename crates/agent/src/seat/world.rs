@@ -8,6 +8,8 @@ use model::{DesiredService, ReleaseNumber};
 pub struct World {
     /// How far the desired order's bytes are.
     pub desired: Supply,
+    /// How far the bytes of the desired order's fallback are, where it has one that is needed.
+    pub fallback: Supply,
     /// How far the active order's bytes are.
     pub active: Supply,
     /// How the bytes of the desired order came.

@@ -172,6 +172,8 @@ pub fn order(
         release: ReleaseNumber(release),
         artifact,
         directive,
+        configuration: model::Configuration::default(),
+        fallback: None,
         spec: ServiceSpec {
             target: "//a:b".parse().unwrap(),
             command: vec!["bin/run".to_owned()],

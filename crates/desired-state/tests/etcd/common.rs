@@ -2,9 +2,10 @@
 
 use desired_state::DesiredState;
 use local_services::Etcd;
-use model::deployment::Directive;
 use model::service::{HealthCheck, ServiceSpec};
-use model::{ArtifactId, DeploymentId, DesiredService, Epoch, ReleaseNumber};
+use model::{
+    ArtifactId, Configuration, Cursor, DeploymentId, Epoch, Layer, RegionService, ReleaseNumber, Selector,
+};
 use std::future::Future;
 use std::time::Duration;
 
@@ -39,16 +40,17 @@ impl World {
     }
 }
 
-pub fn desired(service: &str, epoch: i64) -> DesiredService {
-    DesiredService {
-        service: service.parse().unwrap(),
+pub fn desired(service: &str, epoch: i64) -> RegionService {
+    let layer = Layer {
         epoch: Epoch(epoch),
+        selector: Selector::default(),
+        configuration: Configuration::default(),
+        cursor: Cursor::NOBODY,
         deployment: "01890a5d-ac96-774b-bcce-b302099a8057"
             .parse::<DeploymentId>()
             .unwrap(),
         release: ReleaseNumber(1),
         artifact: ArtifactId([7; 32]),
-        directive: Directive::Stage,
         spec: ServiceSpec {
             target: "//crates/beacon:beacon".parse().unwrap(),
             command: vec!["bin/beacon".to_owned()],
@@ -57,6 +59,11 @@ pub fn desired(service: &str, epoch: i64) -> DesiredService {
             health: HealthCheck::default(),
             stop_timeout_seconds: 10,
         },
+    };
+    RegionService {
+        service: service.parse().unwrap(),
+        epoch: Epoch(epoch),
+        layers: vec![layer],
     }
 }
 

@@ -3,9 +3,9 @@
 use crate::common::{World, desired, eventually, within};
 use desired_state::{Error, Published};
 use etcd_client::Client;
+use model::Cursor;
 use model::Epoch;
 use model::control::{Limits, RegionControls};
-use model::deployment::Directive;
 
 #[tokio::test]
 async fn what_is_published_is_listed_and_an_epoch_never_goes_back() {
@@ -26,7 +26,7 @@ async fn what_is_published_is_listed_and_an_epoch_never_goes_back() {
         Published::Newer(Epoch(2))
     );
     let mut other = desired("web", 2);
-    other.directive = Directive::Activate;
+    other.layers[0].cursor = Cursor::EVERYBODY;
     assert!(matches!(
         store.publish(&other).await,
         Err(Error::EpochReused { epoch: Epoch(2), .. })

@@ -1,7 +1,7 @@
 //! Texts: what people, repositories and etcd hold.
 
 use super::values;
-use model::DesiredService;
+use model::RegionService;
 use model::project::ProjectFile;
 
 /// A certificate comes out again as it was read.
@@ -21,18 +21,18 @@ pub(super) fn certificate_examples() -> Vec<Vec<u8>> {
 
 /// An etcd value comes out again as it was read, and its check of the spec never panics.
 pub(super) fn desired_service(bytes: &[u8]) {
-    let Ok(desired) = serde_json::from_slice::<DesiredService>(bytes) else {
+    let Ok(desired) = serde_json::from_slice::<RegionService>(bytes) else {
         return;
     };
     // The result is the region's business.
-    let _ = desired.spec.validate();
+    let _ = desired.newest().map(|newest| newest.spec.validate());
     let again = serde_json::to_vec(&desired).ok();
-    let again = again.and_then(|bytes| serde_json::from_slice::<DesiredService>(&bytes).ok());
+    let again = again.and_then(|bytes| serde_json::from_slice::<RegionService>(&bytes).ok());
     assert_eq!(again, Some(desired));
 }
 
 pub(super) fn desired_service_examples() -> Vec<Vec<u8>> {
-    serde_json::to_vec(&values::desired_service())
+    serde_json::to_vec(&values::region_service())
         .into_iter()
         .collect()
 }

@@ -3,7 +3,9 @@
 use artifact::{FileEntry, Manifest, ManifestBuilder, Provenance};
 use model::deployment::Directive;
 use model::service::HealthCheck;
-use model::{ArtifactId, DeploymentId, DesiredService, Epoch, ReleaseNumber, ServiceSpec};
+use model::{
+    ArtifactId, Cursor, DeploymentId, DesiredService, Epoch, Layer, RegionService, ReleaseNumber, ServiceSpec,
+};
 
 /// What a text says. All of this crate's texts are valid.
 pub(super) fn valid<T: std::str::FromStr>(text: &str) -> T {
@@ -45,6 +47,8 @@ pub(super) fn desired_service() -> DesiredService {
         release: ReleaseNumber(3),
         artifact: ArtifactId([7; 32]),
         directive: Directive::Activate,
+        configuration: model::Configuration::default(),
+        fallback: None,
         spec: ServiceSpec {
             target: valid("//wing:feather"),
             command: vec!["bin/run".to_owned(), "--flock".to_owned()],
@@ -53,5 +57,25 @@ pub(super) fn desired_service() -> DesiredService {
             health: HealthCheck::default(),
             stop_timeout_seconds: 10,
         },
+    }
+}
+
+/// What a region's etcd holds of the same service.
+pub(super) fn region_service() -> RegionService {
+    let order = desired_service();
+    let layer = Layer {
+        deployment: order.deployment,
+        epoch: order.epoch,
+        release: order.release,
+        artifact: order.artifact,
+        spec: order.spec,
+        configuration: order.configuration,
+        selector: valid("role=web"),
+        cursor: Cursor::NOBODY,
+    };
+    RegionService {
+        service: order.service,
+        epoch: order.epoch,
+        layers: vec![layer],
     }
 }

@@ -3,6 +3,10 @@ use model::instance::Transfer;
 use model::{Epoch, Labels, ReleaseNumber};
 use proptest::prelude::*;
 
+fn region() -> RegionName {
+    "r".parse().unwrap()
+}
+
 fn peer() -> swarm::PeerId {
     swarm::Identity::generate().peer()
 }
@@ -13,7 +17,10 @@ fn instance(service: &str, epoch: i64, state: TaskState) -> Instance {
         epoch: Epoch(epoch),
         desired_release: ReleaseNumber(epoch),
         running_release: None,
+        active_release: None,
         state,
+        health: InstanceHealth::Unknown,
+        observations: 0,
         port: None,
         transfer: Transfer::default(),
         reason: None,
@@ -41,17 +48,17 @@ fn states(changes: &[HostInstance]) -> Vec<TaskState> {
 fn only_what_changed_since_it_was_accepted_is_told() {
     let (mut roster, now) = (Roster::default(), Instant::now());
     let staged = report("a", "z", vec![instance("web", 1, TaskState::Staged)]);
-    roster.hear(peer(), staged.clone(), now).unwrap();
+    roster.hear(&region(), peer(), staged.clone(), now).unwrap();
     let told = roster.changes();
     assert_eq!(states(&told), [TaskState::Staged]);
     assert_eq!(roster.changes(), told, "until it is accepted it is told again");
 
     roster.accept(told);
-    roster.hear(peer(), staged, now).unwrap();
+    roster.hear(&region(), peer(), staged, now).unwrap();
     assert_eq!(roster.changes(), [], "the same word again is no news");
 
     let healthy = report("a", "z", vec![instance("web", 1, TaskState::Healthy)]);
-    roster.hear(peer(), healthy, now).unwrap();
+    roster.hear(&region(), peer(), healthy, now).unwrap();
     assert_eq!(states(&roster.changes()), [TaskState::Healthy]);
 }
 
@@ -60,8 +67,8 @@ fn a_revoked_host_is_lost_at_once_and_its_name_comes_back_with_another_key() {
     let (mut roster, now) = (Roster::default(), Instant::now());
     let say = |host| report(host, "z", vec![instance("web", 1, TaskState::Healthy)]);
     let (old, new) = (peer(), peer());
-    roster.hear(old, say("a"), now).unwrap();
-    roster.hear(peer(), say("b"), now).unwrap();
+    roster.hear(&region(), old, say("a"), now).unwrap();
+    roster.hear(&region(), peer(), say("b"), now).unwrap();
     assert_eq!(roster.neighbours(&"b".parse().unwrap()).len(), 1);
 
     roster.revoke(|peer| *peer == old);
@@ -69,7 +76,7 @@ fn a_revoked_host_is_lost_at_once_and_its_name_comes_back_with_another_key() {
     assert_eq!(roster.neighbours(&"b".parse().unwrap()), []);
     assert_eq!(states(&roster.changes()), [TaskState::Lost, TaskState::Healthy]);
 
-    roster.hear(new, say("a"), now).unwrap();
+    roster.hear(&region(), new, say("a"), now).unwrap();
     roster.revoke(|peer| *peer == old);
     assert_eq!(roster.alive(), 2);
 }
@@ -78,9 +85,13 @@ fn a_revoked_host_is_lost_at_once_and_its_name_comes_back_with_another_key() {
 fn what_a_host_says_while_its_earlier_word_is_under_way_is_not_lost() {
     let (mut roster, now) = (Roster::default(), Instant::now());
     let say = |state| report("a", "z", vec![instance("web", 1, state)]);
-    roster.hear(peer(), say(TaskState::Starting), now).unwrap();
+    roster
+        .hear(&region(), peer(), say(TaskState::Starting), now)
+        .unwrap();
     let under_way = roster.changes();
-    roster.hear(peer(), say(TaskState::Healthy), now).unwrap();
+    roster
+        .hear(&region(), peer(), say(TaskState::Healthy), now)
+        .unwrap();
     roster.accept(under_way);
     assert_eq!(states(&roster.changes()), [TaskState::Healthy]);
 }
@@ -89,9 +100,9 @@ fn what_a_host_says_while_its_earlier_word_is_under_way_is_not_lost() {
 fn a_host_that_falls_silent_is_lost_and_comes_back_when_it_speaks() {
     let (mut roster, now) = (Roster::default(), Instant::now());
     let said = report("a", "z", vec![instance("web", 1, TaskState::Healthy)]);
-    roster.hear(peer(), said.clone(), now).unwrap();
+    roster.hear(&region(), peer(), said.clone(), now).unwrap();
     roster
-        .hear(peer(), report("b", "z", Vec::new()), now + LOST_AFTER)
+        .hear(&region(), peer(), report("b", "z", Vec::new()), now + LOST_AFTER)
         .unwrap();
     let told = roster.changes();
     roster.accept(told);
@@ -105,7 +116,7 @@ fn a_host_that_falls_silent_is_lost_and_comes_back_when_it_speaks() {
         "nobody is sent to a lost host"
     );
 
-    roster.hear(peer(), said, now + LOST_AFTER).unwrap();
+    roster.hear(&region(), peer(), said, now + LOST_AFTER).unwrap();
     assert_eq!(roster.alive(), 2);
     assert_eq!(
         roster.changes(),
@@ -122,7 +133,9 @@ fn a_host_that_falls_silent_is_lost_and_comes_back_when_it_speaks() {
 fn a_host_that_moves_to_another_zone_is_counted_once() {
     let (mut roster, now) = (Roster::default(), Instant::now());
     for zone in ["z1", "z2", "z1"] {
-        roster.hear(peer(), report("a", zone, Vec::new()), now).unwrap();
+        roster
+            .hear(&region(), peer(), report("a", zone, Vec::new()), now)
+            .unwrap();
         assert_eq!(roster.alive(), 1);
     }
     roster.expire(now + LOST_AFTER);
@@ -143,7 +156,7 @@ fn a_busy_host_pushes_nobody_aside() {
         for host in 0..12 {
             let host = format!("host-{host}");
             roster
-                .hear(peer(), report(&host, "z", services(epoch)), now)
+                .hear(&region(), peer(), report(&host, "z", services(epoch)), now)
                 .unwrap();
         }
         let changes = roster.changes();
@@ -180,7 +193,7 @@ proptest! {
             instances.insert(instance.service.clone(), instance);
             let report = report(&host, "z", instances.values().cloned().collect());
             last.insert(host, instances);
-            roster.hear(who, report, now).unwrap();
+            roster.hear(&region(), who, report, now).unwrap();
             if accepted {
                 accept(&mut roster);
             }

@@ -2,11 +2,10 @@
 
 use crate::api::Heard;
 use crate::node::{Host, Manager};
-use crate::support::{LIMIT, PROGRAM, World, desired, instance, program};
+use crate::support::{LIMIT, PROGRAM, World, artifact, desired, instance, program, staged};
 use model::TaskState;
 use model::host::{HostRequest, HostResponse, Neighbour};
 use std::os::unix::fs::PermissionsExt as _;
-use std::slice::from_ref;
 
 #[tokio::test]
 async fn a_host_that_asks_gets_the_services_the_manager_as_neighbour_and_the_whole_artifact() {
@@ -17,7 +16,7 @@ async fn a_host_that_asks_gets_the_services_the_manager_as_neighbour_and_the_who
     let host = world.host("host-1").await;
 
     let orders = host.orders(&manager, |_| true).await;
-    assert_eq!(orders.services, from_ref(&wanted));
+    assert_eq!(orders.services, [staged(&wanted)]);
     let itself = Neighbour {
         host: "manager-1".parse().unwrap(),
         peer: manager.swarm.local_peer().to_string(),
@@ -25,8 +24,8 @@ async fn a_host_that_asks_gets_the_services_the_manager_as_neighbour_and_the_who
     };
     assert_eq!(orders.neighbours, [itself]);
 
-    let manifest = host.manifest(&manager, wanted.artifact).await;
-    assert_eq!(manifest.id(), wanted.artifact);
+    let manifest = host.manifest(&manager, artifact(&wanted)).await;
+    assert_eq!(manifest.id(), artifact(&wanted));
     host.swarm.set_neighbours(orders.neighbours).await.unwrap();
     let folder = world.folder("host-1");
     let fetch = host.swarm.fetch(manifest, folder.clone()).await.unwrap();
@@ -105,7 +104,7 @@ async fn a_change_in_etcd_is_hinted_to_hosts_and_handed_out() {
         loop {
             hints.changed().await.unwrap();
             if let HostResponse::Orders(orders) = host.tell(&manager, Vec::new()).await
-                && orders.services == from_ref(&changed)
+                && orders.services == [staged(&changed)]
             {
                 return;
             }

@@ -8,11 +8,12 @@ use artifact_store::server::{self, Server};
 use artifact_store::{Outputs, Store, StoredManifest};
 use desired_state::{DesiredState, Published};
 use local_services::Etcd;
-use model::deployment::Directive;
-use model::instance::Transfer;
+use model::instance::{InstanceHealth, Transfer};
+use model::labels::Placed;
 use model::service::{HealthCheck, ServiceSpec};
 use model::{
-    ArtifactId, DeploymentId, DesiredService, Epoch, Instance, RegionName, ReleaseNumber, TaskState,
+    ArtifactId, Configuration, Cursor, DeploymentId, DesiredService, Epoch, Instance, Layer, RegionName,
+    RegionService, ReleaseNumber, Selector, TaskState,
 };
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -107,7 +108,7 @@ impl World {
     }
 
     /// Writes to etcd what the region should run.
-    pub async fn publish(&self, desired: &DesiredService) {
+    pub async fn publish(&self, desired: &RegionService) {
         let published = self.desired_state().await.publish(desired).await.unwrap();
         assert_eq!(published, Published::Written);
     }
@@ -311,14 +312,15 @@ fn noise(length: u32) -> Vec<u8> {
 }
 
 /// An order to stage an artifact.
-pub fn desired(artifact: ArtifactId, epoch: i64) -> DesiredService {
-    DesiredService {
-        service: "beacon".parse().unwrap(),
-        epoch: Epoch(epoch),
+pub fn desired(artifact: ArtifactId, epoch: i64) -> RegionService {
+    let layer = Layer {
         deployment: DeploymentId("00000000-0000-7000-8000-000000000000".parse().unwrap()),
+        epoch: Epoch(epoch),
         release: ReleaseNumber(epoch),
         artifact,
-        directive: Directive::Stage,
+        selector: Selector::default(),
+        configuration: Configuration::default(),
+        cursor: Cursor::NOBODY,
         spec: ServiceSpec {
             target: "//a:b".parse().unwrap(),
             command: vec![PROGRAM.to_owned()],
@@ -327,7 +329,22 @@ pub fn desired(artifact: ArtifactId, epoch: i64) -> DesiredService {
             health: HealthCheck::default(),
             stop_timeout_seconds: 5,
         },
+    };
+    RegionService {
+        service: "beacon".parse().unwrap(),
+        epoch: Epoch(epoch),
+        layers: vec![layer],
     }
+}
+
+/// The artifact that a region's newest layer names.
+pub fn artifact(desired: &RegionService) -> ArtifactId {
+    desired.newest().unwrap().artifact
+}
+
+/// What a host is ordered that has not its turn.
+pub fn staged(desired: &RegionService) -> DesiredService {
+    desired.order(&Placed::default(), false).unwrap()
 }
 
 /// A host's word on [`desired`].
@@ -337,7 +354,10 @@ pub fn instance(epoch: i64, state: TaskState) -> Instance {
         epoch: Epoch(epoch),
         desired_release: ReleaseNumber(epoch),
         running_release: None,
+        active_release: None,
         state,
+        health: InstanceHealth::Unknown,
+        observations: 0,
         port: None,
         transfer: Transfer::default(),
         reason: None,
