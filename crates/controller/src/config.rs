@@ -11,8 +11,6 @@ pub struct Config {
     pub regions: BTreeMap<RegionName, Vec<String>>,
     /// How often everything is looked at without a hint.
     pub period: Duration,
-    /// How long hosts that have not staged a release may hold up the activation of those that have.
-    pub staging_limit: Duration,
 }
 
 impl Config {
@@ -21,7 +19,6 @@ impl Config {
         Self {
             regions,
             period: Duration::from_secs(2),
-            staging_limit: Duration::from_secs(10 * 60),
         }
     }
 }

@@ -1,41 +1,35 @@
 //! Showing deployments to the planner, and applying what it proposes.
 
 use crate::metrics;
+use crate::picture::{self, Picture};
 use database::Builds;
-use database::builds::{DeploymentRow, RegionProgress};
-use model::instance::TaskState;
-use model::{DeploymentState, ServiceName};
-use rollout::{Deployment, Region, Step, plan};
-use std::time::Duration;
+use database::builds::{DeploymentRow, RollBack};
+use model::{Actor, DeploymentState};
+use rollout::{Step, Verdict, plan};
 use tracing::{debug, info, warn};
 
-/// A region whose leader has not spoken for this long is silent: what it said before may not hold any more.
-const SILENT_AFTER: Duration = Duration::from_secs(60);
-/// How many instances are looked through for a reason to show.
-const INSTANCES_MAX: u32 = 1_000;
+/// The most steps that one deployment takes in one pass, so that a chain of waves with nobody in them does not take a
+/// pass each, and none holds up the others.
+const STEPS_MAX: usize = 8;
 
 #[derive(Debug)]
 pub(crate) struct Driver {
     builds: Builds,
-    staging_limit: Duration,
 }
 
 impl Driver {
-    pub(crate) fn new(builds: Builds, staging_limit: Duration) -> Self {
-        Self {
-            builds,
-            staging_limit,
-        }
+    pub(crate) fn new(builds: Builds) -> Self {
+        Self { builds }
     }
 
-    /// Takes every deployment in flight one step further, where the planner says so. Trouble with one holds
-    /// up no other.
+    /// Takes every deployment in flight further, where the planner says so. Trouble with one holds up no other.
     pub(crate) async fn drive_all(&self) -> Result<(), database::Error> {
         for deployment in self.builds.deployments_in_flight().await? {
-            if let Err(error) = self.drive(&deployment).await {
+            let id = deployment.id;
+            if let Err(error) = self.drive(deployment).await {
                 warn!(
                     error = &error as &dyn std::error::Error,
-                    deployment.id = %deployment.id,
+                    deployment.id = %id,
                     "failed to drive a deployment; trying again"
                 );
             }
@@ -43,58 +37,68 @@ impl Driver {
         Ok(())
     }
 
-    async fn drive(&self, deployment: &DeploymentRow) -> Result<(), database::Error> {
-        let progress = self.builds.region_status(deployment.id).await?;
-        let mut regions: Vec<Region> = progress.iter().map(region_of).collect();
-        let seen = Deployment {
-            state: deployment.state,
-            overdue: deployment.overdue,
-            staging_overdue: deployment.in_state >= self.staging_limit,
-        };
-        let mut step = plan(&seen, &regions);
-        if matches!(
-            &step,
-            Step::Become {
-                state: DeploymentState::Failed,
-                ..
+    async fn drive(&self, mut deployment: DeploymentRow) -> Result<(), database::Error> {
+        for _ in 0..STEPS_MAX {
+            let picture = picture::of(&self.builds, &deployment).await?;
+            let step = plan(&picture.seen(&deployment), &picture.regions);
+            if step.is_wait() {
+                debug!(deployment.id = %deployment.id, rollout.reason = step.reason, "deployment waits");
+                if deployment.waits_for.as_ref() != Some(&step.reason) {
+                    self.builds.keep_waits_for(deployment.id, &step.reason).await?;
+                }
+                return Ok(());
             }
-        ) {
-            // Only who reads of a failure wants to know what the hosts said, so only now it is looked up.
-            self.add_errors(&deployment.service, &mut regions).await?;
-            step = plan(&seen, &regions);
+            let moves_on = matches!(step.verdict, Verdict::Become { .. });
+            if !self.apply(&deployment, &picture, step).await? || !moves_on {
+                return Ok(());
+            }
+            match self.builds.deployment(deployment.id).await? {
+                Some(now) if now.state.is_in_flight() => deployment = now,
+                _ => return Ok(()),
+            }
         }
-        self.apply(deployment, &regions, step).await
+        Ok(())
     }
 
-    /// Writes the step down. Fenced: a deployment that somebody moved meanwhile is left as it is, and
+    /// Writes the step down; whether it was. Fenced: a service that somebody changed meanwhile is left as it is, and
     /// planned anew in the next pass.
     async fn apply(
         &self,
         deployment: &DeploymentRow,
-        regions: &[Region],
+        picture: &Picture,
         step: Step,
-    ) -> Result<(), database::Error> {
-        let (state, directive, reason) = match step {
-            Step::Wait { reason } => {
-                debug!(deployment.id = %deployment.id, rollout.reason = reason, "deployment waits");
-                return Ok(());
+    ) -> Result<bool, database::Error> {
+        let Step { verdict, reason } = step;
+        let moves_cursors = matches!(verdict, Verdict::Move { .. });
+        let (applied, state) = match verdict {
+            Verdict::Wait => return Ok(false),
+            Verdict::Move { cursors } => {
+                let spends_step = deployment.policy.manual;
+                let moved = self
+                    .builds
+                    .move_cursors(deployment, &cursors, spends_step)
+                    .await?;
+                (moved, DeploymentState::Wave)
             }
-            Step::Become {
-                state,
-                directive,
-                reason,
-            } => (state, directive, reason),
-        };
-        let applied = if directive.is_some() {
-            let names: Vec<_> = regions.iter().map(|region| region.name.clone()).collect();
-            self.builds.activate(deployment.id, &names).await?.is_some()
-        } else {
-            self.builds
-                .set_deployment_state(deployment.id, deployment.state, state, Some(&reason))
-                .await?
+            Verdict::Become { state, wave } => {
+                let place = (wave, picture.waves.as_slice());
+                let moved = self
+                    .builds
+                    .advance_deployment(deployment, state, place, &reason)
+                    .await?;
+                (moved, state)
+            }
+            Verdict::RollBack => (
+                self.roll_back(deployment, &reason).await?,
+                DeploymentState::RollingBack,
+            ),
         };
         if applied {
-            ::metrics::counter!(metrics::DEPLOYMENTS_TOTAL, "state" => state.as_str()).increment(1);
+            if moves_cursors {
+                ::metrics::counter!(metrics::CURSORS_MOVED_TOTAL).increment(1);
+            } else {
+                ::metrics::counter!(metrics::DEPLOYMENTS_TOTAL, "state" => state.as_str()).increment(1);
+            }
             info!(
                 deployment.id = %deployment.id,
                 service.name = %deployment.service,
@@ -103,38 +107,21 @@ impl Driver {
                 "deployment moved on"
             );
         }
-        Ok(())
+        Ok(applied)
     }
 
-    async fn add_errors(&self, service: &ServiceName, regions: &mut [Region]) -> Result<(), database::Error> {
-        if regions.iter().all(|region| region.errors == 0) {
-            return Ok(());
+    async fn roll_back(&self, deployment: &DeploymentRow, reason: &str) -> Result<bool, database::Error> {
+        let wish = RollBack {
+            service: deployment.service.clone(),
+            to: None,
+            actor: Actor::rollout(),
+            reason: reason.to_owned(),
+            only_from: Some(deployment.id),
+        };
+        match self.builds.roll_back(&wish).await {
+            Ok(_) => Ok(true),
+            Err(database::Error::Overtaken(_)) => Ok(false),
+            Err(error) => Err(error),
         }
-        let instances = self.builds.instances(service, None, INSTANCES_MAX).await?;
-        for row in instances {
-            let failed = matches!(row.instance.state, TaskState::Error | TaskState::Lost);
-            let region = regions.iter_mut().find(|region| region.name == row.region);
-            if let (true, Some(region), Some(reason)) = (failed, region, row.instance.reason) {
-                region
-                    .error
-                    .get_or_insert_with(|| format!("{}: {reason}", row.host));
-            }
-        }
-        Ok(())
-    }
-}
-
-/// What the planner needs to know of a region.
-fn region_of(progress: &RegionProgress) -> Region {
-    let word = progress.word.as_ref().filter(|word| word.age < SILENT_AFTER);
-    Region {
-        name: progress.region.clone(),
-        told: progress.told,
-        heard: word.is_some(),
-        hosts: word.map_or(0, |word| u64::from(word.hosts_alive)),
-        staged: progress.counts.staged,
-        healthy: progress.counts.healthy,
-        errors: progress.counts.errors,
-        error: None,
     }
 }

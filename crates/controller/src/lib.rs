@@ -16,6 +16,7 @@ mod controls;
 mod driver;
 mod error;
 pub mod metrics;
+mod picture;
 mod publisher;
 mod service;
 

@@ -6,12 +6,18 @@ pub const PUBLISHED_TOTAL: &str = "starling_publisher_published_total";
 pub const PUBLISH_FAILURES_TOTAL: &str = "starling_publisher_failures_total";
 /// Deployments that reached a state; label `state`.
 pub const DEPLOYMENTS_TOTAL: &str = "starling_rollout_deployments_total";
+/// Steps in which more hosts were given their turn.
+pub const CURSORS_MOVED_TOTAL: &str = "starling_rollout_cursors_moved_total";
 
 /// Describes every metric of this crate to the recorder that is installed.
 pub fn describe() {
     metrics::describe_counter!(PUBLISHED_TOTAL, "Desired states written to a region's etcd");
     metrics::describe_counter!(PUBLISH_FAILURES_TOTAL, "Attempts to tell a region that failed");
     metrics::describe_counter!(DEPLOYMENTS_TOTAL, "Deployments that reached a state");
+    metrics::describe_counter!(
+        CURSORS_MOVED_TOTAL,
+        "Steps in which more hosts were given their turn"
+    );
 }
 
 pub(crate) fn count(metric: &'static str, region: &model::RegionName) {

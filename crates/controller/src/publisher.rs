@@ -93,7 +93,6 @@ impl Publisher {
                     region.name = %row.region,
                     service.name = %service,
                     service.epoch = %row.desired.epoch,
-                    service.directive = %row.desired.directive,
                     "told a region"
                 );
                 self.builds.outbox_delivered(row).await

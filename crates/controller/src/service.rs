@@ -44,7 +44,7 @@ impl Service {
     pub async fn new(config: Config, builds: Builds) -> Result<Self, Error> {
         Ok(Self {
             publisher: Publisher::connect(builds.clone(), &config.regions).await?,
-            driver: Driver::new(builds.clone(), config.staging_limit),
+            driver: Driver::new(builds.clone()),
             period: config.period,
             builds,
         })

@@ -5,10 +5,12 @@ use database::builds::{Artifact, DeploymentRow, NewDeployment};
 use database::{Builds, Limits};
 use desired_state::DesiredState;
 use local_services::{Etcd, Postgres};
-use model::deployment::Directive;
-use model::instance::{TaskState, Transfer};
-use model::region_report::{HostInstance, RegionReport};
-use model::{ArtifactId, BuildId, DeploymentState, DesiredService, Instance, RegionName, ServiceName};
+use model::instance::{InstanceHealth, TaskState, Transfer};
+use model::region_report::{HostInstance, RegionReport, ServiceWord};
+use model::{
+    ArtifactId, BuildId, DeploymentState, Instance, Layer, RegionName, RegionService, ReleaseNumber,
+    RolloutPolicy, ServiceName,
+};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -113,19 +115,23 @@ impl World {
         }
     }
 
-    pub async fn deploy(&self, artifact: &Artifact, deadline: Duration) -> DeploymentRow {
+    pub async fn deploy(&self, artifact: &Artifact, policy: RolloutPolicy) -> DeploymentRow {
         let new = NewDeployment {
             service: web(),
             build: artifact.build,
             artifact: artifact.id,
             actor: "ada@example.org".parse().unwrap(),
-            deadline,
+            configuration: None,
+            selector: model::Selector::default(),
+            policy,
+            supersede: true,
+            automatic: false,
         };
         self.builds.deploy(&new).await.unwrap()
     }
 
     /// What a region's etcd says of the service.
-    pub async fn desired(&self, name: &str) -> Option<DesiredService> {
+    pub async fn desired(&self, name: &str) -> Option<RegionService> {
         let name = region(name);
         let store = DesiredState::connect(&self.endpoints[&name], &name)
             .await
@@ -133,25 +139,47 @@ impl World {
         store.list().await.ok()?.services.pop()
     }
 
-    /// Waits until a region's etcd gives this order for a deployment.
-    pub async fn told(&self, name: &str, deployment: &DeploymentRow, directive: Directive) -> DesiredService {
+    /// Waits until a region's etcd gives so many hosts their turn for a deployment; all of them, for `None`.
+    pub async fn told(&self, name: &str, deployment: &DeploymentRow, hosts: Option<u64>) -> RegionService {
         eventually("a region is told", async || {
             let desired = self.desired(name).await?;
-            (desired.deployment == deployment.id && desired.directive == directive).then_some(desired)
+            let newest = desired.newest()?;
+            (newest.deployment == deployment.id && newest.cursor.hosts == hosts).then_some(desired)
         })
         .await
     }
 
     /// Plays the hosts of a region: each says this of what the region was told.
-    pub async fn hosts_say(&self, name: &str, desired: &DesiredService, states: [TaskState; HOSTS as usize]) {
+    pub async fn hosts_say(&self, name: &str, desired: &RegionService, states: [TaskState; HOSTS as usize]) {
+        self.hosts_say_ill(name, desired, states, &[]).await;
+    }
+
+    /// The same, where what still runs on the hosts of these numbers fails.
+    pub async fn hosts_say_ill(
+        &self,
+        name: &str,
+        desired: &RegionService,
+        states: [TaskState; HOSTS as usize],
+        ill: &[usize],
+    ) {
+        let newest = desired.newest().unwrap();
+        let before = desired.layers.get(1);
         let instances = states.iter().enumerate().map(|(index, &state)| HostInstance {
             host: format!("host-{index}").parse().unwrap(),
             zone: "zone".parse().unwrap(),
             instance: Instance {
                 service: desired.service.clone(),
-                epoch: desired.epoch,
-                desired_release: desired.release,
-                running_release: (state == TaskState::Healthy).then_some(desired.release),
+                epoch: newest.epoch,
+                desired_release: newest.release,
+                running_release: runs(state, newest, before),
+                active_release: active(state, newest, before),
+                health: match state {
+                    TaskState::Error => InstanceHealth::Failed,
+                    TaskState::Staged if ill.contains(&index) => InstanceHealth::Failed,
+                    TaskState::Healthy | TaskState::Staged => InstanceHealth::Healthy,
+                    _ => InstanceHealth::Unknown,
+                },
+                observations: 5,
                 state,
                 port: None,
                 transfer: Transfer::default(),
@@ -164,9 +192,42 @@ impl World {
             hosts_alive: HOSTS,
             store_bytes_read: 0,
             instances: instances.collect(),
+            services: vec![ServiceWord {
+                service: desired.service.clone(),
+                epoch: desired.epoch,
+                hosts: [("zone".parse().unwrap(), HOSTS.into())].into(),
+                admitted: 0,
+            }],
             distributions: Vec::new(),
         };
         self.builds.apply_region_report(&report).await.unwrap();
+    }
+
+    /// A release that everybody runs.
+    pub async fn succeeded(&self, number: u8) -> DeploymentRow {
+        let artifact = self.artifact(number).await;
+        self.verify(&artifact).await;
+        let policy = RolloutPolicy {
+            strategy: model::rollout::Strategy::AllAtOnce,
+            ..RolloutPolicy::default()
+        };
+        let deployment = self.deploy(&artifact, policy).await;
+        for name in ["east", "west"] {
+            let told = self.told(name, &deployment, Some(0)).await;
+            self.hosts_say(name, &told, [TaskState::Staged; HOSTS as usize])
+                .await;
+        }
+        for name in ["east", "west"] {
+            let told = self.told(name, &deployment, Some(HOSTS.into())).await;
+            self.hosts_say(name, &told, [TaskState::Healthy; HOSTS as usize])
+                .await;
+        }
+        self.reaches(&deployment, DeploymentState::Succeeded).await
+    }
+
+    /// The newest deployment.
+    pub async fn newest(&self) -> DeploymentRow {
+        self.builds.deployments(1, None).await.unwrap().remove(0)
     }
 
     /// Waits until a deployment is in a state.
@@ -177,6 +238,24 @@ impl World {
             (row.state == state).then_some(row)
         })
         .await
+    }
+}
+
+/// What a host in such a state was told to run.
+fn active(state: TaskState, newest: &Layer, before: Option<&Layer>) -> Option<ReleaseNumber> {
+    match state {
+        // Before anybody's turn an error is one of fetching.
+        TaskState::Error | TaskState::Lost if newest.cursor.hosts != Some(0) => Some(newest.release),
+        _ => runs(state, newest, before),
+    }
+}
+
+/// What a host in such a state runs: the newest release once it is healthy, until then the one below.
+fn runs(state: TaskState, newest: &Layer, before: Option<&Layer>) -> Option<ReleaseNumber> {
+    match state {
+        TaskState::Healthy => Some(newest.release),
+        TaskState::Staged => before.map(|before| before.release),
+        _ => None,
     }
 }
 
