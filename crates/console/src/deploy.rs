@@ -3,13 +3,9 @@
 use crate::app::App;
 use crate::refusal::Refusal;
 use crate::{metrics, rows, wire};
-use database::builds::{Artifact, NewDeployment};
+use database::builds::{Artifact, NewDeployment, RollBack};
 use database::jobs::BuildRow;
 use model::{Actor, BuildState};
-use std::time::Duration;
-
-/// After this long without converging a deployment is given up.
-const DEADLINE: Duration = Duration::from_secs(3600);
 
 /// Confirms a deployment.
 pub(crate) async fn deploy(
@@ -17,7 +13,7 @@ pub(crate) async fn deploy(
     actor: &Actor,
     request: wire::NewDeployment,
 ) -> Result<wire::Deployment, Refusal> {
-    let wire::NewDeployment { service, build } = request;
+    let wire::NewDeployment { service, build, .. } = request.clone();
     let row = app.jobs.build(build).await?.ok_or(Refusal::UnknownBuild(build))?;
     let artifact = published(&row)?;
     let spec = app
@@ -41,8 +37,12 @@ pub(crate) async fn deploy(
             service,
             build,
             artifact: artifact.id,
+            configuration: request.configuration_version,
+            selector: request.labels,
+            policy: request.configuration,
             actor: actor.clone(),
-            deadline: DEADLINE,
+            supersede: request.supersede,
+            automatic: request.automatic,
         })
         .await?;
     metrics::deployment_confirmed();
@@ -53,6 +53,38 @@ pub(crate) async fn deploy(
         build.id = %build,
         actor = %actor,
         "a deployment was confirmed"
+    );
+    Ok(rows::deployment(deployment))
+}
+
+/// Brings an earlier release back, ahead of whatever is in flight.
+pub(crate) async fn roll_back(
+    app: &App,
+    actor: &Actor,
+    wish: wire::RollBack,
+) -> Result<wire::Deployment, Refusal> {
+    let said = wish.reason.filter(|reason| !reason.trim().is_empty());
+    let reason = match said {
+        Some(reason) => format!("rolled back by {actor}: {reason}"),
+        None => format!("rolled back by {actor}"),
+    };
+    let deployment = app
+        .builds
+        .roll_back(&RollBack {
+            service: wish.service,
+            to: wish.to,
+            actor: actor.clone(),
+            reason,
+            only_from: None,
+        })
+        .await?;
+    metrics::deployment_confirmed();
+    tracing::info!(
+        deployment.id = %deployment.id,
+        deployment.release = %deployment.release,
+        service.name = %deployment.service,
+        actor = %actor,
+        "a rollback was confirmed"
     );
     Ok(rows::deployment(deployment))
 }

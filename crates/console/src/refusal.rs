@@ -2,6 +2,9 @@
 //! one place.
 
 mod enrolment;
+mod rollout;
+
+pub(crate) use rollout::RolloutRefused;
 
 use crate::wire::{ErrorBody, ErrorDetail};
 use axum::Json;
@@ -71,6 +74,8 @@ pub(crate) enum Refusal {
         expected: Target,
         actual: Target,
     },
+    #[error(transparent)]
+    Rollout(#[from] RolloutRefused),
     #[error("{what} is {state} already")]
     Ended { what: String, state: &'static str },
     #[error("build {0} moves between the queue and the workers")]
@@ -138,6 +143,7 @@ impl Refusal {
             Self::NotSucceeded { .. } => ("build_not_succeeded", StatusCode::CONFLICT),
             Self::NotRecorded(_) => ("build_not_recorded", StatusCode::CONFLICT),
             Self::OtherTarget { .. } => ("other_target", StatusCode::CONFLICT),
+            Self::Rollout(refused) => refused.code(),
             Self::Ended { .. } => ("already_ended", StatusCode::CONFLICT),
             Self::Busy(_) => ("build_busy", StatusCode::SERVICE_UNAVAILABLE),
             Self::QueueFull { .. } => ("queue_full", StatusCode::SERVICE_UNAVAILABLE),
@@ -201,6 +207,7 @@ impl Refusal {
             Self::OtherTarget { expected, .. } => {
                 format!("build {expected}, or deploy this build to a service that runs its target")
             }
+            Self::Rollout(refused) => refused.next(),
             Self::Ended { .. } => "nothing needs to be done".to_owned(),
             Self::QueueFull { .. } => "cancel builds that nobody needs, or start more workers".to_owned(),
             Self::StaleReport(_) => "stop reporting: another manager leads this region".to_owned(),
@@ -312,6 +319,16 @@ impl From<database::Error> for Refusal {
             },
             Error::Enrolment(refused) => Self::Enrolment(refused),
             Error::InvalidSpec(error) => Self::InvalidSpec(error),
+            Error::InvalidRollout(error) => RolloutRefused::Invalid(error).into(),
+            Error::UnknownConfiguration { service, version } => {
+                RolloutRefused::UnknownConfiguration { service, version }.into()
+            }
+            Error::InFlight { service, deployment } => {
+                RolloutRefused::InFlight { service, deployment }.into()
+            }
+            Error::Held { service, reason } => RolloutRefused::Held { service, reason }.into(),
+            Error::NothingToRollBackTo(service) => RolloutRefused::NothingToRollBackTo(service).into(),
+            Error::Overtaken(service) => RolloutRefused::Overtaken(service).into(),
             Error::StaleTerm { .. } => Self::StaleReport(error.to_string()),
             Error::TooLarge { .. } => Self::TooLarge,
             error if error.is_transient() => Self::Away(error),

@@ -2,8 +2,8 @@
 
 use crate::{format, wire};
 use database::builds::{
-    DeploymentRow, InstanceRow, JoinTokenRow, NodeRow, RegionProgress, RegionRow, ReplicaRow, ServiceRow,
-    StateEntered,
+    DeploymentKind, DeploymentRow, HoldRow, InstanceRow, JoinTokenRow, NodeRow, RegionProgress, RegionRow,
+    ReplicaRow, ServiceRow, StateEntered,
 };
 use database::jobs::{AttemptRow, BuildRow, PhaseRow, Repository, UsualTime, Waiting, WorkerRow};
 use model::instance::Transfer;
@@ -21,7 +21,7 @@ pub(crate) fn region_progress(
     wire::RegionProgress {
         region: row.region,
         replica: row.replica,
-        directive: row.directive,
+        cursor: row.cursor,
         told: row.told,
         hosts_alive: row.word.as_ref().map(|word| word.hosts_alive),
         reported_at: row.word.as_ref().map(|word| word.at),
@@ -159,14 +159,37 @@ pub(crate) fn deployment(row: DeploymentRow) -> wire::Deployment {
         actor: row.actor,
         state: row.state,
         reason: row.reason,
+        waits_for: row.waits_for,
+        rollback: row.kind != DeploymentKind::Rollout,
+        rollback_of: match row.kind {
+            DeploymentKind::Rollback { of } => of,
+            DeploymentKind::Rollout => None,
+        },
+        configuration_version: row.configuration.version,
+        labels: row.selector,
+        policy: row.policy,
+        waves: row.waves,
+        wave: row.wave,
+        changed_at: row.changed_at,
+        expires_at: row.expires_at,
         created_at: row.created_at,
         finished_at: row.state.is_terminal().then_some(row.changed_at),
+    }
+}
+
+pub(crate) fn hold(row: HoldRow) -> wire::DeployHold {
+    wire::DeployHold {
+        service: row.service,
+        reason: row.reason,
+        actor: row.actor,
+        since: row.since,
     }
 }
 
 pub(crate) fn step(row: StateEntered) -> wire::DeploymentStep {
     wire::DeploymentStep {
         state: row.state,
+        wave: row.wave,
         at: row.at,
         reason: row.reason,
     }

@@ -133,6 +133,11 @@ impl ApiClient {
         answer.json().await.map_err(|source| Error::Malformed { source })
     }
 
+    /// Sends a value and expects nothing back.
+    pub async fn send_empty<B: Serialize>(&self, method: Method, path: &str, body: &B) -> Result<(), Error> {
+        self.send(method, path, Some(body)).await.map(drop)
+    }
+
     /// Sends a value and reads one back.
     pub async fn send_json<B: Serialize, T: DeserializeOwned>(
         &self,

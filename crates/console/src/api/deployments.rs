@@ -12,7 +12,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, post};
-use database::builds::Cancelled;
+use database::builds::Steered;
 use model::DeploymentId;
 
 pub(super) fn router() -> Router<App> {
@@ -56,8 +56,8 @@ async fn cancel(
     Id(id): Id<DeploymentId>,
 ) -> Result<axum::Json<DeploymentDetail>, Refusal> {
     match app.builds.cancel_deployment(id, &actor).await? {
-        Cancelled::Now => read::deployment_detail(&app, id).await.map(axum::Json),
-        Cancelled::Already(state) => Err(Refusal::Ended {
+        Steered::Now => read::deployment_detail(&app, id).await.map(axum::Json),
+        Steered::Not(state) => Err(Refusal::Ended {
             what: format!("deployment {id}"),
             state: state.as_str(),
         }),

@@ -2,6 +2,8 @@
 
 mod artifacts;
 mod builds;
+mod configurations;
+mod deploy;
 mod deployments;
 mod distributions;
 mod enrolments;
@@ -26,6 +28,8 @@ pub(crate) fn router() -> Router<App> {
     Router::new()
         .merge(artifacts::router())
         .merge(builds::router())
+        .merge(configurations::router())
+        .merge(deploy::router())
         .merge(deployments::router())
         .merge(distributions::router())
         .merge(join_tokens::router())

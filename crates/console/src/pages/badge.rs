@@ -132,10 +132,17 @@ pub(crate) const fn build(&state: &BuildState) -> Badge {
 pub(crate) const fn deployment(&state: &DeploymentState) -> Badge {
     let tone = match state {
         DeploymentState::Pending => Tone::Wait,
-        DeploymentState::Staging | DeploymentState::Activating => Tone::Busy,
+        DeploymentState::Precheck
+        | DeploymentState::Staging
+        | DeploymentState::Wave
+        | DeploymentState::Bake
+        | DeploymentState::RollingBack => Tone::Busy,
         DeploymentState::Succeeded => Tone::Good,
         DeploymentState::Failed => Tone::Bad,
-        DeploymentState::Superseded | DeploymentState::Cancelled => Tone::Stopped,
+        DeploymentState::Paused
+        | DeploymentState::RolledBack
+        | DeploymentState::Superseded
+        | DeploymentState::Cancelled => Tone::Stopped,
     };
     Badge {
         tone,

@@ -207,7 +207,7 @@ pub(crate) async fn deploy(
     Id(build): Id<BuildId>,
     Form(DeployForm { service }): Form<DeployForm>,
 ) -> Result<Response, PageRefusal> {
-    let deployment = deploy::deploy(&app, &actor, NewDeployment { service, build }).await?;
+    let deployment = deploy::deploy(&app, &actor, NewDeployment::new(service, build)).await?;
     Ok(Redirect::to(&format!("/deployments/{}", deployment.id)).into_response())
 }
 

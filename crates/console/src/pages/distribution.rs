@@ -49,7 +49,7 @@ impl Part {
             Some(Region {
                 curve: Curve::new(&progress, now),
                 // Once a newer deployment took this one's place, nobody fetches its bytes any more.
-                open: region.directive.is_some() && !progress.summary.is_complete(),
+                open: region.cursor.is_some() && !progress.summary.is_complete(),
                 distribution,
                 progress,
                 now,

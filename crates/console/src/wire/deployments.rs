@@ -2,11 +2,12 @@
 
 use super::RegionDistribution;
 use jiff::Timestamp;
-use model::deployment::Directive;
 use model::instance::Transfer;
+use model::rollout::Wave;
 use model::{
-    Actor, ArtifactId, BuildId, Commit, DeploymentId, DeploymentState, HostName, Instance, RegionName,
-    ReleaseNumber, ReplicaState, RepositoryName, ServiceName, Target, ZoneName,
+    Actor, ArtifactId, BuildId, Commit, ConfigurationVersion, Cursor, DeploymentId, DeploymentState,
+    HostName, Instance, RegionName, ReleaseNumber, ReplicaState, RepositoryName, RolloutPolicy, Selector,
+    ServiceName, Target, ZoneName,
 };
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +19,80 @@ pub struct NewDeployment {
     pub service: ServiceName,
     /// The build whose artifact it shall run.
     pub build: BuildId,
+    /// With which version of its configuration; with that of what runs where none is named.
+    #[serde(default)]
+    pub configuration_version: Option<ConfigurationVersion>,
+    /// Which of its instances, by their labels; all without a condition.
+    #[serde(default)]
+    pub labels: Selector,
+    /// How it moves, and when it stops.
+    #[serde(default)]
+    pub configuration: RolloutPolicy,
+    /// Whether it takes the place of a deployment that is in flight; else such a one is a refusal.
+    #[serde(default)]
+    pub supersede: bool,
+    /// Whether no person asked for this very deployment, so that a hold after a rollback forbids it.
+    #[serde(default)]
+    pub automatic: bool,
+}
+
+impl NewDeployment {
+    /// A build for all instances of a service, moved in the usual way.
+    pub fn new(service: ServiceName, build: BuildId) -> Self {
+        Self {
+            service,
+            build,
+            configuration_version: None,
+            labels: Selector::default(),
+            configuration: RolloutPolicy::default(),
+            supersede: false,
+            automatic: false,
+        }
+    }
+}
+
+/// `POST /v1/deploy/rollback`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RollBack {
+    /// What goes back.
+    pub service: ServiceName,
+    /// To which release; to the last that succeeded where none is named.
+    #[serde(default)]
+    pub to: Option<ReleaseNumber>,
+    /// Why, for whoever reads of it later.
+    #[serde(default)]
+    pub reason: Option<String>,
+}
+
+/// `POST /v1/deploy/progress`, `pause`, `resume`, `abort` and `lift`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OfService {
+    /// Whose deployment is meant.
+    pub service: ServiceName,
+}
+
+/// `GET /v1/deploy/status`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeployStatus {
+    /// Every deployment in flight, oldest first.
+    pub in_flight: Vec<Deployment>,
+    /// Services that nothing is deployed to automatically.
+    pub holds: Vec<DeployHold>,
+}
+
+/// A service that nothing is deployed to automatically, since it was rolled back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeployHold {
+    /// Which service.
+    pub service: ServiceName,
+    /// Why.
+    pub reason: String,
+    /// By whose rollback.
+    pub actor: Actor,
+    /// Since when.
+    pub since: Timestamp,
 }
 
 /// One deployment.
@@ -39,8 +114,28 @@ pub struct Deployment {
     pub actor: Actor,
     /// Where it stands.
     pub state: DeploymentState,
-    /// Why it is FAILED, SUPERSEDED or CANCELLED.
+    /// Why it is there.
     pub reason: Option<String>,
+    /// What it waits for, while it is in flight.
+    pub waits_for: Option<String>,
+    /// Whether it brings back a release that ran before.
+    pub rollback: bool,
+    /// Of a rollback: the deployment whose release it takes off the hosts.
+    pub rollback_of: Option<DeploymentId>,
+    /// With which configuration.
+    pub configuration_version: Option<ConfigurationVersion>,
+    /// For which instances.
+    pub labels: Selector,
+    /// How it moves.
+    pub policy: RolloutPolicy,
+    /// Its waves, once the first has begun.
+    pub waves: Vec<Wave>,
+    /// The wave that it is in, counted from 0.
+    pub wave: usize,
+    /// When its state last changed.
+    pub changed_at: Timestamp,
+    /// When it is given up, should it not have converged.
+    pub expires_at: Timestamp,
     /// When it was confirmed.
     pub created_at: Timestamp,
     /// When it reached its terminal state.
@@ -87,6 +182,8 @@ pub struct Source {
 pub struct DeploymentStep {
     /// Which state.
     pub state: DeploymentState,
+    /// Of WAVE and BAKE: which wave, counted from 0.
+    pub wave: usize,
     /// When.
     pub at: Timestamp,
     /// Why, where there is a reason.
@@ -100,8 +197,8 @@ pub struct RegionProgress {
     pub region: RegionName,
     /// The artifact's copy in the region's store.
     pub replica: Option<ReplicaState>,
-    /// What the region should be told; none once a newer deployment took this one's place.
-    pub directive: Option<Directive>,
+    /// How many of its hosts have their turn; none once a newer deployment took this one's place.
+    pub cursor: Option<Cursor>,
     /// Whether it was told that.
     pub told: bool,
     /// Hosts that the region's leader heard of within a minute; none before it first spoke.

@@ -21,8 +21,8 @@ pub use builds::{
     Replica, UsualTime,
 };
 pub use deployments::{
-    Deployment, DeploymentDetail, DeploymentList, DeploymentStep, HostInstance, NewDeployment, RegionMoments,
-    RegionProgress, Source,
+    DeployHold, DeployStatus, Deployment, DeploymentDetail, DeploymentList, DeploymentStep, HostInstance,
+    NewDeployment, OfService, RegionMoments, RegionProgress, RollBack, Source,
 };
 pub use distributions::{
     Distribution, DistributionList, Progress, RegionDistribution, RegionLimits, RegionLimitsList, WhichRegion,
@@ -35,7 +35,7 @@ pub use nodes::{
 pub use overview::{BuildCounts, Overview, RegionSummary};
 pub use regions::ReportAccepted;
 pub use repositories::{NewRepository, Repository, RepositoryLimit, RepositoryList};
-pub use services::{Service, ServiceList};
+pub use services::{ConfigurationList, ConfigurationVersionRow, Service, ServiceList};
 pub use workers::{Demand, Worker, WorkerBuild, WorkerList};
 
 /// The largest page that a list answers with, and the size when none is asked for.

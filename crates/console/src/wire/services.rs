@@ -2,7 +2,7 @@
 
 use crate::wire::Deployment;
 use jiff::Timestamp;
-use model::{Actor, ReleaseNumber, ServiceName, ServiceSpec};
+use model::{Actor, Configuration, ReleaseNumber, ServiceName, ServiceSpec};
 use serde::{Deserialize, Serialize};
 
 /// A service. `PUT /v1/services/{name}` takes a [`ServiceSpec`] and answers with this.
@@ -27,4 +27,22 @@ pub struct Service {
 pub struct ServiceList {
     /// All of them.
     pub services: Vec<Service>,
+}
+
+/// `GET /v1/services/{name}/configurations`, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigurationList {
+    /// Every version.
+    pub configurations: Vec<ConfigurationVersionRow>,
+}
+
+/// One version of a service's configuration. `PUT /v1/services/{name}/configurations/{version}` takes the variables.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigurationVersionRow {
+    /// The version and its variables.
+    pub configuration: Configuration,
+    /// Who made it.
+    pub actor: Actor,
+    /// When.
+    pub created_at: Timestamp,
 }

@@ -1,12 +1,12 @@
 //! `starling deploy` and `deployments`.
 
-use super::{Session, status, wait};
+use super::{Session, policy, status, wait};
 use crate::exit;
 use crate::output::{Form, table};
 use clap::Args;
 use console::wire::{Deployment, DeploymentDetail, DeploymentList, NewDeployment};
 use indicatif::{ProgressBar, ProgressStyle};
-use model::{BuildId, DeploymentState, ServiceName};
+use model::{BuildId, ConfigurationVersion, DeploymentState, Selector, ServiceName};
 use reqwest::Method;
 use std::process::ExitCode;
 
@@ -17,6 +17,17 @@ pub struct Options {
     service: ServiceName,
     /// A build that has succeeded; see `starling builds`.
     build: BuildId,
+    #[command(flatten)]
+    policy: policy::Options,
+    /// Only these instances, by their labels: `role=web,zone!=us-east-1a`.
+    #[arg(long, value_name = "SELECTOR", default_value_t)]
+    labels: Selector,
+    /// With this version of the service's configuration; with that of what runs otherwise.
+    #[arg(long, value_name = "VERSION")]
+    configuration: Option<ConfigurationVersion>,
+    /// Take the place of a deployment that is in flight.
+    #[arg(long)]
+    supersede: bool,
     /// Return as soon as the deployment is confirmed.
     #[arg(long)]
     detach: bool,
@@ -32,14 +43,22 @@ pub struct ListOptions {
 
 pub async fn run(options: Options, session: &Session) -> anyhow::Result<ExitCode> {
     let request = NewDeployment {
-        service: options.service,
-        build: options.build,
+        configuration_version: options.configuration,
+        labels: options.labels,
+        configuration: options.policy.policy()?,
+        supersede: options.supersede,
+        ..NewDeployment::new(options.service, options.build)
     };
     let deployment: Deployment = session
         .api
         .send_json(Method::POST, "/v1/deployments", &request)
         .await?;
-    if options.detach {
+    follow(session, deployment, options.detach).await
+}
+
+/// Follows a deployment that was just confirmed to its end, unless nobody wants to.
+pub async fn follow(session: &Session, deployment: Deployment, detach: bool) -> anyhow::Result<ExitCode> {
+    if detach {
         session
             .form
             .print(&deployment, |deployment| deployment.id.to_string())?;
@@ -79,7 +98,7 @@ pub fn deployments_table(deployments: &[Deployment]) -> String {
     let rows = deployments.iter().map(|deployment| {
         [
             deployment.id.to_string(),
-            deployment.state.to_string(),
+            state_text(deployment),
             deployment.service.to_string(),
             deployment.release.to_string(),
             deployment.artifact.short(),
@@ -90,6 +109,21 @@ pub fn deployments_table(deployments: &[Deployment]) -> String {
         ["DEPLOYMENT", "STATE", "SERVICE", "RELEASE", "ARTIFACT", "BY"],
         rows,
     )
+}
+
+/// A deployment's state with the wave that it is in: `WAVE 2/3 (10%)`.
+pub fn state_text(deployment: &Deployment) -> String {
+    let wave = deployment.waves.get(deployment.wave);
+    match (deployment.state, wave) {
+        (DeploymentState::Wave | DeploymentState::Bake, Some(wave)) => format!(
+            "{} {}/{} ({})",
+            deployment.state,
+            deployment.wave + 1,
+            deployment.waves.len(),
+            wave.name
+        ),
+        (state, _) => state.to_string(),
+    }
 }
 
 /// Shows a deployment under way: a bar on a terminal, a line a change elsewhere.
@@ -118,8 +152,12 @@ impl Watcher {
         let healthy: u64 = detail.regions.iter().map(|region| region.healthy).sum();
         let staged: u64 = detail.regions.iter().map(|region| region.staged).sum();
         let line = format!(
-            "{}: {staged} of {hosts} hosts staged, {healthy} healthy",
-            detail.deployment.state
+            "{}: {staged} of {hosts} hosts staged, {healthy} healthy{}",
+            state_text(&detail.deployment),
+            match &detail.deployment.waits_for {
+                Some(waits_for) => format!(" · {waits_for}"),
+                None => String::new(),
+            }
         );
         if let Some(bar) = &self.bar {
             bar.set_message(line);

@@ -3,13 +3,16 @@
 mod artifact;
 mod build;
 mod cancel;
+mod configuration;
 mod deploy;
 mod distribution;
 mod join_token;
 mod limits;
 mod logs;
 mod node;
+mod policy;
 mod repository;
+mod rollout;
 mod service;
 mod status;
 pub mod wait;
@@ -43,8 +46,17 @@ pub enum EngineerCommand {
     /// Register services: what runs where, and how its health is asked.
     #[command(subcommand)]
     Service(service::ServiceCommand),
-    /// Move a service to a build's artifact, everywhere, and follow it.
+    /// Move a service to a build's artifact by waves, and follow it.
     Deploy(deploy::Options),
+    /// Go back to the last release that succeeded, everywhere, ahead of whatever is in flight.
+    #[command(visible_alias = "roll-back")]
+    Rollback(rollout::RollBackOptions),
+    /// Pause, resume, step or abort a service's rollout; see what is in flight and what is held.
+    #[command(subcommand)]
+    Rollout(rollout::RolloutCommand),
+    /// Keep and list versions of a service's configuration.
+    #[command(subcommand)]
+    Configuration(configuration::ConfigurationCommand),
     /// List deployments, newest first.
     Deployments(deploy::ListOptions),
     /// See and control artifacts on their way to hosts.
@@ -93,6 +105,9 @@ pub async fn run(
             EngineerCommand::Cancel(options) => cancel::run(options, &session).await,
             EngineerCommand::Service(command) => service::run(command, &session).await,
             EngineerCommand::Deploy(options) => deploy::run(options, &session).await,
+            EngineerCommand::Rollback(options) => rollout::roll_back(options, &session).await,
+            EngineerCommand::Rollout(command) => rollout::run(command, &session).await,
+            EngineerCommand::Configuration(command) => configuration::run(command, &session).await,
             EngineerCommand::Deployments(options) => deploy::list(&options, &session).await,
             EngineerCommand::Distribution(command) => distribution::run(command, &session).await,
             EngineerCommand::Limits(command) => limits::run(command, &session).await,

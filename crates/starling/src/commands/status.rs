@@ -108,12 +108,20 @@ fn build_text(detail: &BuildDetail) -> String {
 /// A deployment's whole way, as `deploy` also prints it at the end.
 pub fn deployment_text(detail: &DeploymentDetail) -> String {
     let one = &detail.deployment;
+    let what = if one.rollback { "rolls back to" } else { "release" };
     let mut text = format!(
-        "deployment {}  {}\n{} release {} by {}\n",
-        one.id, one.state, one.service, one.release, one.actor
+        "deployment {}  {}\n{} {what} {} by {}\n",
+        one.id,
+        deploy::state_text(one),
+        one.service,
+        one.release,
+        one.actor
     );
     if let Some(reason) = &one.reason {
         text += &format!("why: {reason}\n");
+    }
+    if let Some(waits_for) = &one.waits_for {
+        text += &format!("waits for: {waits_for}\n");
     }
     let rows = detail.regions.iter().map(|region| {
         let transfer = &region.transfer;

@@ -166,8 +166,8 @@ async fn deploy(
     build: &BuildDetail,
 ) -> anyhow::Result<DeploymentDetail> {
     let request = wire::NewDeployment {
-        service: service.clone(),
-        build: build.build.id,
+        supersede: true,
+        ..wire::NewDeployment::new(service.clone(), build.build.id)
     };
     let confirmed: wire::Deployment = api.send_json(Method::POST, "/v1/deployments", &request).await?;
     let followed = wait::deployment(api, confirmed.id, |_| ());

@@ -1,0 +1,68 @@
+//! Why a deployment was not begun, moved or taken back.
+
+use axum::http::StatusCode;
+use model::rollout::InvalidRollout;
+use model::{ConfigurationVersion, DeploymentId, ServiceName};
+
+/// What stands against a rollout.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RolloutRefused {
+    #[error("{0}")]
+    Invalid(InvalidRollout),
+    #[error("service {service} has no configuration {version}")]
+    UnknownConfiguration {
+        service: ServiceName,
+        version: ConfigurationVersion,
+    },
+    #[error("configuration {0} is there already, with other variables")]
+    ConfigurationFixed(ConfigurationVersion),
+    #[error("deployment {deployment} of service {service} is in flight")]
+    InFlight {
+        service: ServiceName,
+        deployment: DeploymentId,
+    },
+    #[error("automatic deployments of service {service} are held: {reason}")]
+    Held { service: ServiceName, reason: String },
+    #[error("no deployment of service {0} is in flight")]
+    NothingInFlight(ServiceName),
+    #[error("service {0} has no other release that succeeded, so there is nothing to roll back to")]
+    NothingToRollBackTo(ServiceName),
+    #[error("service {0} was changed by somebody else in this moment")]
+    Overtaken(ServiceName),
+}
+
+impl RolloutRefused {
+    pub(super) const fn code(&self) -> (&'static str, StatusCode) {
+        match self {
+            Self::Invalid(_) => ("invalid_rollout", StatusCode::UNPROCESSABLE_ENTITY),
+            Self::UnknownConfiguration { .. } => ("unknown_configuration", StatusCode::NOT_FOUND),
+            Self::ConfigurationFixed(_) => ("configuration_fixed", StatusCode::CONFLICT),
+            Self::InFlight { .. } => ("deployment_in_flight", StatusCode::CONFLICT),
+            Self::Held { .. } => ("deployments_held", StatusCode::CONFLICT),
+            Self::NothingInFlight(_) => ("nothing_in_flight", StatusCode::CONFLICT),
+            Self::NothingToRollBackTo(_) => ("nothing_to_roll_back_to", StatusCode::CONFLICT),
+            Self::Overtaken(_) => ("overtaken", StatusCode::CONFLICT),
+        }
+    }
+
+    pub(super) fn next(&self) -> String {
+        match self {
+            Self::Invalid(_) => "correct it and send it again".to_owned(),
+            Self::UnknownConfiguration { service, .. } => format!(
+                "list them with `starling configuration list {service}`, or make it with `starling configuration set`"
+            ),
+            Self::ConfigurationFixed(_) => "give the new variables a version of their own".to_owned(),
+            Self::InFlight { deployment, .. } => {
+                format!("wait for it (`starling status {deployment}`), or take its place with `--supersede`")
+            }
+            Self::Held { service, .. } => {
+                format!("when the cause is mended, lift the hold with `starling rollout lift {service}`")
+            }
+            Self::NothingInFlight(_) => "list deployments with `starling deployments`".to_owned(),
+            Self::NothingToRollBackTo(_) => "deploy a build that is known to work".to_owned(),
+            Self::Overtaken(_) => {
+                "look at what happened with `starling deployments`, then ask again".to_owned()
+            }
+        }
+    }
+}
