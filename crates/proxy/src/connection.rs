@@ -1,0 +1,85 @@
+//! One client's connection.
+
+use crate::exchange;
+use crate::frontend::Frontend;
+use crate::lane::Lane;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::net::TcpStream;
+
+/// The most requests that one HTTP/2 connection may have open.
+const STREAMS_MAX: u32 = 250;
+/// The most headers of a request.
+const HEADERS_MAX: usize = 128;
+
+/// Serves a client until it goes away or is sent away.
+pub(crate) async fn serve(stream: TcpStream, client: IpAddr, frontend: Arc<Frontend>, lane: Arc<Lane>) {
+    // Without it a response in two writes may wait for the client's acknowledgement; the connection works either way.
+    let _ = stream.set_nodelay(true);
+    // What was spoken is known with the first request.
+    let http2 = AtomicBool::new(false);
+    let service = service_fn(|request: hyper::Request<_>| {
+        if request.version() == hyper::Version::HTTP_2 {
+            http2.store(true, Ordering::Relaxed);
+        }
+        let (frontend, lane) = (frontend.clone(), lane.clone());
+        async move { Ok::<_, Infallible>(exchange::answer(&frontend, &lane, client, request).await) }
+    });
+    let builder = builder(&lane);
+    let mut connection = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
+    // Towards the end: HTTP/2 can say that no further request will be taken (GOAWAY) at any time. HTTP/1.1 can say it
+    // with a response only, so a connection without a request is left until one comes or the limit does: closed now, it
+    // would fail a request that is on its way.
+    let ended = tokio::select! {
+        ended = connection.as_mut() => Some(ended),
+        () = lane.closing().cancelled() => None,
+    };
+    let ended = match ended {
+        Some(ended) => ended,
+        None => {
+            if http2.load(Ordering::Relaxed) {
+                connection.as_mut().graceful_shutdown();
+            }
+            tokio::select! {
+                ended = connection.as_mut() => ended,
+                () = lane.closed().cancelled() => {
+                    connection.as_mut().graceful_shutdown();
+                    tokio::select! {
+                        ended = connection.as_mut() => ended,
+                        () = lane.abandoned().cancelled() => Ok(()),
+                    }
+                }
+            }
+        }
+    };
+    if let Err(error) = ended {
+        // Mostly clients that went away in the middle; what matters of it is counted where it happens.
+        tracing::debug!(service = %frontend.service(), error, "a client's connection broke");
+    }
+}
+
+fn builder(lane: &Lane) -> auto::Builder<TokioExecutor> {
+    let limits = lane.limits();
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.idle_max)
+        .max_headers(HEADERS_MAX)
+        .max_buf_size(limits.head_bytes_max)
+        .half_close(false);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(u32::try_from(limits.head_bytes_max).unwrap_or(u32::MAX))
+        .keep_alive_interval(limits.idle_max / 2)
+        .keep_alive_timeout(limits.idle_max / 2);
+    builder
+}

@@ -1,0 +1,27 @@
+//! One target's counts.
+
+use proxy_control::Target;
+
+/// A target and what it has to do.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) target: Target,
+    /// Requests whose response has not ended.
+    pub(super) in_flight: u64,
+    /// Upgraded connections that are open.
+    pub(super) tunnels: u64,
+}
+
+impl Entry {
+    pub(super) fn new(target: Target) -> Self {
+        Self {
+            target,
+            in_flight: 0,
+            tunnels: 0,
+        }
+    }
+
+    pub(super) fn load(&self) -> u64 {
+        self.in_flight + self.tunnels
+    }
+}
