@@ -85,7 +85,10 @@ pub enum Role {
     /// Fetch, verify and run releases on one host.
     #[command(display_order = 105)]
     Agent(ConfigArguments),
-    /// Serve a small durable S3 store (for development; use real S3 at scale).
+    /// Hold the stable ports of one host's services; a second one takes over from the first without a gap.
     #[command(display_order = 106)]
+    Proxy(ConfigArguments),
+    /// Serve a small durable S3 store (for development; use real S3 at scale).
+    #[command(display_order = 107)]
     Store(ConfigArguments),
 }

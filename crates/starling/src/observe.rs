@@ -6,12 +6,18 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use serde::{Deserialize, Serialize};
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
+
+/// How long an older process of the same role may keep its health server's address.
+const FREE_LIMIT: Duration = Duration::from_secs(10);
+/// Before the address is tried again.
+const FREE_DELAY: Duration = Duration::from_millis(20);
 
 /// How a role is observed; the same table `[observe]` in every role's configuration.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -52,13 +58,49 @@ pub async fn start(
     settings: &Settings,
     stop: CancellationToken,
 ) -> anyhow::Result<Readiness> {
-    start_logging(settings)?;
-    let metrics = PrometheusBuilder::new()
-        .install_recorder()
-        .context("failed to install the metrics recorder")?;
+    let metrics = prepare(settings)?;
     let listener = TcpListener::bind(settings.listen)
         .await
         .with_context(|| format!("failed to listen on {} for /metrics", settings.listen))?;
+    serve(role, metrics, listener, stop)
+}
+
+/// The same for a role whose processes take over from each other: the health server starts once the older process has
+/// let go of the address, since both are configured alike.
+pub async fn start_when_free(
+    role: &'static str,
+    settings: &Settings,
+    metrics: PrometheusHandle,
+    stop: CancellationToken,
+) -> anyhow::Result<Readiness> {
+    let deadline = tokio::time::Instant::now() + FREE_LIMIT;
+    let listener = loop {
+        match TcpListener::bind(settings.listen).await {
+            Err(error) if error.kind() == ErrorKind::AddrInUse && tokio::time::Instant::now() < deadline => {
+                tokio::time::sleep(FREE_DELAY).await;
+            }
+            bound => break bound,
+        }
+    };
+    let listener =
+        listener.with_context(|| format!("failed to listen on {} for /metrics", settings.listen))?;
+    serve(role, metrics, listener, stop)
+}
+
+/// Starts logging, and counting.
+pub fn prepare(settings: &Settings) -> anyhow::Result<PrometheusHandle> {
+    start_logging(settings)?;
+    PrometheusBuilder::new()
+        .install_recorder()
+        .context("failed to install the metrics recorder")
+}
+
+fn serve(
+    role: &'static str,
+    metrics: PrometheusHandle,
+    listener: TcpListener,
+    stop: CancellationToken,
+) -> anyhow::Result<Readiness> {
     let address = listener.local_addr()?;
     let (sender, receiver) = watch::channel(false);
     let router = router(metrics.clone(), receiver);

@@ -6,6 +6,7 @@ pub mod api;
 pub mod controller;
 pub mod node;
 pub mod parts;
+pub mod proxy;
 pub mod region;
 pub mod store;
 pub mod synchronizer;
@@ -31,6 +32,7 @@ pub async fn run(role: Role, stop: CancellationToken) -> anyhow::Result<ExitCode
         }
         Role::Region(arguments) => Box::pin(region::run(arguments.read("region")?, stop)).await?,
         Role::Agent(arguments) => Box::pin(agent::run(arguments.read("agent")?, stop)).await?,
+        Role::Proxy(arguments) => Box::pin(proxy::run(arguments.read("proxy")?, stop)).await?,
         Role::Store(arguments) => Box::pin(store::run(arguments.read("store")?, stop)).await?,
     }
     tracing::info!("stopped");
