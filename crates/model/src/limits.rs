@@ -148,9 +148,9 @@ pub struct LimitRequest {
 }
 
 /// Less memory than this runs no program.
-const MEMORY_MIN: ByteSize = ByteSize::mebibytes(4);
+pub(crate) const MEMORY_MIN: ByteSize = ByteSize::mebibytes(4);
 /// Fewer processes than this run no shell line.
-const PROCESSES_MIN: u32 = 4;
+pub(crate) const PROCESSES_MIN: u32 = 4;
 
 impl LimitRequest {
     /// Refuses what no build could live with.

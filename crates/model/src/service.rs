@@ -1,5 +1,13 @@
 //! A service: a program that runs as tasks on many hosts.
 
+mod cutover;
+mod health;
+mod limits;
+
+pub use cutover::{Cutover, Overlap};
+pub use health::{CheckKind, HealthCheck};
+pub use limits::TaskLimits;
+
 use crate::Target;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -29,34 +37,15 @@ pub struct ServiceSpec {
     /// How long a task may take to end after SIGTERM before it is killed.
     #[serde(default = "default_stop_timeout_seconds")]
     pub stop_timeout_seconds: u32,
-}
-
-/// An HTTP check of `http://127.0.0.1:PORT{path}`; any status from 200 to 299 is healthy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct HealthCheck {
-    /// The path to ask, beginning with `/`.
-    pub path: String,
-    /// The time between two checks.
-    pub interval_ms: u32,
-    /// How long one answer may take.
-    pub timeout_ms: u32,
-    /// How many good answers in a row make a task healthy.
-    pub healthy_after: u32,
-    /// How many bad answers in a row make a healthy task unhealthy.
-    pub unhealthy_after: u32,
-}
-
-impl Default for HealthCheck {
-    fn default() -> Self {
-        Self {
-            path: "/healthz".to_owned(),
-            interval_ms: 500,
-            timeout_ms: 2_000,
-            healthy_after: 2,
-            unhealthy_after: 3,
-        }
-    }
+    /// Whether two releases may run at the same time on one host.
+    #[serde(default)]
+    pub overlap: Overlap,
+    /// How one release takes over from the other where they overlap.
+    #[serde(default)]
+    pub cutover: Cutover,
+    /// What one task may use.
+    #[serde(default)]
+    pub limits: TaskLimits,
 }
 
 fn default_port_variable() -> String {
@@ -87,30 +76,51 @@ pub enum InvalidServiceSpec {
     /// A check that could never be asked.
     #[error("`health.{0}` is out of range")]
     Health(&'static str),
+    /// A check's program would be looked for outside the artifact.
+    #[error("`health.command` begins with {0:?}, which is not a relative path inside the artifact")]
+    CheckOutside(String),
+    /// A wait that would never end.
+    #[error("`cutover.{0}` is out of range")]
+    Cutover(&'static str),
+    /// Limits that no program could live with.
+    #[error("`limits.{0}` is too low")]
+    Limits(&'static str),
     /// A stop that would never end.
     #[error("`stop_timeout_seconds` is at most 3600")]
     StopTimeout,
 }
 
 impl ServiceSpec {
+    /// A service of one program, with everything else as it usually is.
+    pub fn new(target: Target, command: Vec<String>) -> Self {
+        Self {
+            target,
+            command,
+            environment: BTreeMap::new(),
+            port_variable: default_port_variable(),
+            health: HealthCheck::default(),
+            stop_timeout_seconds: default_stop_timeout_seconds(),
+            overlap: Overlap::default(),
+            cutover: Cutover::default(),
+            limits: TaskLimits::default(),
+        }
+    }
+
     /// Checks what the types alone cannot.
     pub fn validate(&self) -> Result<(), InvalidServiceSpec> {
         let program = self.command.first().ok_or(InvalidServiceSpec::CommandMissing)?;
-        let outside = program.is_empty()
-            || program.starts_with('/')
-            || program.split('/').any(|part| matches!(part, "" | "." | ".."));
-        if outside {
-            return Err(InvalidServiceSpec::CommandOutside(
-                program.chars().take(80).collect(),
-            ));
+        if !is_inside(program) {
+            return Err(InvalidServiceSpec::CommandOutside(start_of(program)));
         }
         let texts = self
             .command
             .iter()
+            .chain(&self.health.command)
             .chain(self.environment.keys())
             .chain(self.environment.values());
         let text_ok = |text: &String| text.len() <= SPEC_TEXT_LENGTH_MAX && !text.contains('\0');
         if self.command.len() > SPEC_ITEMS_MAX
+            || self.health.command.len() > SPEC_ITEMS_MAX
             || self.environment.len() > SPEC_ITEMS_MAX
             || !texts.into_iter().all(text_ok)
         {
@@ -118,34 +128,27 @@ impl ServiceSpec {
         }
         let mut variables = self.environment.keys().chain([&self.port_variable]);
         if let Some(bad) = variables.find(|name| !is_variable_name(name)) {
-            return Err(InvalidServiceSpec::VariableName(bad.chars().take(80).collect()));
+            return Err(InvalidServiceSpec::VariableName(start_of(bad)));
         }
         if self.stop_timeout_seconds > 3600 {
             return Err(InvalidServiceSpec::StopTimeout);
         }
-        self.health.validate()
+        self.health.validate()?;
+        self.cutover.validate()?;
+        self.limits.validate()
     }
 }
 
-impl HealthCheck {
-    fn validate(&self) -> Result<(), InvalidServiceSpec> {
-        let path_ok = self.path.starts_with('/')
-            && self.path.len() <= 1024
-            && self.path.bytes().all(|b| b.is_ascii_graphic());
-        if !path_ok {
-            return Err(InvalidServiceSpec::Health("path"));
-        }
-        if !(50..=600_000).contains(&self.interval_ms) {
-            return Err(InvalidServiceSpec::Health("interval_ms"));
-        }
-        if !(10..=600_000).contains(&self.timeout_ms) {
-            return Err(InvalidServiceSpec::Health("timeout_ms"));
-        }
-        if !(1..=100).contains(&self.healthy_after) || !(1..=100).contains(&self.unhealthy_after) {
-            return Err(InvalidServiceSpec::Health("healthy_after or unhealthy_after"));
-        }
-        Ok(())
-    }
+/// Whether a program's path stays inside the artifact.
+fn is_inside(program: &str) -> bool {
+    !program.is_empty()
+        && !program.starts_with('/')
+        && !program.split('/').any(|part| matches!(part, "" | "." | ".."))
+}
+
+/// As much of a refused text as an error may repeat.
+fn start_of(text: &str) -> String {
+    text.chars().take(80).collect()
 }
 
 /// Whether a text can name an environment variable (POSIX, base definitions, section 8.1).

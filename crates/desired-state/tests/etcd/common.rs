@@ -2,7 +2,7 @@
 
 use desired_state::DesiredState;
 use local_services::Etcd;
-use model::service::{HealthCheck, ServiceSpec};
+use model::service::ServiceSpec;
 use model::{
     ArtifactId, Configuration, Cursor, DeploymentId, Epoch, Layer, RegionService, ReleaseNumber, Selector,
 };
@@ -52,12 +52,11 @@ pub fn desired(service: &str, epoch: i64) -> RegionService {
         release: ReleaseNumber(1),
         artifact: ArtifactId([7; 32]),
         spec: ServiceSpec {
-            target: "//crates/beacon:beacon".parse().unwrap(),
-            command: vec!["bin/beacon".to_owned()],
             environment: [("GREETING".to_owned(), "hello".to_owned())].into(),
-            port_variable: "PORT".to_owned(),
-            health: HealthCheck::default(),
-            stop_timeout_seconds: 10,
+            ..ServiceSpec::new(
+                "//crates/beacon:beacon".parse().unwrap(),
+                vec!["bin/beacon".to_owned()],
+            )
         },
     };
     RegionService {

@@ -2,7 +2,6 @@
 
 use artifact::{FileEntry, Manifest, ManifestBuilder, Provenance};
 use model::deployment::Directive;
-use model::service::HealthCheck;
 use model::{
     ArtifactId, Cursor, DeploymentId, DesiredService, Epoch, Layer, RegionService, ReleaseNumber, ServiceSpec,
 };
@@ -50,12 +49,11 @@ pub(super) fn desired_service() -> DesiredService {
         configuration: model::Configuration::default(),
         fallback: None,
         spec: ServiceSpec {
-            target: valid("//wing:feather"),
-            command: vec!["bin/run".to_owned(), "--flock".to_owned()],
             environment: [("GREETING".to_owned(), "hello".to_owned())].into(),
-            port_variable: "PORT".to_owned(),
-            health: HealthCheck::default(),
-            stop_timeout_seconds: 10,
+            ..ServiceSpec::new(
+                valid("//wing:feather"),
+                vec!["bin/run".to_owned(), "--flock".to_owned()],
+            )
         },
     }
 }

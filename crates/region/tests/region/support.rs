@@ -10,7 +10,7 @@ use desired_state::{DesiredState, Published};
 use local_services::Etcd;
 use model::instance::{InstanceHealth, Transfer};
 use model::labels::Placed;
-use model::service::{HealthCheck, ServiceSpec};
+use model::service::ServiceSpec;
 use model::{
     ArtifactId, Configuration, Cursor, DeploymentId, DesiredService, Epoch, Instance, Layer, RegionName,
     RegionService, ReleaseNumber, Selector, TaskState,
@@ -321,14 +321,7 @@ pub fn desired(artifact: ArtifactId, epoch: i64) -> RegionService {
         selector: Selector::default(),
         configuration: Configuration::default(),
         cursor: Cursor::NOBODY,
-        spec: ServiceSpec {
-            target: "//a:b".parse().unwrap(),
-            command: vec![PROGRAM.to_owned()],
-            environment: std::collections::BTreeMap::new(),
-            port_variable: "PORT".to_owned(),
-            health: HealthCheck::default(),
-            stop_timeout_seconds: 5,
-        },
+        spec: ServiceSpec::new("//a:b".parse().unwrap(), vec![PROGRAM.to_owned()]),
     };
     RegionService {
         service: "beacon".parse().unwrap(),
