@@ -48,12 +48,7 @@ pub enum Error {
     /// The thread that waits for a process ended before the process did.
     #[error("lost sight of a process")]
     Lost,
-    /// Every port of the range is in use.
-    #[error("no free port from {first} to {last}")]
-    NoFreePort {
-        /// The first that was tried.
-        first: u16,
-        /// The last that was tried.
-        last: u16,
-    },
+    /// The machine's processes could not be listed.
+    #[error("failed to look for a process that was just being started")]
+    Find(#[source] std::io::Error),
 }

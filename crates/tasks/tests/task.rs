@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tasks::task::{self, Ended, LogFile, Record, Task, TaskSpec};
+use tasks::task::{self, Ended, LaunchId, LogFile, Record, Task, TaskSpec};
 use tempfile::TempDir;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -25,6 +25,7 @@ fn release(script: &str) -> (TempDir, TaskSpec) {
             path: folder.path().join("log"),
             length_max: 1 << 20,
         },
+        launch: LaunchId::new().unwrap(),
     };
     (folder, spec)
 }
@@ -52,8 +53,9 @@ fn alive(pid: u32) -> bool {
 
 #[tokio::test]
 async fn a_task_gets_its_arguments_folder_and_variables_and_nothing_else() {
-    let (folder, mut spec) =
-        release("echo \"$1\"; pwd; env | grep -v -e ^PWD -e ^_ -e ^SHLVL -e ^OLDPWD | sort");
+    let (folder, mut spec) = release(
+        "echo \"$1\"; pwd; env | grep -v -e ^STARLING_LAUNCH= -e ^PWD -e ^_ -e ^SHLVL -e ^OLDPWD | sort",
+    );
     spec.environment.insert("PORT".to_owned(), "4711".to_owned());
     let task = task::start(spec).await.unwrap();
     assert_eq!(task.wait().await, Ended::Code(0));
@@ -133,6 +135,22 @@ async fn a_task_survives_its_agent_and_is_adopted_by_the_next() {
     assert_eq!(adopted.ended(), None);
     assert_eq!(adopted.stop(PATIENCE).await, Ended::Unknown);
     assert!(!alive(pid));
+}
+
+#[tokio::test]
+async fn a_task_whose_record_was_never_stored_is_found_by_its_mark() {
+    // A child inherits the mark, and is no task.
+    let (_folder, spec) = release("sleep 1000 & echo ready; while :; do sleep 0.05; done");
+    let (log, launch) = (spec.log.clone(), spec.launch.clone());
+    let task = task::start(spec).await.unwrap();
+    until(|| text(&log.path).contains("ready")).await;
+    let record = Record::find(&launch, &log).unwrap().unwrap();
+    assert_eq!(&record, task.record());
+    drop(task);
+    let adopted = Task::adopt(record).unwrap().unwrap();
+    adopted.stop(PATIENCE).await;
+    assert_eq!(Record::find(&launch, &log).unwrap(), None);
+    assert_eq!(Record::find(&LaunchId::new().unwrap(), &log).unwrap(), None);
 }
 
 #[tokio::test]

@@ -1,13 +1,31 @@
 //! Asking a task how it is.
 
-use hyper::Request;
-use hyper::client::conn::http1;
-use hyper::header::{CONNECTION, HOST, USER_AGENT};
-use hyper_util::rt::TokioIo;
-use model::service::HealthCheck;
+mod command;
+mod http;
+mod streak;
+
+pub use streak::{Health, Streak};
+
+use crate::task::Ended;
+use model::service::{CheckKind, HealthCheck};
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::path::PathBuf;
 use std::time::Duration;
 use tokio::net::TcpStream;
+
+/// Whom to ask.
+#[derive(Debug, Clone, Default)]
+pub struct Target {
+    /// The task's port.
+    pub port: u16,
+    /// The folder of the release, in which a check's program lies.
+    pub artifact: PathBuf,
+    /// The folder in which a check's program runs.
+    pub folder: PathBuf,
+    /// All variables of a check's program.
+    pub environment: BTreeMap<String, String>,
+}
 
 /// Why one check was not answered well.
 #[derive(Debug, thiserror::Error)]
@@ -29,108 +47,46 @@ pub enum Unhealthy {
     /// What it answers is not HTTP.
     #[error("the health check was not answered in HTTP: {0}")]
     Protocol(String),
+    /// The check names no program.
+    #[error("the health check names no program")]
+    NoProgram,
+    /// The check's program could not be run.
+    #[error("the health check's program could not be run: {0}")]
+    NotStarted(String),
+    /// The check's program ended otherwise than well.
+    #[error("the health check's program {0}")]
+    Ended(Ended),
 }
 
-/// Asks once. Good is any status from 200 to 299, within the check's timeout; the body is not read.
-///
-/// The connection is made for this one question, goes to this machine only, and knows no proxy.
-pub async fn ask(port: u16, check: &HealthCheck) -> Result<(), Unhealthy> {
+/// Asks once, in the way and within the time that the check says. Only this machine is asked.
+pub async fn ask(target: &Target, check: &HealthCheck) -> Result<(), Unhealthy> {
     let limit = Duration::from_millis(check.timeout_ms.into());
-    let status = tokio::time::timeout(limit, status_of(port, &check.path))
+    let answer = async {
+        match check.kind {
+            CheckKind::Http => {
+                let status = http::status_of(connect(target.port).await?, target.port, &check.path).await?;
+                if (200..300).contains(&status) {
+                    Ok(())
+                } else {
+                    Err(Unhealthy::Status(status))
+                }
+            }
+            CheckKind::Tcp => connect(target.port).await.map(drop),
+            CheckKind::Command => command::run(target, &check.command).await,
+        }
+    };
+    tokio::time::timeout(limit, answer)
         .await
-        .map_err(|_| Unhealthy::TimedOut(check.timeout_ms))??;
-    if (200..300).contains(&status) {
-        Ok(())
-    } else {
-        Err(Unhealthy::Status(status))
-    }
+        .map_err(|_| Unhealthy::TimedOut(check.timeout_ms))?
 }
 
-async fn status_of(port: u16, path: &str) -> Result<u16, Unhealthy> {
-    let protocol = |error: &dyn std::error::Error| Unhealthy::Protocol(error.to_string());
-    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))
+async fn connect(port: u16) -> Result<TcpStream, Unhealthy> {
+    TcpStream::connect((Ipv4Addr::LOCALHOST, port))
         .await
         .map_err(|error| Unhealthy::Unreachable {
             port,
             reason: error.to_string(),
-        })?;
-    let request = Request::get(path)
-        .header(HOST, format!("127.0.0.1:{port}"))
-        .header(USER_AGENT, "starling-agent")
-        .header(CONNECTION, "close")
-        .body(String::new())
-        .map_err(|error| protocol(&error))?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(|error| protocol(&error))?;
-    // The answer comes only while the connection is driven; both end with this function.
-    tokio::pin!(connection);
-    let answer = sender.send_request(request);
-    tokio::pin!(answer);
-    tokio::select! {
-        answer = &mut answer => answer.map(|answer| answer.status().as_u16()).map_err(|error| protocol(&error)),
-        ended = &mut connection => match ended {
-            Ok(()) => answer.await.map(|answer| answer.status().as_u16()).map_err(|error| protocol(&error)),
-            Err(error) => Err(protocol(&error)),
-        },
-    }
-}
-
-/// What a run of answers amounts to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Health {
-    /// Not enough good answers yet.
-    Unproven,
-    /// Healthy.
-    Good,
-    /// It was healthy, and has failed often enough not to be any more.
-    Bad,
-}
-
-/// Counts answers in a row, so that a single lost answer changes nothing. Pure.
-#[derive(Debug, Clone)]
-pub struct Streak {
-    healthy_after: u32,
-    unhealthy_after: u32,
-    health: Health,
-    /// Answers in a row that speak against `health`.
-    against: u32,
-}
-
-impl Streak {
-    /// Nothing was asked yet.
-    pub fn new(check: &HealthCheck) -> Self {
-        Self {
-            healthy_after: check.healthy_after,
-            unhealthy_after: check.unhealthy_after,
-            health: Health::Unproven,
-            against: 0,
-        }
-    }
-
-    /// Takes one answer in, and says what they amount to now.
-    pub fn observe(&mut self, good: bool) -> Health {
-        if good == (self.health == Health::Good) {
-            self.against = 0;
-            return self.health;
-        }
-        self.against += 1;
-        let (enough, next) = if good {
-            (self.healthy_after, Health::Good)
-        } else {
-            (self.unhealthy_after, Health::Bad)
-        };
-        if self.against >= enough {
-            self.against = 0;
-            self.health = next;
-        }
-        self.health
-    }
-
-    /// What the answers so far amount to.
-    pub fn health(&self) -> Health {
-        self.health
-    }
+        })
 }
 
 #[cfg(test)]
@@ -138,6 +94,13 @@ mod tests {
     use super::*;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
+
+    fn at(port: u16) -> Target {
+        Target {
+            port,
+            ..Target::default()
+        }
+    }
 
     /// Answers one connection with `answer`, or holds it open for ever.
     async fn task_that_answers(answer: Option<&'static str>) -> (u16, tokio::task::JoinHandle<String>) {
@@ -160,13 +123,13 @@ mod tests {
     async fn a_good_answer_is_good_and_its_body_is_not_waited_for() {
         let answer = "HTTP/1.1 204 No Content\r\n\r\n";
         let (port, served) = task_that_answers(Some(answer)).await;
-        ask(port, &HealthCheck::default()).await.unwrap();
+        ask(&at(port), &HealthCheck::default()).await.unwrap();
         let question = served.await.unwrap();
         assert!(question.starts_with("GET /healthz HTTP/1.1\r\n"), "{question}");
 
         let answer = "HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\nstill";
         let (port, _served) = task_that_answers(Some(answer)).await;
-        ask(port, &HealthCheck::default()).await.unwrap();
+        ask(&at(port), &HealthCheck::default()).await.unwrap();
     }
 
     #[tokio::test]
@@ -186,36 +149,89 @@ mod tests {
         ];
         for (answer, expected) in cases {
             let (port, _served) = task_that_answers(answer).await;
-            let error = ask(port, &check).await.unwrap_err().to_string();
+            let error = ask(&at(port), &check).await.unwrap_err().to_string();
             assert!(error.contains(expected), "{answer:?}: {error}");
         }
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         drop(listener);
-        let error = ask(port, &check).await.unwrap_err().to_string();
+        let error = ask(&at(port), &check).await.unwrap_err().to_string();
         assert!(error.contains(&format!("port {port}")), "{error}");
     }
 
-    #[test]
-    fn only_a_run_of_answers_changes_what_they_amount_to() {
-        let mut streak = Streak::new(&HealthCheck::default());
-        let answers = [
-            (false, Health::Unproven),
-            (true, Health::Unproven),
-            (false, Health::Unproven),
-            (true, Health::Unproven),
-            (true, Health::Good),
-            (false, Health::Good),
-            (false, Health::Good),
-            (true, Health::Good),
-            (false, Health::Good),
-            (false, Health::Good),
-            (false, Health::Bad),
-            (true, Health::Bad),
-            (true, Health::Good),
-        ];
-        for (number, (good, expected)) in answers.into_iter().enumerate() {
-            assert_eq!(streak.observe(good), expected, "answer {number}");
-        }
+    #[tokio::test]
+    async fn a_port_that_takes_a_connection_is_good_enough_for_a_check_of_the_port() {
+        let check = HealthCheck {
+            kind: CheckKind::Tcp,
+            ..HealthCheck::default()
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let target = at(listener.local_addr().unwrap().port());
+        ask(&target, &check).await.unwrap();
+        drop(listener);
+        assert!(matches!(
+            ask(&target, &check).await,
+            Err(Unhealthy::Unreachable { .. })
+        ));
+    }
+
+    /// A release of one program, a shell script.
+    fn release(script: &str) -> (tempfile::TempDir, Target, HealthCheck) {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("check");
+        std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+        let target = Target {
+            port: 4711,
+            artifact: folder.path().to_owned(),
+            folder: folder.path().to_owned(),
+            environment: [
+                ("PATH".to_owned(), "/usr/bin:/bin".to_owned()),
+                ("PORT".to_owned(), "4711".to_owned()),
+            ]
+            .into(),
+        };
+        let check = HealthCheck {
+            kind: CheckKind::Command,
+            command: vec!["check".to_owned(), "an argument".to_owned()],
+            ..HealthCheck::default()
+        };
+        (folder, target, check)
+    }
+
+    #[tokio::test]
+    async fn a_program_is_told_the_port_and_its_exit_code_is_the_answer() {
+        let (_folder, target, check) = release("test \"$PORT $1\" = '4711 an argument'");
+        ask(&target, &check).await.unwrap();
+        let (_folder, target, check) = release("exit 3");
+        let error = ask(&target, &check).await.unwrap_err().to_string();
+        assert!(error.contains("exit code 3"), "{error}");
+        let missing = HealthCheck {
+            command: vec!["missing".to_owned()],
+            ..check
+        };
+        let error = ask(&target, &missing).await.unwrap_err().to_string();
+        assert!(error.contains("could not be run"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_program_that_takes_too_long_is_killed_with_what_it_started() {
+        let (folder, target, check) = release("sleep 1000 & echo $! > child; wait");
+        let check = HealthCheck {
+            timeout_ms: 1_000,
+            ..check
+        };
+        let error = ask(&target, &check).await.unwrap_err();
+        assert!(matches!(error, Unhealthy::TimedOut(1_000)), "{error}");
+        let child = std::fs::read_to_string(folder.path().join("child")).unwrap();
+        let stat = format!("/proc/{}/stat", child.trim());
+        // Killed, it is gone as soon as whoever adopted it has looked.
+        let gone = async {
+            while std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z ")) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), gone).await.unwrap();
     }
 }

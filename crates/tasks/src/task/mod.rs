@@ -1,10 +1,12 @@
 //! A service's process: started in a session of its own, so that it survives the agent, watched, and
 //! stopped with everything in its process group.
 
+mod launch;
 mod log;
 mod record;
 
 use crate::Error;
+pub use launch::LaunchId;
 pub use record::Record;
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde::{Deserialize, Serialize};
@@ -34,6 +36,8 @@ pub struct TaskSpec {
     pub environment: BTreeMap<String, String>,
     /// Where its output goes.
     pub log: LogFile,
+    /// What marks the process, so that it is found by who stored this before the start.
+    pub launch: LaunchId,
 }
 
 /// A task's log: the newest output in the file itself, what came before in `PATH.1`.
@@ -85,8 +89,8 @@ pub struct Task {
     _watcher: AbortOnDropHandle<()>,
 }
 
-/// Starts a task. Store its [`record`](Task::record) durably right away: it is the only way back to the
-/// process after a restart of the caller.
+/// Starts a task. Store [`TaskSpec::launch`] durably before, and the [`record`](Task::record) right after: the first finds
+/// a process that was started in between ([`Record::find`]), the second is the quick and certain way back to it.
 pub async fn start(spec: TaskSpec) -> Result<Task, Error> {
     let program = spec.folder.join(&spec.program);
     let start_error = |source| Error::Start {
@@ -100,6 +104,7 @@ pub async fn start(spec: TaskSpec) -> Result<Task, Error> {
             .args(&spec.arguments)
             .env_clear()
             .envs(&spec.environment)
+            .env(launch::VARIABLE, spec.launch.as_str())
             .current_dir(&spec.folder)
             .stdin(Stdio::null())
             .stdout(Stdio::from(output))
@@ -211,7 +216,7 @@ async fn gone(record: Record) -> Ended {
 }
 
 /// A group that is gone needs no signal.
-fn signal_group(pid: u32, signal: Signal) {
+pub(crate) fn signal_group(pid: u32, signal: Signal) {
     let Some(group) = Pid::from_raw(pid.cast_signed()) else {
         return;
     };
