@@ -24,7 +24,7 @@ pub struct Config {
     pub managers: Vec<Manager>,
     /// Whose signatures under a manifest count.
     pub trusted_keys: TrustedKeys,
-    /// Where tasks may listen. No other program should be told to use these.
+    /// Where tasks may listen, as far as [`ports`](crate::ports) goes. What lies in the kernel's own range is left out.
     pub ports: RangeInclusive<u16>,
     /// The value of `PATH` for tasks.
     pub path: String,
@@ -79,7 +79,7 @@ impl Config {
             folder,
             managers,
             trusted_keys,
-            ports: 20_000..=29_999,
+            ports: crate::ports::FIRST..=crate::ports::LAST,
             path: "/usr/local/bin:/usr/bin:/bin".to_owned(),
             poll_period: Duration::from_secs(2),
             restart_delay_min: Duration::from_secs(1),

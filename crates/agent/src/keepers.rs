@@ -2,23 +2,24 @@
 
 use crate::Error;
 use crate::reason::{cut, reason};
-use crate::seat::{Health, Process, TaskRecord};
-use model::ServiceName;
+use crate::seat::{Health, Process, TaskRecord, Terms};
+use model::{ReleaseNumber, ServiceName};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tasks::health::{self, Streak};
+use tasks::health::{self, Streak, Target};
 use tasks::task::{Ended, Task};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-/// Every task that runs here, by service. Dropping it only stops watching; the tasks go on.
+/// Every task that runs here, by its port, which no other has while it runs. Dropping it only stops watching; the tasks
+/// go on.
 #[derive(Debug)]
 pub(crate) struct Keepers {
-    kept: BTreeMap<ServiceName, Kept>,
-    /// At most one a service, so at most as many as there are services.
+    kept: BTreeMap<u16, Kept>,
+    /// At most two a service.
     keepers: JoinSet<End>,
     /// Told whenever the health of a task changes.
     changed: Arc<Notify>,
@@ -26,7 +27,7 @@ pub(crate) struct Keepers {
 
 #[derive(Debug)]
 struct Kept {
-    record: TaskRecord,
+    release: ReleaseNumber,
     stop: CancellationToken,
     health: watch::Receiver<Health>,
 }
@@ -35,6 +36,7 @@ struct Kept {
 #[derive(Debug)]
 pub(crate) struct End {
     pub(crate) service: ServiceName,
+    pub(crate) port: u16,
     /// Why, unless it was asked to.
     pub(crate) failure: Option<String>,
     /// How long this agent has watched it.
@@ -50,23 +52,30 @@ impl Keepers {
         }
     }
 
-    /// Watches over a task from now on.
-    pub(crate) fn keep(&mut self, service: ServiceName, task: Task, record: TaskRecord) {
+    /// Watches over a task from now on, and asks its health as `target` says.
+    pub(crate) fn keep(&mut self, service: ServiceName, task: Task, terms: Terms, target: Target) {
         let (sender, health) = watch::channel(Health::Silent(None));
         let stop = CancellationToken::new();
+        let (release, port) = (terms.release, terms.port);
         let keeper = Keeper {
             task,
-            record: record.clone(),
+            terms,
+            target,
             health: sender,
             changed: self.changed.clone(),
         };
-        self.keepers.spawn(keeper.run(service.clone(), stop.clone()));
-        self.kept.insert(service, Kept { record, stop, health });
+        self.keepers.spawn(keeper.run(service, stop.clone()));
+        let kept = Kept {
+            release,
+            stop,
+            health,
+        };
+        self.kept.insert(port, kept);
     }
 
-    /// Asks a service's task to end; [`Keepers::next_end`] says when it has.
-    pub(crate) fn stop(&self, service: &ServiceName) {
-        if let Some(kept) = self.kept.get(service) {
+    /// Asks the task with this port to end; [`Keepers::next_end`] says when it has.
+    pub(crate) fn stop(&self, port: u16) {
+        if let Some(kept) = self.kept.get(&port) {
             kept.stop.cancel();
         }
     }
@@ -76,19 +85,20 @@ impl Keepers {
         self.kept.values().for_each(|kept| kept.stop.cancel());
     }
 
-    /// How a service's task is.
-    pub(crate) fn process(&self, service: &ServiceName) -> Process {
-        let Some(Kept { record, stop, health }) = self.kept.get(service) else {
+    /// How a task is.
+    pub(crate) fn process(&self, task: Option<&TaskRecord>) -> Process {
+        let port = task.map(|task| task.terms.port);
+        let Some((port, kept)) = port.and_then(|port| Some((port, self.kept.get(&port)?))) else {
             return Process::Absent;
         };
-        let (release, port) = (record.release, record.port);
-        if stop.is_cancelled() {
+        let release = kept.release;
+        if kept.stop.is_cancelled() {
             Process::Stopping { release, port }
         } else {
             Process::Up {
                 release,
                 port,
-                health: health.borrow().clone(),
+                health: kept.health.borrow().clone(),
             }
         }
     }
@@ -101,7 +111,7 @@ impl Keepers {
         match self.keepers.join_next().await {
             Some(end) => {
                 let end = end?;
-                self.kept.remove(&end.service);
+                self.kept.remove(&end.port);
                 Ok(end)
             }
             None => std::future::pending().await,
@@ -117,7 +127,8 @@ impl Keepers {
 /// Looks after one task until it ends.
 struct Keeper {
     task: Task,
-    record: TaskRecord,
+    terms: Terms,
+    target: Target,
     health: watch::Sender<Health>,
     changed: Arc<Notify>,
 }
@@ -129,31 +140,34 @@ impl Keeper {
             ended = self.task.wait() => Some(self.describe(ended)),
             () = self.ask_for_ever() => None,
             () = stop.cancelled() => {
-                self.task.stop(Duration::from_secs(self.record.stop_timeout_seconds.into())).await;
+                self.task.stop(Duration::from_secs(self.terms.stop_timeout_seconds.into())).await;
                 None
             }
         };
         End {
             service,
+            port: self.terms.port,
             failure,
             ran: began.elapsed(),
         }
     }
 
     fn describe(&self, ended: Ended) -> String {
-        cut(format!("the process of release {} {ended}", self.record.release))
+        cut(format!("the process of release {} {ended}", self.terms.release))
     }
 
     async fn ask_for_ever(&self) {
-        let check = &self.record.health;
+        let check = &self.terms.health;
         let mut ticks = tokio::time::interval(Duration::from_millis(check.interval_ms.into()));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut streak = Streak::new(check);
         loop {
             ticks.tick().await;
-            let answer = health::ask(self.record.port, check).await;
-            let now = match (streak.observe(answer.is_ok()), answer) {
-                (health::Health::Good, _) => Health::Healthy,
+            let answer = health::ask(&self.target, check).await;
+            let now = match (streak.observe(answer.is_ok(), Instant::now()), answer) {
+                (health::Health::Good, _) => Health::Healthy {
+                    observations: rounded(streak.observations()),
+                },
                 (health::Health::Unproven, Ok(())) => Health::Answering,
                 (health::Health::Unproven, Err(error)) => Health::Silent(Some(reason(&error))),
                 (health::Health::Bad, Err(error)) => Health::Failing(reason(&error)),
@@ -167,5 +181,52 @@ impl Keeper {
                 self.changed.notify_one();
             }
         }
+    }
+}
+
+/// The largest of 1, 2, 5, 10, 20, 50 … that is not above a count, and 0 for 0: what is told by change changes seldom.
+fn rounded(count: u32) -> u32 {
+    let Some(digits) = count.checked_ilog10() else {
+        return 0;
+    };
+    let power = 10_u32.pow(digits);
+    match count / power {
+        1 => power,
+        2..5 => 2 * power,
+        _ => 5 * power,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_told_in_steps() {
+        let told: Vec<u32> = [0, 1, 2, 3, 4, 5, 9, 10, 19, 20, 49, 50, 99, 100, 7_000, u32::MAX]
+            .into_iter()
+            .map(rounded)
+            .collect();
+        assert_eq!(
+            told,
+            [
+                0,
+                1,
+                2,
+                2,
+                2,
+                5,
+                5,
+                10,
+                10,
+                20,
+                20,
+                50,
+                50,
+                100,
+                5_000,
+                2_000_000_000
+            ]
+        );
     }
 }

@@ -1,14 +1,16 @@
 //! From an order to a running process.
 
 use crate::Config;
-use crate::seat::TaskRecord;
+use crate::ports::NoPort;
+use crate::seat::{Launch, Terms};
 use fs_err::tokio as fs;
 use model::{DesiredService, ServiceName};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tasks::task::{LogFile, Task, TaskSpec};
+use tasks::health::Target;
+use tasks::task::{LaunchId, LogFile, Task, TaskSpec};
 
 /// How often a program is started that is said to be open for writing, and the pause between. No file of an artifact
 /// is written to once it is whole; but a process that is being started elsewhere holds, for a moment, what was open.
@@ -23,81 +25,95 @@ pub(crate) enum NotStarted {
     #[error("the order names no program")]
     NoProgram,
     #[error(transparent)]
+    Port(#[from] NoPort),
+    #[error("failed to get a random number")]
+    Random(#[source] io::Error),
+    #[error(transparent)]
     Task(#[from] tasks::Error),
 }
 
-/// Starts the order's program. `artifact` is the folder that holds its verified bytes; `port` the one that the
-/// service's tasks had before, and `taken` those of other services.
+/// What is written down of a process before it is started.
+pub(crate) fn plan(config: &Config, order: &DesiredService, port: u16) -> Result<Launch, NotStarted> {
+    let log = LogFile {
+        path: service_folder(&config.folder, &order.service).join(format!("{port}.log")),
+        length_max: config.log_length_max,
+    };
+    Ok(Launch {
+        id: LaunchId::new().map_err(NotStarted::Random)?,
+        log,
+        terms: Terms {
+            release: order.release,
+            artifact: order.artifact,
+            port,
+            port_variable: order.spec.port_variable.clone(),
+            health: order.spec.health.clone(),
+            stop_timeout_seconds: order.spec.stop_timeout_seconds,
+            overlap: order.spec.overlap,
+        },
+    })
+}
+
+/// Starts the order's program as it was planned. `artifact` is the folder that holds its verified bytes.
 pub(crate) async fn launch(
     config: &Config,
     order: &DesiredService,
     artifact: &Path,
-    port: Option<u16>,
-    taken: &[u16],
-) -> Result<(Task, TaskRecord), NotStarted> {
-    let port = choose_port(config, port, taken)?;
-    let place = service_folder(&config.folder, &order.service);
-    let run = place.join("run");
+    plan: &Launch,
+) -> Result<Task, NotStarted> {
+    let run = run_folder(config, &order.service);
     fs::create_dir_all(&run).await.map_err(NotStarted::Folder)?;
     let (program, arguments) = order.spec.command.split_first().ok_or(NotStarted::NoProgram)?;
+    let mut variables = told(config, &order.service, artifact, &plan.terms);
+    // A spec may have a PATH of its own; the rest is Starling's word.
+    for (name, value) in &order.spec.environment {
+        if name == "PATH" || !variables.contains_key(name) {
+            variables.insert(name.clone(), value.clone());
+        }
+    }
     let spec = TaskSpec {
         folder: run,
         program: artifact.join(program),
         arguments: arguments.to_vec(),
-        environment: environment(config, order, artifact, port),
-        log: LogFile {
-            path: place.join("log"),
-            length_max: config.log_length_max,
-        },
+        environment: variables,
+        log: plan.log.clone(),
+        launch: plan.id.clone(),
     };
-    let task = start(spec).await?;
-    let record = TaskRecord {
-        release: order.release,
-        artifact: order.artifact,
-        port,
-        health: order.spec.health.clone(),
-        stop_timeout_seconds: order.spec.stop_timeout_seconds,
-        process: task.record().clone(),
-    };
-    Ok((task, record))
+    Ok(start(spec).await?)
 }
 
-/// Where a service's log and working folder are.
+/// How a task is asked for its health.
+pub(crate) fn target(config: &Config, service: &ServiceName, artifact: PathBuf, terms: &Terms) -> Target {
+    Target {
+        port: terms.port,
+        environment: told(config, service, &artifact, terms),
+        folder: run_folder(config, service),
+        artifact,
+    }
+}
+
+/// Where a service's logs and its working folder are.
 fn service_folder(folder: &Path, service: &ServiceName) -> PathBuf {
     folder.join("services").join(service.as_str())
 }
 
-/// The port of before, as long as it is free; a service that keeps its port is easier to find.
-fn choose_port(config: &Config, before: Option<u16>, taken: &[u16]) -> Result<u16, tasks::Error> {
-    if let Some(port) = before.filter(|port| config.ports.contains(port) && !taken.contains(port))
-        && let Ok(port) = tasks::port::free_port(port..=port, &[])
-    {
-        return Ok(port);
-    }
-    tasks::port::free_port(config.ports.clone(), taken)
+fn run_folder(config: &Config, service: &ServiceName) -> PathBuf {
+    service_folder(&config.folder, service).join("run")
 }
 
-/// Everything that the process is told. What Starling says stands above what the spec says.
-fn environment(
-    config: &Config,
-    order: &DesiredService,
-    artifact: &Path,
-    port: u16,
-) -> BTreeMap<String, String> {
-    let mut variables = BTreeMap::from([("PATH".to_owned(), config.path.clone())]);
-    variables.extend(order.spec.environment.clone());
+/// What every process of a task is told, above what its spec says.
+fn told(config: &Config, service: &ServiceName, artifact: &Path, terms: &Terms) -> BTreeMap<String, String> {
     let told = [
-        ("STARLING_SERVICE", order.service.to_string()),
-        ("STARLING_RELEASE", order.release.to_string()),
-        ("STARLING_ARTIFACT", order.artifact.to_string()),
+        ("PATH", config.path.clone()),
+        ("STARLING_SERVICE", service.to_string()),
+        ("STARLING_RELEASE", terms.release.to_string()),
+        ("STARLING_ARTIFACT", terms.artifact.to_string()),
         ("STARLING_ARTIFACT_FOLDER", artifact.display().to_string()),
         ("STARLING_HOST", config.host.to_string()),
         ("STARLING_ZONE", config.zone.to_string()),
         ("STARLING_REGION", config.region.to_string()),
-        (order.spec.port_variable.as_str(), port.to_string()),
+        (terms.port_variable.as_str(), terms.port.to_string()),
     ];
-    variables.extend(told.map(|(name, value)| (name.to_owned(), value)));
-    variables
+    told.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
 async fn start(spec: TaskSpec) -> Result<Task, tasks::Error> {

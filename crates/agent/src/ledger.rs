@@ -4,6 +4,7 @@
 //! was last stored or what was stored before it, never a mixture.
 
 use crate::Error;
+use crate::ports::Ports;
 use crate::seat::Record;
 use fs_err as fs;
 use model::control::RegionControls;
@@ -28,6 +29,9 @@ pub struct Ledger {
     /// The newest that was said about the region's distributions.
     #[serde(default)]
     pub controls: RegionControls,
+    /// Which ports the services' tasks have.
+    #[serde(default)]
+    pub ports: Ports,
     /// How the bytes of the artifacts on this disk came, when they came.
     pub transfers: BTreeMap<ArtifactId, Transfer>,
 }
@@ -88,6 +92,7 @@ mod tests {
             term: 7,
             services: BTreeMap::new(),
             controls: RegionControls::default(),
+            ports: Ports::default(),
             transfers: [(ArtifactId([9; 32]), transfer)].into(),
         }
     }
@@ -112,5 +117,25 @@ mod tests {
             let error = Ledger::load(folder.path()).unwrap_err();
             assert!(matches!(error, Error::Ledger { .. }), "{error}");
         }
+    }
+
+    #[test]
+    fn a_ledger_of_an_agent_that_knew_neither_leases_nor_cut_overs_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let old = r#"{"term":3,"services":{"web":{"epoch":4,"desired":null,"active":null,"previous":null,"port":20001,
+            "task":{"release":2,"artifact":"ARTIFACT","port":20001,
+                "health":{"path":"/healthz","interval_ms":500,"timeout_ms":2000,"healthy_after":2,"unhealthy_after":3},
+                "stop_timeout_seconds":10,
+                "process":{"pid":7,"start_ticks":1,"boot":"b","log":{"path":"log","length_max":1}}}}},
+            "transfers":{}}"#;
+        let old = old.replace("ARTIFACT", &ArtifactId([9; 32]).to_string());
+        std::fs::write(folder.path().join("ledger.json"), old).unwrap();
+        let ledger = Ledger::load(folder.path()).unwrap();
+        let record = &ledger.services[&"web".parse().unwrap()];
+        let task = record.task.as_ref().unwrap();
+        assert_eq!((task.terms.port, task.process.pid()), (20_001, 7));
+        assert_eq!((&record.launching, &record.beside), (&None, &None));
+        ledger.store(folder.path()).unwrap();
+        assert_eq!(Ledger::load(folder.path()).unwrap(), ledger);
     }
 }

@@ -13,7 +13,10 @@
 //! - A service's epoch and the manager's term never go back, not even after a kill -9: they are on the disk before
 //!   anything is done about them.
 //! - Cut off from everything, it keeps the last good release running, and starts it again when it ends.
-//! - A restarted agent finds the tasks that its earlier life started, and goes on with half-done transfers.
+//! - A restarted agent finds the tasks that its earlier life started, also one that it was starting just then, and goes
+//!   on with half-done transfers.
+//! - Where two releases of a service may overlap, the old one serves until the new one is healthy and the `frontend`
+//!   has said that requests go there.
 //! - What is wrong with one service (a bad manifest, a full disk, a program that crashes) is reported as that service's
 //!   ERROR and keeps no other from its work.
 //!
@@ -21,12 +24,15 @@
 
 mod config;
 mod error;
+pub mod frontend;
+mod fronts;
 mod host;
 mod keepers;
 mod launch;
 pub mod ledger;
 mod managers;
 mod metrics;
+pub mod ports;
 mod reason;
 pub mod seat;
 mod service;

@@ -1,5 +1,7 @@
 //! The agent's loop.
 
+use crate::frontend::{Direct, Frontend};
+use crate::fronts::Fronts;
 use crate::host::Host;
 use crate::talk::Talk;
 use crate::{Config, Error, metrics};
@@ -13,12 +15,23 @@ use tokio_util::sync::CancellationToken;
 pub struct Service {
     config: Config,
     swarm: swarm::Handle,
+    frontend: Arc<dyn Frontend>,
 }
 
 impl Service {
     /// An agent that speaks and fetches through `swarm`, whose driver the caller runs.
     pub fn new(config: Config, swarm: swarm::Handle) -> Self {
-        Self { config, swarm }
+        Self {
+            config,
+            swarm,
+            frontend: Arc::new(Direct),
+        }
+    }
+
+    /// The same agent with something in front of its tasks.
+    #[must_use]
+    pub fn with_frontend(self, frontend: Arc<dyn Frontend>) -> Self {
+        Self { frontend, ..self }
     }
 
     /// Does what the region's leading manager orders, until told to stop. What becomes of running tasks then is
@@ -32,7 +45,8 @@ impl Service {
         let changed = Arc::new(Notify::new());
         let mut talk = Talk::new(&self.config, self.swarm.clone());
         let mut hints = self.swarm.hints();
-        let mut host = Host::open(self.config, self.swarm, talk.managers(), changed.clone()).await?;
+        let fronts = Fronts::new(self.frontend);
+        let mut host = Host::open(self.config, self.swarm, talk.managers(), fronts, changed.clone()).await?;
         loop {
             host.settle().await?;
             talk.begin_if_due(&host);

@@ -2,10 +2,12 @@
 
 mod opening;
 mod orders;
+mod starting;
 
+use crate::fronts::{Fronts, Wish};
 use crate::keepers::{End, Keepers};
-use crate::launch::launch;
 use crate::ledger::Ledger;
+use crate::ports::Ports;
 use crate::reason::reason;
 use crate::seat::{Action, RestartPolicy, Seat, Supply, World};
 use crate::shelf::Shelf;
@@ -32,6 +34,8 @@ pub(crate) struct Host {
     seats: BTreeMap<ServiceName, Seat>,
     shelf: Shelf,
     keepers: Keepers,
+    ports: Ports,
+    fronts: Fronts,
     neighbours: Vec<Neighbour>,
     revoked: Vec<PeerName>,
     /// Whether orders were taken in this life. Until then nothing is deleted that they may still name.
@@ -52,16 +56,21 @@ impl Host {
     pub(crate) async fn settle(&mut self) -> Result<(), Error> {
         let now = Instant::now();
         self.settled_at = now;
-        let actions = self.decide(now);
+        let mut actions = self.decide(now);
+        self.prepare(now, &mut actions);
         if !self.store(now).await? {
             return Ok(());
         }
         for (service, action) in actions {
             match action {
                 Action::Start(order) => self.start(now, &order).await,
-                Action::Stop => self.keepers.stop(&service),
+                Action::Stop(port) => {
+                    tracing::info!(service.name = %service, process.port = port, "a task is asked to end");
+                    self.keepers.stop(port);
+                }
             }
         }
+        self.point(now);
         self.swarm.set_limits(&self.limits());
         let wants = self.seats.values().flat_map(Seat::wants).copied().collect();
         self.shelf.fetch(now, &wants);
@@ -81,39 +90,27 @@ impl Host {
     }
 
     fn decide(&mut self, now: Instant) -> Vec<(ServiceName, Action)> {
-        let (shelf, keepers) = (&self.shelf, &self.keepers);
+        let (shelf, keepers, fronts) = (&self.shelf, &self.keepers, &self.fronts);
         let decided = self.seats.iter_mut().filter_map(|(service, seat)| {
-            let world = world(shelf, keepers, service, seat);
-            Some((service.clone(), seat.decide(now, &world)?))
+            let world = world(shelf, keepers, fronts, service, seat);
+            Some((service.clone(), seat.decide(now, &world, &self.restart_policy)?))
         });
         decided.collect()
     }
 
-    async fn start(&mut self, now: Instant, order: &DesiredService) {
-        let service = &order.service;
-        let others = self.seats.iter().filter(|(other, _)| *other != service);
-        let taken: Vec<u16> = others.filter_map(|(_, seat)| seat.record().port).collect();
-        let port = self.seats.get(service).and_then(|seat| seat.record().port);
-        let folder = self.shelf.folder(&order.artifact);
-        let result = launch(&self.config, order, &folder, port, &taken).await;
-        let Some(seat) = self.seats.get_mut(service) else {
-            return;
-        };
-        match result {
-            Ok((task, record)) => {
-                ::metrics::counter!(metrics::TASKS_STARTED).increment(1);
-                tracing::info!(
-                    service.name = %service, service.release = %order.release, process.id = record.process.pid(),
-                    process.port = record.port, "task started"
-                );
-                seat.started(record.clone());
-                self.keepers.keep(service.clone(), task, record);
-            }
-            Err(error) => {
-                let reason = reason(&error);
-                tracing::warn!(service.name = %service, service.release = %order.release, reason, "failed to start a task");
-                seat.failed(now, Duration::ZERO, reason, &self.restart_policy);
-            }
+    /// Says to the frontend what the seats want of it, which the disk has by now.
+    fn point(&mut self, now: Instant) {
+        for (service, seat) in &self.seats {
+            let world = world(&self.shelf, &self.keepers, &self.fronts, service, seat);
+            let wish = match (seat.serves(&world), seat.drains(), &seat.record().active) {
+                (Some(target), drains, Some(order)) => match drains {
+                    Some(drains) if world.front.pointed == Some(target) => Wish::Drain(drains),
+                    _ => Wish::Point(target, order.spec.clone()),
+                },
+                (_, _, None) => Wish::Withdraw,
+                (None, _, Some(_)) => Wish::Nothing,
+            };
+            self.fronts.steer(now, service, wish);
         }
     }
 
@@ -124,6 +121,7 @@ impl Host {
     pub(crate) async fn next_event(&mut self) -> Result<(), Error> {
         tokio::select! {
             done = self.shelf.next_done() => done,
+            done = self.fronts.next_done() => done,
             end = self.keepers.next_end() => {
                 self.note(end?);
                 Ok(())
@@ -137,11 +135,11 @@ impl Host {
         };
         let Some(reason) = end.failure else {
             tracing::info!(service.name = %end.service, "task stopped as asked");
-            return seat.stopped();
+            return seat.stopped(end.port);
         };
         ::metrics::counter!(metrics::TASKS_ENDED).increment(1);
         tracing::warn!(service.name = %end.service, reason, "a task ended that should run");
-        seat.failed(Instant::now(), end.ran, reason, &self.restart_policy);
+        seat.failed(end.port, Instant::now(), end.ran, reason, &self.restart_policy);
     }
 
     /// Writes down what must outlive this life, where it changed. Answers whether the disk has it.
@@ -155,6 +153,7 @@ impl Host {
             term: self.term,
             services,
             controls: self.shelf.controls().clone(),
+            ports: self.ports.clone(),
             transfers: self.shelf.transfers().clone(),
         };
         if ledger == self.stored {
@@ -190,13 +189,15 @@ impl Host {
         let now = self.settled_at;
         let store = self.store_retry_at.map(|at| (at, "the ledger is written again"));
         let seats = self.seats.values().filter_map(|seat| seat.wake(now));
-        seats.chain(self.shelf.wake(now)).chain(store).min()
+        let fronts = self.fronts.wake(now);
+        seats.chain(self.shelf.wake(now)).chain(store).chain(fronts).min()
     }
 
     /// How this host is.
     pub(crate) fn report(&self) -> HostReport {
         let instances = self.seats.iter().filter_map(|(service, seat)| {
-            seat.instance(service, &world(&self.shelf, &self.keepers, service, seat))
+            let world = world(&self.shelf, &self.keepers, &self.fronts, service, seat);
+            seat.instance(service, &world)
         });
         HostReport {
             host: self.config.host.clone(),
@@ -253,7 +254,7 @@ impl Host {
 }
 
 /// How things are for one service.
-fn world(shelf: &Shelf, keepers: &Keepers, service: &ServiceName, seat: &Seat) -> World {
+fn world(shelf: &Shelf, keepers: &Keepers, fronts: &Fronts, service: &ServiceName, seat: &Seat) -> World {
     let record = seat.record();
     let supply = |order: Option<&DesiredService>| order.map_or(Supply::Awaited, |order| shelf.supply(order));
     let artifact = record.desired.as_ref().map(|desired| &desired.artifact);
@@ -264,6 +265,8 @@ fn world(shelf: &Shelf, keepers: &Keepers, service: &ServiceName, seat: &Seat) -
         transfer: artifact
             .map(|artifact| shelf.transfer(artifact))
             .unwrap_or_default(),
-        process: keepers.process(service),
+        process: keepers.process(record.task.as_ref()),
+        beside: keepers.process(record.beside.as_ref().map(|beside| &beside.task)),
+        front: fronts.front(service, seat.drains()),
     }
 }

@@ -1,10 +1,12 @@
 //! The first steps of an agent's life: finding what the one before left.
 
 use super::Host;
+use crate::fronts::Fronts;
 use crate::keepers::Keepers;
+use crate::launch;
 use crate::ledger::Ledger;
 use crate::managers::Managers;
-use crate::seat::{RestartPolicy, Seat};
+use crate::seat::{RestartPolicy, Seat, TaskRecord, Terms};
 use crate::shelf::{Obtain, Offers, Shelf};
 use crate::{Config, Error, store};
 use model::ServiceName;
@@ -22,6 +24,7 @@ impl Host {
         config: Config,
         swarm: swarm::Handle,
         managers: Managers,
+        fronts: Fronts,
         changed: Arc<Notify>,
     ) -> Result<Self, Error> {
         let folder: Arc<Path> = config.folder.as_path().into();
@@ -32,8 +35,14 @@ impl Host {
         .await??;
         let mut keepers = Keepers::new(changed);
         let mut seats = BTreeMap::new();
+        let mut found = Vec::new();
+        let mut ports = stored.ports.clone();
         for (service, record) in &stored.services {
-            let seat = adopt(service, Seat::restore(record.clone()), &mut keepers)?;
+            let mut seat = Seat::restore(record.clone());
+            for (task, terms) in adopt(service, &mut seat).await? {
+                ports.hold(service, terms.port);
+                found.push((service.clone(), task, terms));
+            }
             seats.insert(service.clone(), seat);
         }
         let trusted_keys = Arc::new(config.trusted_keys.clone());
@@ -45,6 +54,10 @@ impl Host {
             offers: Offers::new(store::client().map_err(Error::Client)?),
         };
         let shelf = Shelf::open(obtain, &stored).await?;
+        for (service, task, terms) in found {
+            let target = launch::target(&config, &service, shelf.folder(&terms.artifact), &terms);
+            keepers.keep(service, task, terms, target);
+        }
         let restart_policy = RestartPolicy {
             delay_min: config.restart_delay_min,
             delay_max: config.restart_delay_max,
@@ -57,6 +70,8 @@ impl Host {
             seats,
             shelf,
             keepers,
+            ports,
+            fronts,
             neighbours: Vec::new(),
             revoked: Vec::new(),
             heard: false,
@@ -90,21 +105,36 @@ fn occupy(folder: &Path) -> Result<File, Error> {
     }
 }
 
-/// Finds the task again that an earlier life started for this seat, or notes that it is gone.
-fn adopt(service: &ServiceName, mut seat: Seat, keepers: &mut Keepers) -> Result<Seat, Error> {
-    let Some(record) = seat.record().task.clone() else {
-        return Ok(seat);
-    };
+/// Finds the tasks again that an earlier life started for this seat, and notes which are gone.
+async fn adopt(service: &ServiceName, seat: &mut Seat) -> Result<Vec<(Task, Terms)>, Error> {
     let failed = |source| Error::Adopt {
         service: service.clone(),
         source,
     };
-    match Task::adopt(record.process.clone()).map_err(failed)? {
-        Some(task) => {
-            tracing::info!(service.name = %service, process.id = record.process.pid(), "found a running task again");
-            keepers.keep(service.clone(), task, record);
+    let mut found = Vec::new();
+    let tasks: Vec<TaskRecord> = seat.record().tasks().cloned().collect();
+    for record in tasks {
+        match Task::adopt(record.process.clone()).map_err(failed)? {
+            Some(task) => {
+                tracing::info!(service.name = %service, process.id = record.process.pid(), "found a running task again");
+                found.push((task, record.terms));
+            }
+            None => seat.stopped(record.terms.port),
         }
-        None => seat.stopped(),
     }
-    Ok(seat)
+    if let Some(launch) = seat.record().launching.clone() {
+        let (id, log) = (launch.id, launch.log);
+        let process = tokio::task::spawn_blocking(move || tasks::task::Record::find(&id, &log)).await?;
+        let process = process.map_err(|source| failed(tasks::Error::Find(source)))?;
+        let task = process.map(Task::adopt).transpose().map_err(failed)?.flatten();
+        match task {
+            Some(task) => {
+                tracing::info!(service.name = %service, process.id = task.record().pid(), "found a task that was just being started");
+                seat.started(task.record().clone());
+                found.push((task, launch.terms));
+            }
+            None => seat.not_started(),
+        }
+    }
+    Ok(found)
 }

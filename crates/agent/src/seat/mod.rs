@@ -5,18 +5,21 @@
 //! deciding once, so a lost action only has to be decided again.
 //!
 //! The bytes are not an action: [`Seat::wants`] and [`Seat::keeps`] say at any time which artifacts should be here and
-//! which may stay.
+//! which may stay. Neither is where requests go: [`Seat::serves`] and [`Seat::drains`] say what the frontend should do.
 
+mod cutover;
 mod record;
 mod restarts;
 #[cfg(test)]
 mod tests;
 mod world;
 
-pub use record::{Record, TaskRecord};
+pub use record::{Beside, Launch, Record, Role, TaskRecord, Terms};
 pub use restarts::RestartPolicy;
-pub use world::{Action, Health, Process, Supply, World};
+pub use world::{Action, Front, Health, Process, Supply, World};
 
+use crate::reason::cut;
+use cutover::{Place, Waits};
 use model::deployment::Directive;
 use model::instance::InstanceHealth;
 use model::{ArtifactId, DesiredService, Epoch, Instance, ReleaseNumber, ServiceName, TaskState};
@@ -28,6 +31,7 @@ use std::time::{Duration, Instant};
 pub struct Seat {
     record: Record,
     restarts: Restarts,
+    waits: Waits,
 }
 
 /// An order older than one that was seen before.
@@ -48,8 +52,9 @@ impl Seat {
             desired: Some(order),
             active: None,
             previous: None,
-            port: None,
+            launching: None,
             task: None,
+            beside: None,
         })
     }
 
@@ -58,6 +63,7 @@ impl Seat {
         Self {
             record,
             restarts: Restarts::default(),
+            waits: Waits::default(),
         }
     }
 
@@ -96,39 +102,79 @@ impl Seat {
 
     /// Whether nothing is left of the service but its epoch.
     pub fn is_vacant(&self) -> bool {
-        self.record.desired.is_none() && self.record.task.is_none()
+        let record = &self.record;
+        record.desired.is_none() && record.task.is_none() && record.launching.is_none()
     }
 
-    /// The process that was started for this seat.
-    pub fn started(&mut self, task: TaskRecord) {
-        self.record.port = Some(task.port);
-        self.record.task = Some(task);
+    /// A process is about to be started. From when this is durable until [`Self::started`] or [`Self::not_started`] it
+    /// may run or not.
+    pub fn launching(&mut self, launch: Launch) {
+        self.record.launching = Some(launch);
     }
 
-    /// The process ended as it was asked to.
-    pub fn stopped(&mut self) {
-        self.record.task = None;
+    /// The process that was launched runs.
+    pub fn started(&mut self, process: tasks::task::Record) {
+        let Some(launch) = self.record.launching.take() else {
+            return;
+        };
+        let task = TaskRecord {
+            terms: launch.terms,
+            process,
+        };
+        if self.record.task.is_none() {
+            self.record.task = Some(task);
+        } else {
+            let role = Role::Rising;
+            self.waits = Waits::default();
+            self.record.beside = Some(Beside { task, role });
+        }
     }
 
-    /// The process ended unasked, after it `ran` so long, or could not be started at all. The port is given up, since
-    /// that another program sits on it is one way to fail.
-    pub fn failed(&mut self, now: Instant, ran: Duration, reason: String, policy: &RestartPolicy) {
-        self.record.task = None;
-        self.record.port = None;
-        self.restarts.note(now, ran, reason, policy);
+    /// The process that was to be launched does not run, with nobody to blame.
+    pub fn not_started(&mut self) {
+        self.record.launching = None;
     }
 
-    /// Takes the next step: moves the record on, and says what to do about the process.
-    pub fn decide(&mut self, now: Instant, world: &World) -> Option<Action> {
+    /// The process could not be started.
+    pub fn start_failed(&mut self, now: Instant, reason: String, policy: &RestartPolicy) {
+        self.record.launching = None;
+        self.restarts.note(now, Duration::ZERO, reason, policy);
+    }
+
+    /// The process with this port ended as it was asked to.
+    pub fn stopped(&mut self, port: u16) {
+        self.remove(port);
+    }
+
+    /// The process with this port ended unasked, after it `ran` so long.
+    pub fn failed(&mut self, port: u16, now: Instant, ran: Duration, reason: String, policy: &RestartPolicy) {
+        // What retired has done its work; that it ends early is no failure.
+        if self
+            .remove(port)
+            .is_some_and(|place| place != Place::Beside(Role::Retired))
+        {
+            self.restarts.note(now, ran, reason, policy);
+        }
+    }
+
+    /// Takes the next step: moves the record on, and says what to do about the processes.
+    pub fn decide(&mut self, now: Instant, world: &World, policy: &RestartPolicy) -> Option<Action> {
         let promoted = self.promote(world);
         let supply = if promoted { &Supply::Whole } else { &world.active };
-        match (&self.record.active, &world.process) {
-            (Some(order), Process::Absent) if *supply == Supply::Whole && self.restarts.allow(now) => {
-                Some(Action::Start(Box::new(order.clone())))
+        let may_start = *supply == Supply::Whole && self.restarts.allow(now);
+        let Some(active) = &self.record.active else {
+            return stop(&world.beside).or_else(|| stop(&world.process));
+        };
+        let start = || Action::Start(Box::new(active.clone()));
+        match (&self.record.task, &self.record.beside) {
+            (None, _) => may_start.then(start),
+            (Some(_), Some(_)) => {
+                let release = active.release;
+                self.cut_over(now, world, release, policy)
             }
-            (Some(order), Process::Up { release, .. }) if *release != order.release => Some(Action::Stop),
-            (None, Process::Up { .. }) => Some(Action::Stop),
-            _ => None,
+            (Some(task), None) if task.terms.release == active.release => None,
+            (Some(_), None) if self.overlaps() => may_start.then(start),
+            (Some(_), None) => stop(&world.process),
         }
     }
 
@@ -174,9 +220,12 @@ impl Seat {
 
     /// When to decide again although nothing happened, and why.
     pub fn wake(&self, now: Instant) -> Option<(Instant, &'static str)> {
-        self.restarts
+        let restart = self
+            .restarts
             .wake(now)
-            .map(|at| (at, "a task may be started again"))
+            .map(|at| (at, "a task may be started again"));
+        let cutover = self.wait_ends(now).map(|at| (at, "a wait of a cut-over is over"));
+        restart.into_iter().chain(cutover).min()
     }
 
     /// Artifacts that should be here.
@@ -188,8 +237,10 @@ impl Seat {
     /// Artifacts that run, or ran and may have to again.
     pub fn uses(&self) -> impl Iterator<Item = &ArtifactId> {
         let active = self.record.active.as_ref().map(|order| &order.artifact);
-        let running = self.record.task.as_ref().map(|task| &task.artifact);
-        active.into_iter().chain(&self.record.previous).chain(running)
+        let launching = self.record.launching.iter().map(|launch| &launch.terms.artifact);
+        let running = self.record.tasks().map(|task| &task.terms.artifact);
+        let ran = active.into_iter().chain(&self.record.previous);
+        ran.chain(launching).chain(running)
     }
 
     /// Artifacts that must not be deleted.
@@ -217,7 +268,7 @@ impl Seat {
             active_release: self.record.active.as_ref().map(|active| active.release),
             state,
             health: self.health(world),
-            observations: 0,
+            observations: world.process.observations(),
             port,
             transfer: world.transfer,
             reason,
@@ -235,10 +286,9 @@ impl Seat {
         match &world.process {
             Process::Up { release, health, .. } if *release == desired.release => self.condition(health),
             Process::Stopping { release, .. } if *release == desired.release => (TaskState::Draining, None),
-            Process::Up { release, .. } | Process::Stopping { release, .. } => (
-                TaskState::Staged,
-                Some(format!("release {release} is being stopped")),
-            ),
+            Process::Up { release, .. } | Process::Stopping { release, .. } => {
+                self.standing_beside(desired.release, *release, world)
+            }
             Process::Absent => match (self.restarts.reason(), &world.desired) {
                 (Some(reason), _) => (TaskState::Error, Some(reason)),
                 (None, Supply::Whole) => (TaskState::Starting, None),
@@ -255,9 +305,30 @@ impl Seat {
             Process::Up { health, .. } => match health {
                 Health::Silent(_) => InstanceHealth::Unknown,
                 Health::Answering => InstanceHealth::Degraded,
-                Health::Healthy => InstanceHealth::Healthy,
+                Health::Healthy { .. } => InstanceHealth::Healthy,
                 Health::Failing(_) => InstanceHealth::Failed,
             },
+        }
+    }
+
+    /// How far the desired release has come while another one still has the place.
+    fn standing_beside(
+        &self,
+        desired: ReleaseNumber,
+        serving: ReleaseNumber,
+        world: &World,
+    ) -> (TaskState, Option<String>) {
+        match (self.rising(desired, world), self.restarts.reason()) {
+            (Some(health), _) => self.condition(health),
+            (None, Some(reason)) => (
+                TaskState::Error,
+                Some(cut(format!("{reason}; release {serving} goes on serving"))),
+            ),
+            (None, None) if self.overlaps() => (TaskState::Starting, None),
+            (None, None) => (
+                TaskState::Staged,
+                Some(format!("release {serving} is being stopped")),
+            ),
         }
     }
 
@@ -269,9 +340,16 @@ impl Seat {
                 self.restarts.reason().or_else(|| reason.clone()),
             ),
             Health::Answering => (TaskState::Running, None),
-            Health::Healthy => (TaskState::Healthy, None),
+            Health::Healthy { .. } => (TaskState::Healthy, None),
             Health::Failing(reason) => (TaskState::Error, Some(reason.clone())),
         }
+    }
+}
+
+fn stop(process: &Process) -> Option<Action> {
+    match process {
+        Process::Up { port, .. } => Some(Action::Stop(*port)),
+        Process::Absent | Process::Stopping { .. } => None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a seat is shown of the world, and what it asks for.
 
+use crate::frontend::Target;
 use model::instance::Transfer;
 use model::{DesiredService, ReleaseNumber};
 
@@ -14,8 +15,12 @@ pub struct World {
     pub active: Supply,
     /// How the bytes of the desired order came.
     pub transfer: Transfer,
-    /// The service's process.
+    /// The process that serves.
     pub process: Process,
+    /// The other process of a cut-over.
+    pub beside: Process,
+    /// Where requests go.
+    pub front: Front,
 }
 
 /// How far an order's bytes are.
@@ -33,7 +38,7 @@ pub enum Supply {
     Failed(String),
 }
 
-/// A service's process. There is never more than one.
+/// One process of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Process {
     /// None.
@@ -56,6 +61,41 @@ pub enum Process {
     },
 }
 
+impl Process {
+    /// Whether it runs and answers well.
+    pub fn is_healthy(&self) -> bool {
+        matches!(
+            self,
+            Self::Up {
+                health: Health::Healthy { .. },
+                ..
+            }
+        )
+    }
+
+    /// How many good answers in a row it gave, in the steps of [`Health::Healthy`].
+    pub fn observations(&self) -> u32 {
+        match self {
+            Self::Up {
+                health: Health::Healthy { observations },
+                ..
+            } => *observations,
+            _ => 0,
+        }
+    }
+
+    /// Why it doesn't answer well any more, if it did once.
+    pub fn failing(&self) -> Option<&str> {
+        match self {
+            Self::Up {
+                health: Health::Failing(reason),
+                ..
+            } => Some(reason),
+            _ => None,
+        }
+    }
+}
+
 /// How a process answers its health check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Health {
@@ -64,16 +104,28 @@ pub enum Health {
     /// Well, though not yet often enough.
     Answering,
     /// Well.
-    Healthy,
+    Healthy {
+        /// Good answers in a row, rounded down to 1, 2 or 5 times a power of ten, so that it seldom changes.
+        observations: u32,
+    },
     /// It did well once and doesn't any more, and why.
     Failing(String),
 }
 
-/// The next step for a service's process.
+/// What the host's frontend said last about a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Front {
+    /// The task that new requests go to, if that is certain.
+    pub pointed: Option<Target>,
+    /// How many requests the retired process still has, if that is known.
+    pub in_flight: Option<u64>,
+}
+
+/// The next step for a service's processes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Start what this order says.
     Start(Box<DesiredService>),
-    /// Ask the process to end.
-    Stop,
+    /// Ask the process with this port to end.
+    Stop(u16),
 }

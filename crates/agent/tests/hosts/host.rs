@@ -175,15 +175,13 @@ pub fn order(
         configuration: model::Configuration::default(),
         fallback: None,
         spec: ServiceSpec {
-            target: "//a:b".parse().unwrap(),
-            command: vec!["bin/run".to_owned()],
             environment: BTreeMap::from([("STARLING_GREETING".to_owned(), "hello".to_owned())]),
-            port_variable: "PORT".to_owned(),
             health: HealthCheck {
                 interval_ms: 50,
                 ..HealthCheck::default()
             },
             stop_timeout_seconds: 5,
+            ..ServiceSpec::new("//a:b".parse().unwrap(), vec!["bin/run".to_owned()])
         },
     }
 }

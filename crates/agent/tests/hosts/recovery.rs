@@ -42,7 +42,7 @@ async fn a_killed_agent_finds_its_task_again_even_when_it_is_cut_off() {
     })
     .await;
     let after = host.task("web").unwrap();
-    assert_eq!(after.release, ReleaseNumber(1));
+    assert_eq!(after.terms.release, ReleaseNumber(1));
     agent.stop().await;
     assert!(!lives(&after));
 }

@@ -1,0 +1,58 @@
+//! What stands in front of a service's tasks and sends requests to one of them.
+
+use async_trait::async_trait;
+use model::{ReleaseNumber, ServiceName, ServiceSpec};
+use std::error::Error;
+use std::fmt;
+
+/// Whatever kept a frontend from doing what it was asked; it is asked again.
+pub type Failure = Box<dyn Error + Send + Sync>;
+
+/// A task of a service on this host. Its port was another task's before, and will be again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target {
+    /// The task's port on this host.
+    pub port: u16,
+    /// The release that it runs.
+    pub release: ReleaseNumber,
+}
+
+/// Sends a service's requests to one of its tasks on this host. Every call may be repeated, may come again for what was
+/// done long ago, and is given up after a few seconds.
+#[async_trait]
+pub trait Frontend: Send + Sync + fmt::Debug {
+    /// Sends every new request to `target` from now on; once this has answered, no other task gets one. How the service
+    /// is reached from outside, if at all, its `spec` says.
+    async fn point(&self, service: &ServiceName, spec: &ServiceSpec, target: Target) -> Result<(), Failure>;
+
+    /// How many requests are still with a task that gets no new ones; politely asks clients that keep connections to it
+    /// to come again.
+    async fn drain(&self, service: &ServiceName, target: Target) -> Result<u64, Failure>;
+
+    /// The service is no longer here.
+    async fn withdraw(&self, service: &ServiceName) -> Result<(), Failure>;
+}
+
+/// No frontend: tasks are asked at their own ports, and whoever asks notices by itself where they are.
+#[derive(Debug, Clone, Copy)]
+pub struct Direct;
+
+#[async_trait]
+impl Frontend for Direct {
+    async fn point(
+        &self,
+        _service: &ServiceName,
+        _spec: &ServiceSpec,
+        _target: Target,
+    ) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    async fn drain(&self, _service: &ServiceName, _target: Target) -> Result<u64, Failure> {
+        Ok(0)
+    }
+
+    async fn withdraw(&self, _service: &ServiceName) -> Result<(), Failure> {
+        Ok(())
+    }
+}

@@ -1,0 +1,178 @@
+//! The conversation with the host's frontend: it is told where each service's requests should go until it has said that
+//! they do, and asked what a retired task still has to answer.
+
+use crate::Error;
+use crate::frontend::{Failure, Frontend, Target};
+use crate::seat::Front;
+use model::{ServiceName, ServiceSpec};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
+
+/// How long one answer may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The pause after a failure.
+const RETRY: Duration = Duration::from_secs(1);
+/// The pause between two questions about a task that drains.
+const DRAIN_LOOK: Duration = Duration::from_millis(100);
+/// How often what was said is said again, for a frontend that began anew.
+const REPEAT: Duration = Duration::from_secs(10);
+
+/// What a service's frontend should do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// What it does.
+    Nothing,
+    /// Send requests there.
+    Point(Target, ServiceSpec),
+    /// Let this task end what it began.
+    Drain(Target),
+    /// Forget the service.
+    Withdraw,
+}
+
+/// Where every service's requests go, as far as this agent knows.
+#[derive(Debug)]
+pub(crate) struct Fronts {
+    frontend: Arc<dyn Frontend>,
+    services: BTreeMap<ServiceName, Standing>,
+    /// At most one a service.
+    calls: JoinSet<(ServiceName, Wish, Result<u64, Failure>)>,
+}
+
+#[derive(Debug, Default)]
+struct Standing {
+    /// What was confirmed last. Unknown while it is being changed.
+    pointed: Option<Target>,
+    in_flight: Option<(Target, u64)>,
+    asking: bool,
+    /// When what was said is to be said again.
+    due_at: Option<Instant>,
+    /// Until when nothing is said, after a failure.
+    rests_until: Option<Instant>,
+}
+
+impl Standing {
+    /// Whether there is something to say now. What is new is said at once.
+    fn is_due(&self, now: Instant, wish: &Wish) -> bool {
+        let new = match wish {
+            Wish::Nothing => return false,
+            Wish::Point(target, _) => self.pointed != Some(*target),
+            Wish::Drain(target) => self.in_flight.is_none_or(|(of, _)| of != *target),
+            Wish::Withdraw => true,
+        };
+        let rests = self.asking || self.rests_until.is_some_and(|at| at > now);
+        !rests && (new || self.due_at.is_none_or(|at| at <= now))
+    }
+}
+
+impl Fronts {
+    pub(crate) fn new(frontend: Arc<dyn Frontend>) -> Self {
+        Self {
+            frontend,
+            services: BTreeMap::new(),
+            calls: JoinSet::new(),
+        }
+    }
+
+    /// What the frontend said last about a service.
+    pub(crate) fn front(&self, service: &ServiceName, drains: Option<Target>) -> Front {
+        let Some(standing) = self.services.get(service) else {
+            return Front::default();
+        };
+        let in_flight = standing.in_flight.filter(|(of, _)| Some(*of) == drains);
+        Front {
+            pointed: standing.pointed,
+            in_flight: in_flight.map(|(_, count)| count),
+        }
+    }
+
+    /// Says what should be, unless it was said and confirmed a moment ago.
+    pub(crate) fn steer(&mut self, now: Instant, service: &ServiceName, wish: Wish) {
+        if wish == Wish::Withdraw && !self.services.contains_key(service) {
+            return;
+        }
+        let standing = self.services.entry(service.clone()).or_default();
+        if !standing.is_due(now, &wish) {
+            return;
+        }
+        standing.asking = true;
+        if matches!(&wish, Wish::Point(target, _) if standing.pointed != Some(*target))
+            || wish == Wish::Withdraw
+        {
+            standing.pointed = None;
+        }
+        let (frontend, service) = (self.frontend.clone(), service.clone());
+        self.calls.spawn(async move {
+            let call = async {
+                match &wish {
+                    Wish::Nothing => Ok(0),
+                    Wish::Point(target, spec) => frontend.point(&service, spec, *target).await.map(|()| 0),
+                    Wish::Drain(target) => frontend.drain(&service, *target).await,
+                    Wish::Withdraw => frontend.withdraw(&service).await.map(|()| 0),
+                }
+            };
+            let result = tokio::time::timeout(PATIENCE, call).await;
+            let result = result.unwrap_or_else(|_| Err("the frontend did not answer in time".into()));
+            (service, wish, result)
+        });
+    }
+
+    /// Waits for the next answer and notes it; for ever when nothing was asked.
+    ///
+    /// # Errors
+    /// If the frontend panicked.
+    pub(crate) async fn next_done(&mut self) -> Result<(), Error> {
+        match self.calls.join_next().await {
+            Some(done) => {
+                let (service, wish, result) = done?;
+                self.note(Instant::now(), &service, wish, result);
+                Ok(())
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    fn note(&mut self, now: Instant, service: &ServiceName, wish: Wish, result: Result<u64, Failure>) {
+        let Some(standing) = self.services.get_mut(service) else {
+            return;
+        };
+        standing.asking = false;
+        let count = match result {
+            Ok(count) => count,
+            Err(error) => {
+                tracing::warn!(service.name = %service, %error, "the frontend did not do what it was asked");
+                standing.rests_until = Some(now + RETRY);
+                return;
+            }
+        };
+        match wish {
+            Wish::Nothing => {}
+            Wish::Point(target, _) => {
+                if standing.pointed != Some(target) {
+                    tracing::info!(service.name = %service, service.release = %target.release, process.port = target.port, "requests go to this task");
+                }
+                standing.pointed = Some(target);
+                standing.due_at = Some(now + REPEAT);
+            }
+            Wish::Drain(target) => {
+                standing.in_flight = Some((target, count));
+                standing.due_at = Some(now + DRAIN_LOOK);
+            }
+            Wish::Withdraw => {
+                self.services.remove(service);
+            }
+        }
+    }
+
+    /// When there is next something to say, and why.
+    pub(crate) fn wake(&self, now: Instant) -> Option<(Instant, &'static str)> {
+        let due = self.services.values().filter(|standing| !standing.asking);
+        due.flat_map(|standing| [standing.due_at, standing.rests_until])
+            .flatten()
+            .filter(|at| *at > now)
+            .min()
+            .map(|at| (at, "the frontend is told or asked again"))
+    }
+}

@@ -1,0 +1,432 @@
+//! One host with one seat: does what the seat asks, as late as the test likes, and checks that it may ask for it.
+
+use super::super::*;
+use super::{POLICY, artifact, order};
+use crate::frontend::Target;
+use model::deployment::Directive;
+use model::instance::Transfer;
+use model::service::Overlap;
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+use tasks::task::{LaunchId, LogFile};
+
+pub struct Sandbox {
+    pub now: Instant,
+    pub seat: Option<Seat>,
+    pub running: Vec<Running>,
+    whole: BTreeSet<ArtifactId>,
+    broken: BTreeSet<ArtifactId>,
+    epoch_max: Epoch,
+    /// Where requests really go, and what the agent knows of it.
+    pointed: Option<Target>,
+    confirmed: Option<Target>,
+    in_flight: u64,
+    /// The agent dies between the next start and the word of it.
+    dies_at_start: bool,
+    starts: u64,
+}
+
+/// One process.
+#[derive(Debug, Clone)]
+pub struct Running {
+    pub task: TaskRecord,
+    id: LaunchId,
+    stopping: bool,
+    pub health: Health,
+}
+
+#[derive(Debug, Clone)]
+pub enum Event {
+    Order {
+        epoch: i64,
+        release: i64,
+        activate: bool,
+        overlap: bool,
+    },
+    Withdraw,
+    /// The bytes that are wanted are here.
+    Fetched,
+    /// The bytes that are wanted turn out to be not to be had.
+    Unobtainable,
+    /// A process ends by itself.
+    Crash(usize),
+    /// The processes that were asked to end have ended.
+    Stopped,
+    Healthy(usize),
+    Failing(usize),
+    /// The agent is killed and begins anew with what it wrote down; the processes go on.
+    Restart,
+    /// The agent will be killed between starting a process and knowing it.
+    DieAtStart,
+    /// The frontend does what it was asked, or answers what it was asked.
+    Front {
+        in_flight: u64,
+    },
+    /// Time passes.
+    Wait {
+        seconds: u64,
+    },
+    /// What is not kept is deleted.
+    Collect,
+}
+
+pub fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        4 => (0..12_i64, any::<bool>(), prop::bool::weighted(0.8)).prop_map(|(epoch, activate, overlap)| {
+            Event::Order { epoch, release: epoch / 2, activate, overlap }
+        }),
+        1 => Just(Event::Withdraw),
+        4 => Just(Event::Fetched),
+        1 => Just(Event::Unobtainable),
+        2 => (0..2_usize).prop_map(Event::Crash),
+        3 => Just(Event::Stopped),
+        4 => (0..2_usize).prop_map(Event::Healthy),
+        2 => (0..2_usize).prop_map(Event::Failing),
+        2 => Just(Event::Restart),
+        1 => Just(Event::DieAtStart),
+        4 => (0..3_u64).prop_map(|in_flight| Event::Front { in_flight }),
+        2 => (0..400_u64).prop_map(|seconds| Event::Wait { seconds }),
+        2 => Just(Event::Collect),
+    ]
+}
+
+impl Sandbox {
+    pub fn new() -> Self {
+        Self {
+            now: Instant::now(),
+            seat: None,
+            running: Vec::new(),
+            whole: BTreeSet::new(),
+            broken: BTreeSet::new(),
+            epoch_max: Epoch(i64::MIN),
+            pointed: None,
+            confirmed: None,
+            in_flight: 0,
+            dies_at_start: false,
+            starts: 0,
+        }
+    }
+
+    /// Lets one thing after the other happen, and the seat settle after each.
+    pub fn play(&mut self, events: impl IntoIterator<Item = Event>) {
+        for event in events {
+            self.happen(event);
+            self.settle();
+        }
+    }
+
+    pub fn instance(&self) -> Option<Instance> {
+        let service = "web".parse().unwrap();
+        self.seat.as_ref()?.instance(&service, &self.world())
+    }
+
+    /// The process of a release.
+    pub fn process_of(&self, release: i64) -> Option<&Running> {
+        let runs = |running: &&Running| running.task.terms.release == ReleaseNumber(release);
+        self.running.iter().find(runs)
+    }
+
+    pub fn world(&self) -> World {
+        let supply = |order: Option<&DesiredService>| match order.map(|order| order.artifact) {
+            Some(artifact) if self.whole.contains(&artifact) => Supply::Whole,
+            Some(artifact) if self.broken.contains(&artifact) => Supply::Failed("no such bytes".to_owned()),
+            Some(_) => Supply::Moving,
+            None => Supply::Awaited,
+        };
+        let record = self.seat.as_ref().map(Seat::record);
+        let drains = self.seat.as_ref().and_then(Seat::drains);
+        World {
+            desired: supply(record.and_then(|record| record.desired.as_ref())),
+            fallback: supply(self.seat.as_ref().and_then(Seat::fallback)),
+            active: supply(record.and_then(|record| record.active.as_ref())),
+            transfer: Transfer::default(),
+            process: self.process(record.and_then(|record| record.task.as_ref())),
+            beside: self.process(record.and_then(|record| Some(&record.beside.as_ref()?.task))),
+            front: Front {
+                pointed: self.confirmed,
+                in_flight: drains.map(|_| self.in_flight),
+            },
+        }
+    }
+
+    fn process(&self, task: Option<&TaskRecord>) -> Process {
+        let Some(running) = self.running.iter().find(|running| Some(&running.task) == task) else {
+            return Process::Absent;
+        };
+        let (release, port) = (running.task.terms.release, running.task.terms.port);
+        if running.stopping {
+            return Process::Stopping { release, port };
+        }
+        Process::Up {
+            release,
+            port,
+            health: running.health.clone(),
+        }
+    }
+
+    pub fn happen(&mut self, event: Event) {
+        let keeps: BTreeSet<ArtifactId> = self.seat.iter().flat_map(Seat::keeps).copied().collect();
+        let wants: Vec<ArtifactId> = self.seat.iter().flat_map(Seat::wants).copied().collect();
+        match event {
+            Event::Order {
+                epoch,
+                release,
+                activate,
+                overlap,
+            } => self.order(epoch, release, activate, overlap),
+            Event::Withdraw => self.seat.iter_mut().for_each(Seat::withdraw),
+            Event::Fetched => {
+                self.broken.clear();
+                self.whole.extend(wants);
+            }
+            Event::Unobtainable => self.broken.extend(wants),
+            Event::Crash(index) => self.crash(index),
+            Event::Stopped => self.end_stopping(),
+            Event::Healthy(index) => self.answer(index, Health::Healthy { observations: 2 }),
+            Event::Failing(index) => self.fail(index),
+            Event::Restart => self.restart(),
+            Event::DieAtStart => self.dies_at_start = true,
+            Event::Front { in_flight } => self.front(in_flight),
+            Event::Wait { seconds } => self.now += Duration::from_secs(seconds),
+            Event::Collect => self.whole.retain(|artifact| keeps.contains(artifact)),
+        }
+    }
+
+    fn answer(&mut self, index: usize, health: Health) {
+        self.running
+            .iter_mut()
+            .skip(index)
+            .take(1)
+            .for_each(|running| running.health = health.clone());
+    }
+
+    /// Only what was healthy can fail.
+    fn fail(&mut self, index: usize) {
+        if matches!(self.running.get(index), Some(running) if matches!(running.health, Health::Healthy { .. }))
+        {
+            self.answer(index, Health::Failing("status 500".to_owned()));
+        }
+    }
+
+    fn crash(&mut self, index: usize) {
+        if self.running.get(index).is_none_or(|running| running.stopping) {
+            return;
+        }
+        let port = self.running.remove(index).task.terms.port;
+        let now = self.now;
+        self.seat
+            .iter_mut()
+            .for_each(|seat| seat.failed(port, now, Duration::ZERO, "crashed".to_owned(), &POLICY));
+    }
+
+    fn end_stopping(&mut self) {
+        for ended in self.running.extract_if(.., |running| running.stopping) {
+            self.seat
+                .iter_mut()
+                .for_each(|seat| seat.stopped(ended.task.terms.port));
+        }
+    }
+
+    /// As the agent's `fronts` do: point until it is confirmed, then ask about what drains.
+    fn front(&mut self, in_flight: u64) {
+        let world = self.world();
+        let Some(seat) = &self.seat else { return };
+        if let Some(target) = seat.serves(&world) {
+            self.pointed = Some(target);
+            self.confirmed = Some(target);
+        }
+        self.in_flight = in_flight;
+    }
+
+    fn order(&mut self, epoch: i64, release: i64, activate: bool, overlap: bool) {
+        let directive = if activate {
+            Directive::Activate
+        } else {
+            Directive::Stage
+        };
+        let mut order = order(epoch, release, directive);
+        if overlap {
+            order.spec.overlap = Overlap::Always;
+        }
+        match &mut self.seat {
+            None => self.seat = Some(Seat::new(order)),
+            Some(seat) => {
+                let refused = seat.order(order).is_err();
+                assert_eq!(
+                    refused,
+                    Epoch(epoch) < self.epoch_max,
+                    "exactly the older orders are refused"
+                );
+            }
+        }
+        self.epoch_max = self.epoch_max.max(Epoch(epoch));
+    }
+
+    /// What is on the disk is all that is left; a process that was asked to end is asked again.
+    fn restart(&mut self) {
+        let Some(seat) = &mut self.seat else { return };
+        let json = serde_json::to_string(seat.record()).unwrap();
+        *seat = Seat::restore(serde_json::from_str(&json).unwrap());
+        if let Some(launch) = seat.record().launching.clone() {
+            match self.running.iter().find(|running| running.id == launch.id) {
+                Some(running) => seat.started(running.task.process.clone()),
+                None => seat.not_started(),
+            }
+        }
+        for running in &mut self.running {
+            running.stopping = false;
+            running.health = Health::Silent(None);
+        }
+        self.confirmed = None;
+        let known: Vec<&TaskRecord> = seat.record().tasks().collect();
+        assert_eq!(known.len(), self.running.len());
+        assert!(
+            self.running.iter().all(|running| known.contains(&&running.task)),
+            "a running process is always written down"
+        );
+    }
+
+    /// Does what the seat asks, and checks that it may ask for it.
+    pub fn settle(&mut self) {
+        let world = self.world();
+        let Some(seat) = &mut self.seat else { return };
+        match seat.decide(self.now, &world, &POLICY) {
+            Some(Action::Start(order)) => self.start(&order),
+            Some(Action::Stop(port)) => self.stop(port),
+            None => {}
+        }
+        self.check();
+    }
+
+    fn start(&mut self, order: &DesiredService) {
+        let Some(seat) = &mut self.seat else { return };
+        let overlap = order.spec.overlap;
+        let alone = self.running.is_empty();
+        assert!(self.running.len() < 2, "never three processes");
+        assert!(
+            alone || (overlap == Overlap::Always && self.running[0].task.terms.overlap == Overlap::Always),
+            "never two of a service whose releases may not overlap"
+        );
+        assert!(
+            self.whole.contains(&order.artifact),
+            "nothing runs before all of it was verified"
+        );
+        // A port that no running process has, as the leases give it.
+        let port = (20_000..)
+            .find(|port| {
+                self.running
+                    .iter()
+                    .all(|running| running.task.terms.port != *port)
+            })
+            .unwrap();
+        self.starts += 1;
+        let launch = launch(order, port, self.starts);
+        seat.launching(launch.clone());
+        let process = process(self.starts);
+        self.running.push(Running {
+            task: TaskRecord {
+                terms: launch.terms,
+                process: process.clone(),
+            },
+            id: launch.id,
+            stopping: false,
+            health: Health::Silent(None),
+        });
+        if std::mem::take(&mut self.dies_at_start) {
+            self.restart();
+        } else {
+            seat.started(process);
+        }
+    }
+
+    fn stop(&mut self, port: u16) {
+        let Some(seat) = &self.seat else { return };
+        let of_port = |running: &&mut Running| running.task.terms.port == port;
+        let healthy =
+            |running: &Running| matches!(running.health, Health::Healthy { .. }) && !running.stopping;
+        let could_serve = self.running.iter().any(healthy);
+        let running = self
+            .running
+            .iter_mut()
+            .find(of_port)
+            .expect("only what runs is stopped");
+        running.stopping = true;
+        let target = (running.task.terms.port, running.task.terms.release);
+        let Some(active) = &seat.record().active else {
+            return;
+        };
+        assert!(
+            self.whole.contains(&active.artifact),
+            "and only for what can be started"
+        );
+        if seat.record().beside.is_some() {
+            assert!(
+                !could_serve || self.running.iter().any(healthy),
+                "where two overlap, one that can serve is left if there was one"
+            );
+            let pointed = self.pointed.map(|target| (target.port, target.release));
+            assert!(
+                pointed != Some(target) || !self.running.iter().any(healthy),
+                "what requests go to is not stopped while another one could take them"
+            );
+        } else {
+            assert_ne!(
+                active.release, target.1,
+                "the release that should run is not stopped"
+            );
+        }
+    }
+
+    fn check(&self) {
+        let Some(seat) = &self.seat else { return };
+        assert_eq!(seat.record().epoch, self.epoch_max, "the epoch never goes back");
+        for running in &self.running {
+            assert!(
+                seat.keeps().any(|kept| *kept == running.task.terms.artifact),
+                "what runs is never deleted"
+            );
+        }
+        let known = seat.record().tasks().count();
+        assert_eq!(known, self.running.len(), "every process is written down");
+        let again = seat.clone().decide(self.now, &self.world(), &POLICY);
+        assert!(!matches!(again, Some(Action::Start(_))) || self.running.len() < 2);
+        if let Some(instance) = self.instance() {
+            if instance.state == TaskState::Healthy {
+                assert_eq!(instance.running_release, Some(instance.desired_release));
+            }
+            assert!(
+                instance.state != TaskState::Error || instance.reason.is_some(),
+                "an error says why"
+            );
+        }
+    }
+}
+
+fn launch(order: &DesiredService, port: u16, number: u64) -> Launch {
+    let id = serde_json::from_value(serde_json::json!(format!("launch-{number}"))).unwrap();
+    let log = LogFile {
+        path: "log".into(),
+        length_max: 1,
+    };
+    assert_eq!(order.artifact, artifact(order.release.0));
+    Launch {
+        id,
+        log,
+        terms: Terms {
+            release: order.release,
+            artifact: order.artifact,
+            port,
+            port_variable: "PORT".to_owned(),
+            health: order.spec.health.clone(),
+            stop_timeout_seconds: 1,
+            overlap: order.spec.overlap,
+        },
+    }
+}
+
+fn process(number: u64) -> tasks::task::Record {
+    let process = serde_json::json!({
+        "pid": number, "start_ticks": number, "boot": "b", "log": { "path": "log", "length_max": 1 }
+    });
+    serde_json::from_value(process).unwrap()
+}
