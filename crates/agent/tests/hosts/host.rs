@@ -1,6 +1,7 @@
 //! One host under test, and what is asked of it.
 
 use crate::manager::{FakeManager, Region};
+use agent::frontend::{Direct, Frontend};
 use agent::ledger::Ledger;
 use agent::seat::TaskRecord;
 use agent::{Config, Error, Manager, Service, TasksOnExit};
@@ -16,6 +17,7 @@ use rustix::process::{Pid, Signal, kill_process_group, test_kill_process};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::time::Duration;
 use swarm::{Identity, Role, Swarm};
 use tokio::task::JoinHandle;
@@ -27,6 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(40);
 /// A host's folder, which outlives its agents. Dropping it kills what they left.
 pub struct Host {
     pub config: Config,
+    pub frontend: Arc<dyn Frontend>,
     _folder: tempfile::TempDir,
 }
 
@@ -58,6 +61,7 @@ impl Host {
         config.tasks_on_exit = TasksOnExit::Stop;
         Self {
             config,
+            frontend: Arc::new(Direct),
             _folder: folder,
         }
     }
@@ -69,7 +73,10 @@ impl Host {
         let (handle, _incoming, driver) = Swarm::start(config).await.unwrap();
         let (swarm, stop) = (CancellationToken::new(), CancellationToken::new());
         tokio::spawn(driver.run(swarm.clone()));
-        let service = tokio::spawn(Service::new(self.config.clone(), handle).run(stop.clone()));
+        let service = Service::new(self.config.clone(), handle)
+            .with_frontend(self.frontend.clone())
+            .run(stop.clone());
+        let service = tokio::spawn(service);
         Agent {
             service,
             stop,
@@ -111,7 +118,7 @@ impl Drop for Host {
         let Ok(ledger) = Ledger::load(&self.config.folder) else {
             return;
         };
-        for task in ledger.services.values().filter_map(|record| record.task.as_ref()) {
+        for task in ledger.services.values().flat_map(|record| record.tasks()) {
             // What has ended already is what is wanted.
             let _ = kill_process_group(pid(task), Signal::KILL);
         }

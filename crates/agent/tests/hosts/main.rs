@@ -4,7 +4,9 @@
 
 mod artifacts;
 mod controls;
+mod cutovers;
 mod faults;
+mod frontend;
 mod host;
 mod lifecycle;
 mod manager;

@@ -15,6 +15,8 @@ fn begun() -> Sandbox {
         Event::Front { in_flight: 0 },
         activate(2, true),
         Event::Fetched,
+        // Nothing more, so that it is looked at once after the start.
+        Event::Stopped,
     ]);
     assert_eq!(releases(&sandbox), [1, 2]);
     sandbox
@@ -125,7 +127,8 @@ fn a_green_that_fails_while_blue_is_warm_gives_the_place_back_at_once() {
     );
     sandbox.play([Event::Stopped]);
     assert_eq!(releases(&sandbox), [1, 2], "not before requests go to blue again");
-    sandbox.play([Event::Front { in_flight: 0 }, Event::Stopped]);
+    let front = || Event::Front { in_flight: 0 };
+    sandbox.play([front(), front(), Event::Stopped]);
     assert_eq!(releases(&sandbox), [1]);
 
     let mut sandbox = begun();

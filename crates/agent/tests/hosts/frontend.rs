@@ -1,0 +1,60 @@
+//! A frontend that does what the test lets it do.
+
+use agent::frontend::{Failure, Frontend, Target};
+use async_trait::async_trait;
+use model::{ServiceName, ServiceSpec};
+use std::sync::{Mutex, MutexGuard};
+
+#[derive(Debug, Default)]
+pub struct FakeFrontend {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+pub struct State {
+    /// It answers nothing but failures.
+    pub away: bool,
+    /// Where requests go.
+    pub pointed: Option<Target>,
+    /// Requests still with whatever drains.
+    pub in_flight: u64,
+    /// How often it was asked about that.
+    pub drains: u64,
+    pub withdrawn: bool,
+}
+
+impl FakeFrontend {
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    fn present(&self) -> Result<MutexGuard<'_, State>, Failure> {
+        let state = self.state();
+        if state.away {
+            return Err("the frontend is away".into());
+        }
+        Ok(state)
+    }
+}
+
+#[async_trait]
+impl Frontend for FakeFrontend {
+    async fn point(&self, _: &ServiceName, _: &ServiceSpec, target: Target) -> Result<(), Failure> {
+        self.present()?.pointed = Some(target);
+        Ok(())
+    }
+
+    async fn drain(&self, _: &ServiceName, target: Target) -> Result<u64, Failure> {
+        let mut state = self.present()?;
+        assert_ne!(state.pointed, Some(target), "what gets requests is not drained");
+        state.drains += 1;
+        Ok(state.in_flight)
+    }
+
+    async fn withdraw(&self, _: &ServiceName) -> Result<(), Failure> {
+        let mut state = self.present()?;
+        state.pointed = None;
+        state.withdrawn = true;
+        Ok(())
+    }
+}
