@@ -47,6 +47,8 @@ struct Standing {
     pointed: Option<Target>,
     in_flight: Option<(Target, u64)>,
     asking: bool,
+    /// It was told to forget the service, and did.
+    withdrawn: bool,
     /// When what was said is to be said again.
     due_at: Option<Instant>,
     /// Until when nothing is said, after a failure.
@@ -60,6 +62,7 @@ impl Standing {
             Wish::Nothing => return false,
             Wish::Point(target, _) => self.pointed != Some(*target),
             Wish::Drain(target) => self.in_flight.is_none_or(|(of, _)| of != *target),
+            Wish::Withdraw if self.withdrawn => return false,
             Wish::Withdraw => true,
         };
         let rests = self.asking || self.rests_until.is_some_and(|at| at > now);
@@ -88,9 +91,22 @@ impl Fronts {
         }
     }
 
+    /// Whether there is something to withdraw, as far as this agent knows.
+    pub(crate) fn knows(&self, service: &ServiceName) -> bool {
+        self.services
+            .get(service)
+            .is_some_and(|standing| !standing.withdrawn)
+    }
+
+    /// Forgets the services that are not to be remembered.
+    pub(crate) fn keep_only(&mut self, stay: impl Fn(&ServiceName) -> bool) {
+        self.services
+            .retain(|service, standing| standing.asking || !standing.withdrawn || stay(service));
+    }
+
     /// Says what should be, unless it was said and confirmed a moment ago.
     pub(crate) fn steer(&mut self, now: Instant, service: &ServiceName, wish: Wish) {
-        if wish == Wish::Withdraw && !self.services.contains_key(service) {
+        if wish == Wish::Nothing {
             return;
         }
         let standing = self.services.entry(service.clone()).or_default();
@@ -154,15 +170,14 @@ impl Fronts {
                     tracing::info!(service.name = %service, service.release = %target.release, process.port = target.port, "requests go to this task");
                 }
                 standing.pointed = Some(target);
+                standing.withdrawn = false;
                 standing.due_at = Some(now + REPEAT);
             }
             Wish::Drain(target) => {
                 standing.in_flight = Some((target, count));
                 standing.due_at = Some(now + DRAIN_LOOK);
             }
-            Wish::Withdraw => {
-                self.services.remove(service);
-            }
+            Wish::Withdraw => standing.withdrawn = true,
         }
     }
 

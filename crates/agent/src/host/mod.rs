@@ -103,15 +103,16 @@ impl Host {
         for (service, seat) in &self.seats {
             let world = world(&self.shelf, &self.keepers, &self.fronts, service, seat);
             let wish = match (seat.serves(&world), seat.drains(), &seat.record().active) {
-                (Some(target), drains, Some(order)) => match drains {
-                    Some(drains) if world.front.pointed == Some(target) => Wish::Drain(drains),
-                    _ => Wish::Point(target, order.spec.clone()),
-                },
-                (_, _, None) => Wish::Withdraw,
-                (None, _, Some(_)) => Wish::Nothing,
+                (Some(target), Some(drains), _) if world.front.pointed == Some(target) => Wish::Drain(drains),
+                (Some(target), _, Some(order)) => Wish::Point(target, order.spec.clone()),
+                (_, _, None) if seat.is_leaving() || self.fronts.knows(service) => Wish::Withdraw,
+                _ => Wish::Nothing,
             };
             self.fronts.steer(now, service, wish);
         }
+        let seats = &self.seats;
+        self.fronts
+            .keep_only(|service| seats.get(service).is_some_and(|seat| !seat.is_vacant()));
     }
 
     /// Waits for the next thing that happens here, and notes it.

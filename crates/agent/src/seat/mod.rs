@@ -106,6 +106,11 @@ impl Seat {
         record.desired.is_none() && record.task.is_none() && record.launching.is_none()
     }
 
+    /// Whether the service is no longer ordered here and something of it is still left.
+    pub fn is_leaving(&self) -> bool {
+        self.record.desired.is_none() && !self.is_vacant()
+    }
+
     /// A process is about to be started. From when this is durable until [`Self::started`] or [`Self::not_started`] it
     /// may run or not.
     pub fn launching(&mut self, launch: Launch) {

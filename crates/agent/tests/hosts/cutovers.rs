@@ -21,7 +21,7 @@ fn gated(release: i64, artifact: ArtifactId) -> DesiredService {
     order.spec.health.command = vec!["bin/run".to_owned(), "check".to_owned()];
     order.spec.overlap = Overlap::Always;
     order.spec.cutover = Cutover {
-        warm_seconds: 2,
+        warm_seconds: 10,
         drain_seconds: 3_600,
         ..Cutover::default()
     };
@@ -191,7 +191,8 @@ async fn an_agent_killed_at_any_step_of_a_cut_over_goes_on_with_both_processes()
         ledger.services[&name("web")].beside.is_none()
     })
     .await;
-    assert!(!lives(&blue) && host.task("web") == Some(green.clone()) && lives(&green));
+    host.until("blue's process is gone", |_| !lives(&blue)).await;
+    assert!(host.task("web") == Some(green.clone()) && lives(&green));
     manager.order([]);
     host.until("the frontend forgets it", |_| frontend.state().withdrawn)
         .await;

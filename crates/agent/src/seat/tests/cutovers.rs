@@ -1,6 +1,7 @@
 //! Green beside blue, step by step.
 
-use super::sandbox::{Event, Sandbox};
+use super::event::Event;
+use super::sandbox::Sandbox;
 use super::{POLICY, activate};
 use crate::seat::Seat;
 use model::{ReleaseNumber, TaskState};

@@ -1,14 +1,16 @@
 //! The rules of a seat, held against random orders and a small world that does what it is asked.
 
 mod cutovers;
+mod event;
 mod sandbox;
 
 use super::*;
+use event::{Event, event};
 use model::deployment::Directive;
 use model::{DeploymentId, ServiceSpec};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use sandbox::{Event, Sandbox, event};
+use sandbox::Sandbox;
 use std::collections::BTreeSet;
 
 const POLICY: RestartPolicy = RestartPolicy {

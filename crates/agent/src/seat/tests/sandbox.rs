@@ -1,12 +1,12 @@
 //! One host with one seat: does what the seat asks, as late as the test likes, and checks that it may ask for it.
 
 use super::super::*;
+use super::event::Event;
 use super::{POLICY, artifact, order};
 use crate::frontend::Target;
 use model::deployment::Directive;
 use model::instance::Transfer;
 use model::service::Overlap;
-use proptest::prelude::*;
 use std::collections::BTreeSet;
 use tasks::task::{LaunchId, LogFile};
 
@@ -33,61 +33,6 @@ pub struct Running {
     id: LaunchId,
     stopping: bool,
     pub health: Health,
-}
-
-#[derive(Debug, Clone)]
-pub enum Event {
-    Order {
-        epoch: i64,
-        release: i64,
-        activate: bool,
-        overlap: bool,
-    },
-    Withdraw,
-    /// The bytes that are wanted are here.
-    Fetched,
-    /// The bytes that are wanted turn out to be not to be had.
-    Unobtainable,
-    /// A process ends by itself.
-    Crash(usize),
-    /// The processes that were asked to end have ended.
-    Stopped,
-    Healthy(usize),
-    Failing(usize),
-    /// The agent is killed and begins anew with what it wrote down; the processes go on.
-    Restart,
-    /// The agent will be killed between starting a process and knowing it.
-    DieAtStart,
-    /// The frontend does what it was asked, or answers what it was asked.
-    Front {
-        in_flight: u64,
-    },
-    /// Time passes.
-    Wait {
-        seconds: u64,
-    },
-    /// What is not kept is deleted.
-    Collect,
-}
-
-pub fn event() -> impl Strategy<Value = Event> {
-    prop_oneof![
-        4 => (0..12_i64, any::<bool>(), prop::bool::weighted(0.8)).prop_map(|(epoch, activate, overlap)| {
-            Event::Order { epoch, release: epoch / 2, activate, overlap }
-        }),
-        1 => Just(Event::Withdraw),
-        4 => Just(Event::Fetched),
-        1 => Just(Event::Unobtainable),
-        2 => (0..2_usize).prop_map(Event::Crash),
-        3 => Just(Event::Stopped),
-        4 => (0..2_usize).prop_map(Event::Healthy),
-        2 => (0..2_usize).prop_map(Event::Failing),
-        2 => Just(Event::Restart),
-        1 => Just(Event::DieAtStart),
-        4 => (0..3_u64).prop_map(|in_flight| Event::Front { in_flight }),
-        2 => (0..400_u64).prop_map(|seconds| Event::Wait { seconds }),
-        2 => Just(Event::Collect),
-    ]
 }
 
 impl Sandbox {
