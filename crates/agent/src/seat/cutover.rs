@@ -106,7 +106,9 @@ impl Seat {
         }
         let times = self.times();
         let pointed_since = *self.waits.pointed_since.get_or_insert(now);
-        if world.front.in_flight != Some(0) && !passed(now, pointed_since, times.drain_seconds) {
+        // Once drained, nobody is asked about its requests any more.
+        let drained = self.waits.drained_since.is_some() || world.front.in_flight == Some(0);
+        if !drained && !passed(now, pointed_since, times.drain_seconds) {
             return None;
         }
         let drained_since = *self.waits.drained_since.get_or_insert(now);
