@@ -25,7 +25,7 @@ pub(crate) enum Wish {
     /// What it does.
     Nothing,
     /// Send requests there.
-    Point(Target, ServiceSpec),
+    Point(Target, Box<ServiceSpec>),
     /// Let this task end what it began.
     Drain(Target),
     /// Forget the service.

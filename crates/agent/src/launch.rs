@@ -63,10 +63,16 @@ pub(crate) async fn launch(
     let run = run_folder(config, &order.service);
     fs::create_dir_all(&run).await.map_err(NotStarted::Folder)?;
     let (program, arguments) = order.spec.command.split_first().ok_or(NotStarted::NoProgram)?;
-    let mut variables = told(config, &order.service, artifact, &plan.terms);
-    // A spec may have a PATH of its own; the rest is Starling's word.
-    for (name, value) in &order.spec.environment {
-        if name == "PATH" || !variables.contains_key(name) {
+    let told = told(config, &order.service, artifact, &plan.terms);
+    let mut variables = told.clone();
+    // The configuration stands above the spec, and Starling's own word above both; only PATH may be another.
+    for (name, value) in order
+        .spec
+        .environment
+        .iter()
+        .chain(&order.configuration.variables)
+    {
+        if name == "PATH" || !told.contains_key(name) {
             variables.insert(name.clone(), value.clone());
         }
     }

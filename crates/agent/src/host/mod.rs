@@ -104,7 +104,7 @@ impl Host {
             let world = world(&self.shelf, &self.keepers, &self.fronts, service, seat);
             let wish = match (seat.serves(&world), seat.drains(), &seat.record().active) {
                 (Some(target), Some(drains), _) if world.front.pointed == Some(target) => Wish::Drain(drains),
-                (Some(target), _, Some(order)) => Wish::Point(target, order.spec.clone()),
+                (Some(target), _, Some(order)) => Wish::Point(target, Box::new(order.spec.clone())),
                 (_, _, None) if seat.is_leaving() || self.fronts.knows(service) => Wish::Withdraw,
                 _ => Wish::Nothing,
             };
