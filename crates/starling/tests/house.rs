@@ -7,7 +7,7 @@ use std::path::Path;
 /// Every crate's floor; see ARCHITECTURE.md. Arrows point down only.
 const FLOORS: &[(u8, &[&str])] = &[
     (0, &["model"]),
-    (1, &["artifact", "rollout", "swarm-core"]),
+    (1, &["artifact", "retention", "rollout", "swarm-core"]),
     (
         2,
         &[
