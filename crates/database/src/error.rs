@@ -70,6 +70,9 @@ pub enum Error {
         /// What the build made.
         actual: Target,
     },
+    /// The artifact is to be collected, or is gone.
+    #[error("artifact {} was withdrawn, to be collected", .0.short())]
+    Withdrawn(ArtifactId),
     /// The spec says something impossible.
     #[error("the service's spec is refused")]
     InvalidSpec(#[from] InvalidServiceSpec),

@@ -34,6 +34,8 @@ pub enum Singleton {
     Rollout,
     /// Moves the logs of builds that have ended to the object store.
     LogArchiver,
+    /// Takes withdrawn artifacts out of the stores.
+    Collector,
 }
 
 impl Singleton {
@@ -45,6 +47,7 @@ impl Singleton {
             Self::Publisher => 4,
             Self::Rollout => 5,
             Self::LogArchiver => 6,
+            Self::Collector => 7,
         }
     }
 }

@@ -53,11 +53,16 @@ impl Builds {
         .bind(row::signed(artifact.total_bytes))
         .execute(&mut *transaction)
         .await?;
-        sqlx::query("INSERT INTO artifact_builds (build, artifact) VALUES ($1, $2) ON CONFLICT DO NOTHING")
-            .bind(artifact.build.0)
-            .bind(artifact.id.to_string())
-            .execute(&mut *transaction)
-            .await?;
+        let made = sqlx::query(
+            "INSERT INTO artifact_builds (build, artifact) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+        )
+        .bind(artifact.build.0)
+        .bind(artifact.id.to_string())
+        .execute(&mut *transaction)
+        .await?;
+        if made.rows_affected() > 0 {
+            bring_back(&mut transaction, &artifact.id).await?;
+        }
         if want_replicas(&mut transaction, &artifact.id).await? {
             hints::send(&mut transaction, Hint::Replica(artifact.id)).await?;
         }
@@ -88,13 +93,28 @@ pub(super) async fn lock_regions(connection: &mut PgConnection) -> Result<(), Er
     Ok(())
 }
 
-/// Makes a PENDING replica where a region lacks one; `true` when one did.
+/// A new build has made what was withdrawn: it is there again, and may be needed.
+async fn bring_back(connection: &mut PgConnection, artifact: &ArtifactId) -> Result<(), Error> {
+    sqlx::query(
+        "UPDATE artifacts SET withdrawn_at = NULL, withdrawn_by = NULL, removed_at = NULL, collected_at = NULL
+         WHERE id = $1 AND withdrawn_at IS NOT NULL",
+    )
+    .bind(artifact.to_string())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Makes a PENDING replica where a region lacks one of an artifact that was not withdrawn; `true` when one
+/// did.
 pub(super) async fn want_replicas(
     connection: &mut PgConnection,
     artifact: &ArtifactId,
 ) -> Result<bool, Error> {
     let made = sqlx::query(
-        "INSERT INTO replicas (artifact, region) SELECT $1, name FROM regions ON CONFLICT DO NOTHING",
+        "INSERT INTO replicas (artifact, region)
+         SELECT artifacts.id, regions.name FROM artifacts, regions
+         WHERE artifacts.id = $1 AND artifacts.withdrawn_at IS NULL ON CONFLICT DO NOTHING",
     )
     .bind(artifact.to_string())
     .execute(connection)

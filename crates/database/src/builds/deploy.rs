@@ -3,6 +3,7 @@
 use super::{
     Builds, DeploymentRow,
     artifacts::{lock_regions, want_replicas},
+    collect::refuse_withdrawn,
     configurations,
     controls::lift_aborts,
     deployments::{DeploymentKind, deployment_rows, enter_state},
@@ -73,8 +74,8 @@ impl Builds {
     /// Makes the service's next release and asks every region for it.
     ///
     /// The artifact must have been recorded before ([`Builds::record_artifact`]). Fails with
-    /// [`Error::UnknownService`], [`Error::NotRecorded`], [`Error::OtherTarget`], [`Error::InvalidRollout`],
-    /// [`Error::UnknownConfiguration`], [`Error::InFlight`] and [`Error::Held`].
+    /// [`Error::UnknownService`], [`Error::NotRecorded`], [`Error::OtherTarget`], [`Error::Withdrawn`],
+    /// [`Error::InvalidRollout`], [`Error::UnknownConfiguration`], [`Error::InFlight`] and [`Error::Held`].
     pub async fn deploy(&self, new: &NewDeployment) -> Result<DeploymentRow, Error> {
         new.policy.validate()?;
         let mut transaction = self.pool.begin().await?;
@@ -136,6 +137,7 @@ pub(super) async fn confirm(
     let id = DeploymentId(uuid::Uuid::now_v7());
     insert_deployment(connection, id, &release, numbers).await?;
     enter_state(connection, id, DeploymentState::Pending, None).await?;
+    refuse_withdrawn(connection, &release.artifact).await?;
     want_replicas(connection, &release.artifact).await?;
     ask_every_region(connection, id, &release, numbers).await?;
     lift_aborts(connection, &release.artifact).await?;

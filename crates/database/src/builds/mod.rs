@@ -2,6 +2,7 @@
 //! region should run and does run.
 
 mod artifacts;
+mod collect;
 mod configurations;
 mod controls;
 mod cursors;
@@ -26,6 +27,7 @@ mod steering;
 mod terms;
 
 pub use artifacts::Artifact;
+pub use collect::{Inventory, Withdrawn};
 pub use configurations::ConfigurationRow;
 pub use controls::{ControlsRow, DistributionChange};
 pub use deploy::NewDeployment;

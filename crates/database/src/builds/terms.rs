@@ -22,6 +22,7 @@ const fn name(what: Singleton) -> &'static str {
         Singleton::Publisher => "publisher",
         Singleton::Rollout => "rollout",
         Singleton::LogArchiver => "log-archiver",
+        Singleton::Collector => "collector",
     }
 }
 

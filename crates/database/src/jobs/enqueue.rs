@@ -75,6 +75,7 @@ impl Jobs {
         let build = sqlx::query_as(build_rows!(
             "WHERE builds.identity = sha256(convert_to($1, 'UTF8'))
                AND coalesce(results.state, 'QUEUED') IN ('QUEUED', 'SUCCEEDED')
+               AND NOT EXISTS (SELECT FROM forgotten_builds WHERE forgotten_builds.build = builds.id)
              ORDER BY builds.id DESC LIMIT 1"
         ))
         .bind(identity(new))

@@ -3,7 +3,8 @@
 //! A build goes QUEUED → RUNNING → SUCCEEDED, FAILED or CANCELLED, and back to QUEUED when its worker
 //! was lost or the machine failed it. Where it stands is where its row lies: in `queue`, `leases` or
 //! `results`. Each step is one file here: [`claim`](Jobs::claim) takes, `fence` guards what a worker
-//! writes, `finish` ends, `requeue` and `reap` give back, `admit` says who may be taken.
+//! writes, `finish` ends, `requeue` and `reap` give back, `admit` says who may be taken;
+//! `removal` keeps publishing and removing apart.
 
 mod admit;
 mod attempts;
@@ -22,6 +23,7 @@ mod log;
 mod phases;
 mod publications;
 mod reap;
+mod removal;
 mod repositories;
 mod requeue;
 mod scan;
@@ -41,6 +43,7 @@ pub use log::{Dropped, LOG_CHUNK_LENGTH_MAX, LOG_LENGTH_MAX, LogArchive, LogGap,
 pub use phases::PhaseRow;
 pub use publications::SucceededBuild;
 pub use reap::{Fate, Reaped};
+pub use removal::{REMOVAL_LASTS_MAX, Removal};
 pub use repositories::Repository;
 pub use requeue::ATTEMPTS_MAX;
 pub use workers::{Demand, RunningBuild, WorkerRow};

@@ -5,6 +5,7 @@
 mod admitting;
 mod attempting;
 mod claiming;
+mod collecting;
 mod deploying;
 mod distributing;
 mod enrolling;
@@ -14,6 +15,7 @@ mod leading;
 mod logging;
 mod racing;
 mod reaping;
+mod removing;
 mod replicating;
 mod reporting;
 mod rolling;
