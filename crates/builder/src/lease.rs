@@ -4,7 +4,7 @@ use crate::fault::Fault;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use database::jobs::{Claim, Dropped, Made};
 use database::{Error, Jobs};
-use model::{BuildId, InputKey, LeaseId, Phase};
+use model::{ArtifactId, BuildId, InputKey, LeaseId, Phase};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -138,6 +138,12 @@ impl Lease {
         self.insist("record the inputs", write).await
     }
 
+    /// Whether the artifact may be published, or taken over, now; see [`Jobs::set_out`].
+    pub(crate) async fn set_out(&self, artifact: &ArtifactId) -> Result<bool, Fault> {
+        let write = || self.jobs.set_out(self.build, self.id, artifact);
+        self.insist("set out to publish the artifact", write).await
+    }
+
     pub(crate) async fn succeed(&self, made: Option<Made>) -> Result<(), Fault> {
         let write = || self.jobs.succeed_with(self.build, self.id, made);
         self.insist("record the success", write).await
@@ -160,9 +166,9 @@ impl Lease {
 
     /// Writes again and again while the database is away. An answer that got lost after the write was
     /// done shows as a lost lease, which is as good: the build has ended.
-    async fn insist<W>(&self, action: &'static str, write: impl Fn() -> W) -> Result<(), Fault>
+    async fn insist<T, W>(&self, action: &'static str, write: impl Fn() -> W) -> Result<T, Fault>
     where
-        W: Future<Output = Result<(), Error>>,
+        W: Future<Output = Result<T, Error>>,
     {
         let mut pauses = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(100))
@@ -173,7 +179,7 @@ impl Lease {
         loop {
             let written = self.lost.run_until_cancelled(write()).await;
             match written.ok_or(Fault::LeaseLost)? {
-                Ok(()) => return Ok(()),
+                Ok(written) => return Ok(written),
                 Err(Error::LeaseLost { .. }) => {
                     self.lost.cancel();
                     return Err(Fault::LeaseLost);

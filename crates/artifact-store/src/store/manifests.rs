@@ -6,7 +6,7 @@ use model::ArtifactId;
 
 const MANIFEST_PREFIX: &str = "manifests/";
 
-fn manifest_key(artifact: &ArtifactId) -> String {
+pub(super) fn manifest_key(artifact: &ArtifactId) -> String {
     format!("{MANIFEST_PREFIX}{artifact}")
 }
 

@@ -18,6 +18,7 @@ mod pace;
 mod patience;
 mod presign;
 mod read;
+mod remove;
 mod sending;
 mod stored_manifest;
 mod unfinished;

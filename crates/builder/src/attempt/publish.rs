@@ -8,7 +8,7 @@ use artifact::{BuildRun, Provenance, TrustedKeys};
 use artifact_store::{ContentKey, Destination, Outputs, StoredManifest, Uploaded, Verification};
 use database::jobs::Made;
 use jiff::Timestamp;
-use model::Phase;
+use model::{ArtifactId, Phase};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -21,6 +21,8 @@ pub(super) enum Stored {
     Earlier(Made),
 }
 
+/// How often it is asked whether an artifact is still being removed.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(500);
 /// How often the progress of an upload is recorded.
 const REPORT_EVERY: Duration = Duration::from_millis(500);
 
@@ -79,6 +81,10 @@ impl Attempt<'_> {
         let Some(artifact) = earlier.map_err(Fault::infrastructure("ask what was built before"))? else {
             return Ok(None);
         };
+        if !self.lease.set_out(&artifact).await? {
+            // It is just being removed.
+            return Ok(None);
+        }
         let stored = parts.store.get_manifest(&artifact).await.map_err(store_fault)?;
         let Some(stored) = stored else { return Ok(None) };
         let trusted = TrustedKeys::new([parts.signing_key.public()]);
@@ -145,23 +151,55 @@ impl Attempt<'_> {
             .signing_key
             .sign(&uploaded.manifest, self.run())
             .map_err(Fault::infrastructure("sign the provenance"))?;
-        let there = parts.store.get_manifest(&artifact).await.map_err(store_fault)?;
-        // The same bytes may have been published by an earlier build; its content stays where it is.
-        let key = parts.signing_key.public().id();
-        if there.is_none_or(|there| !there.signed.names_key(key)) {
-            let manifest = StoredManifest {
-                signed,
-                content_key: uploaded.content_key,
-                crc64nvme: uploaded.crc64nvme,
-                total,
-            };
-            parts.store.put_manifest(&manifest).await.map_err(store_fault)?;
+        self.set_out(&artifact).await?;
+        let ours = uploaded.content_key;
+        match self.published_content(&artifact).await? {
+            // By an earlier build of the same bytes; its content stays where it is, and nothing names ours.
+            Some(theirs) if theirs != ours => {
+                parts.store.remove_unpublished(&ours).await.map_err(store_fault)?;
+            }
+            Some(_) => {}
+            None => {
+                let manifest = StoredManifest {
+                    signed,
+                    content_key: ours,
+                    crc64nvme: uploaded.crc64nvme,
+                    total,
+                };
+                parts.store.put_manifest(&manifest).await.map_err(store_fault)?;
+            }
         }
         self.log.say(&format!("published artifact {artifact}")).await;
         Ok(Made {
             artifact,
             total_bytes: total,
         })
+    }
+
+    /// Sets out to publish, once nobody removes the artifact.
+    async fn set_out(&self, artifact: &ArtifactId) -> Result<(), Fault> {
+        if self.lease.set_out(artifact).await? {
+            return Ok(());
+        }
+        self.log
+            .say("the same artifact is just being removed, waiting for that")
+            .await;
+        while !self.lease.set_out(artifact).await? {
+            self.unless_stopped(tokio::time::sleep(LOOK_AGAIN_AFTER)).await?;
+        }
+        Ok(())
+    }
+
+    /// Where the artifact's content is, if it is published, whole, and signed with today's key.
+    async fn published_content(&self, artifact: &ArtifactId) -> Result<Option<ContentKey>, Fault> {
+        let parts = &self.workshop.parts;
+        let stored = parts.store.get_manifest(artifact).await.map_err(store_fault)?;
+        let ours = parts.signing_key.public().id();
+        let Some(stored) = stored.filter(|stored| stored.signed.names_key(ours)) else {
+            return Ok(None);
+        };
+        let found = parts.store.verify(artifact).await.map_err(store_fault)?;
+        Ok((found == Verification::Matches).then_some(stored.content_key))
     }
 
     /// What is said of this attempt in the provenance of what it made. A secret is never among it: addresses

@@ -50,6 +50,10 @@ impl Attempt<'_> {
         let result = match &earlier.made {
             None => "its test has passed".to_owned(),
             Some(Made { artifact, .. }) => {
+                if !self.lease.set_out(artifact).await? {
+                    // It is just being removed.
+                    return Ok(None);
+                }
                 let there = parts.store.get_manifest(artifact).await.map_err(store_fault)?;
                 if there.is_none_or(|there| !there.signed.names_key(parts.signing_key.public().id())) {
                     return Ok(None);
