@@ -10,6 +10,7 @@ use artifact_store::Store;
 use database::{Builds, Jobs};
 use model::repository::LocalRepositories;
 use repository_mirror::Mirrors;
+use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -24,6 +25,8 @@ pub(crate) struct App {
     pub(crate) tokens: Tokens,
     pub(crate) local_repositories: LocalRepositories,
     pub(crate) secure_cookie: bool,
+    /// What is kept of artifacts that nobody needs.
+    pub(crate) retention: Arc<retention::Policy>,
     /// Signs the certificates of nodes.
     pub(crate) issuer: Issuer,
     /// Wakes live streams when something changed.
@@ -56,6 +59,7 @@ impl App {
             tokens: Tokens::new(config.tokens),
             local_repositories: config.local_repositories,
             secure_cookie: config.secure_cookie,
+            retention: Arc::new(config.retention),
             issuer: Issuer::new(config.authorities, config.certificate_life)?,
             changes: Changes::default(),
             streams: Streams::default(),

@@ -76,6 +76,8 @@ pub(crate) enum Refusal {
     },
     #[error(transparent)]
     Rollout(#[from] RolloutRefused),
+    #[error("artifact {} was withdrawn, to be collected", .0.short())]
+    Withdrawn(ArtifactId),
     #[error("{what} is {state} already")]
     Ended { what: String, state: &'static str },
     #[error("build {0} moves between the queue and the workers")]
@@ -144,6 +146,7 @@ impl Refusal {
             Self::NotRecorded(_) => ("build_not_recorded", StatusCode::CONFLICT),
             Self::OtherTarget { .. } => ("other_target", StatusCode::CONFLICT),
             Self::Rollout(refused) => refused.code(),
+            Self::Withdrawn(_) => ("artifact_withdrawn", StatusCode::CONFLICT),
             Self::Ended { .. } => ("already_ended", StatusCode::CONFLICT),
             Self::Busy(_) => ("build_busy", StatusCode::SERVICE_UNAVAILABLE),
             Self::QueueFull { .. } => ("queue_full", StatusCode::SERVICE_UNAVAILABLE),
@@ -208,6 +211,7 @@ impl Refusal {
                 format!("build {expected}, or deploy this build to a service that runs its target")
             }
             Self::Rollout(refused) => refused.next(),
+            Self::Withdrawn(_) => "build the same commit again, and deploy that build".to_owned(),
             Self::Ended { .. } => "nothing needs to be done".to_owned(),
             Self::QueueFull { .. } => "cancel builds that nobody needs, or start more workers".to_owned(),
             Self::StaleReport(_) => "stop reporting: another manager leads this region".to_owned(),
@@ -306,6 +310,7 @@ impl From<database::Error> for Refusal {
             Error::UnknownDistribution(artifact) => Self::UnknownDistribution(artifact),
             Error::UnknownDeployment(deployment) => Self::UnknownDeployment(deployment),
             Error::Busy(build) => Self::Busy(build),
+            Error::Withdrawn(artifact) => Self::Withdrawn(artifact),
             Error::QueueFull(waiting) => Self::QueueFull { waiting },
             Error::NotRecorded { build, .. } => Self::NotRecorded(build),
             Error::OtherTarget {

@@ -26,6 +26,8 @@ pub struct Config {
     /// Whether the login cookie is only sent over HTTPS. True wherever the console is reached through a
     /// proxy that ends TLS; false only on loopback.
     pub secure_cookie: bool,
+    /// What is kept of artifacts that nobody needs.
+    pub retention: retention::Policy,
     /// The authorities of the regions whose nodes this server enrols.
     pub authorities: BTreeMap<RegionName, Authority>,
     /// How long a node's certificate is valid; 10 seconds to 90 days. A node renews its own in time.

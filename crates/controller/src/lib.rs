@@ -4,13 +4,16 @@
 //! - the `publisher` tells every region's etcd what the outbox says, and what was said about its distributions, and tells it again until it knows;
 //! - the rollout `driver` shows every deployment in flight to the pure planner and applies its step.
 //!
-//! Neither takes input: each looks at the builds database, acts, and is woken by hints and by a period, so
+//! Beside them, the `collector` removes withdrawn artifacts from every store.
+//!
+//! None takes input: each looks at the builds database, acts, and is woken by hints and by a period, so
 //! that a lost hint costs seconds and a crash at any point costs nothing. Leadership may overlap for a
 //! moment; every write is therefore fenced by itself: etcd refuses a smaller epoch, and the database moves a
 //! deployment only from the state that was planned for.
 //!
 //! This crate must never decide *how* a rollout goes on (the crate `rollout` does) nor speak to a host.
 
+pub mod collector;
 mod config;
 mod controls;
 mod driver;

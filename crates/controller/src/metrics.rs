@@ -9,10 +9,14 @@ pub const DEPLOYMENTS_TOTAL: &str = "starling_rollout_deployments_total";
 /// Steps in which more hosts were given their turn.
 pub const CURSORS_MOVED_TOTAL: &str = "starling_rollout_cursors_moved_total";
 
+/// Artifacts that were removed from every store.
+pub const COLLECTED_TOTAL: &str = "starling_collector_artifacts_total";
+
 /// Describes every metric of this crate to the recorder that is installed.
 pub fn describe() {
     metrics::describe_counter!(PUBLISHED_TOTAL, "Desired states written to a region's etcd");
     metrics::describe_counter!(PUBLISH_FAILURES_TOTAL, "Attempts to tell a region that failed");
+    metrics::describe_counter!(COLLECTED_TOTAL, "Artifacts removed from every store");
     metrics::describe_counter!(DEPLOYMENTS_TOTAL, "Deployments that reached a state");
     metrics::describe_counter!(
         CURSORS_MOVED_TOTAL,

@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod builds;
+mod collection;
 mod configurations;
 mod deploy;
 mod deployments;
@@ -30,6 +31,7 @@ pub(crate) fn router() -> Router<App> {
         .merge(builds::router())
         .merge(configurations::router())
         .merge(deploy::router())
+        .merge(collection::router())
         .merge(deployments::router())
         .merge(distributions::router())
         .merge(join_tokens::router())

@@ -5,6 +5,7 @@
 
 mod artifacts;
 mod builds;
+mod collection;
 mod deployments;
 mod distributions;
 mod nodes;
@@ -20,6 +21,7 @@ pub use builds::{
     CancelledQueued, Enqueued, LOG_FINISHED_HEADER, LOG_NEXT_HEADER, LogMatch, LogSearch, LogText, NewBuild,
     Replica, UsualTime,
 };
+pub use collection::{Collection, CollectionEntry};
 pub use deployments::{
     DeployHold, DeployStatus, Deployment, DeploymentDetail, DeploymentList, DeploymentStep, HostInstance,
     NewDeployment, OfService, RegionMoments, RegionProgress, RollBack, Source,

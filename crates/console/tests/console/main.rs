@@ -4,6 +4,7 @@
 
 mod admitting;
 mod building;
+mod collecting;
 mod deploying;
 mod distributing;
 mod enrolling;

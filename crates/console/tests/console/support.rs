@@ -168,6 +168,12 @@ impl Console {
             ],
             local_repositories: LocalRepositories::Allowed,
             secure_cookie: false,
+            // Nothing is kept but what is needed.
+            retention: retention::Policy {
+                newest_artifacts: 0,
+                keep_days: 0,
+                ..retention::Policy::default()
+            },
             authorities: BTreeMap::from([("east".parse().unwrap(), authority)]),
             certificate_life: LIFE,
         };

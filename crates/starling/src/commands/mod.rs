@@ -3,6 +3,7 @@
 mod artifact;
 mod build;
 mod cancel;
+mod collect;
 mod configuration;
 mod deploy;
 mod distribution;
@@ -39,6 +40,8 @@ pub enum EngineerCommand {
     /// See where artifacts come from.
     #[command(subcommand)]
     Artifact(artifact::ArtifactCommand),
+    /// See which artifacts nobody needs any more, and let them go.
+    Collect(collect::Options),
     /// Print a build's log.
     Logs(logs::Options),
     /// Cancel a build or deployment that has not ended.
@@ -101,6 +104,7 @@ pub async fn run(
             EngineerCommand::Build(options) => build::run(options, &session).await,
             EngineerCommand::Builds(options) => build::list(&options, &session).await,
             EngineerCommand::Artifact(command) => artifact::run(command, &session).await,
+            EngineerCommand::Collect(options) => collect::run(options, &session).await,
             EngineerCommand::Logs(options) => logs::run(&options, &session).await,
             EngineerCommand::Cancel(options) => cancel::run(options, &session).await,
             EngineerCommand::Service(command) => service::run(command, &session).await,

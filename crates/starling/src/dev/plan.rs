@@ -197,6 +197,7 @@ impl<'a> Plan<'a> {
             mirrors: self.layout.work("api"),
             local_repositories: LocalRepositories::Allowed,
             secure_cookie: false,
+            retention: retention::Policy::default(),
             tokens,
             authorities: self.authorities(),
             certificate_life_seconds: api::A_WEEK,
@@ -228,6 +229,7 @@ impl<'a> Plan<'a> {
             .map(|(name, etcd)| controller::RegionSettings {
                 name: name.clone(),
                 etcd: vec![etcd.clone()],
+                store: self.bucket(Some(name)),
             });
         let settings = controller::Settings {
             jobs_url: self.jobs_url.clone(),

@@ -37,6 +37,9 @@ pub struct Settings {
     /// Whether the login cookie is sent over HTTPS only; false only on loopback.
     #[serde(default = "yes")]
     pub secure_cookie: bool,
+    /// What `starling collect` keeps of artifacts that nobody needs.
+    #[serde(default)]
+    pub retention: retention::Policy,
     /// Who may speak.
     pub tokens: Vec<Token>,
     /// The authorities of the regions whose nodes are enrolled here.
@@ -88,6 +91,7 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<
         tokens: settings.tokens,
         local_repositories: settings.local_repositories,
         secure_cookie: settings.secure_cookie,
+        retention: settings.retention,
         authorities: authorities(settings.authorities)?,
         certificate_life: Duration::from_secs(settings.certificate_life_seconds.into()),
     };

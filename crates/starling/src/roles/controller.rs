@@ -6,10 +6,15 @@ use super::worker::default_lease_window_seconds;
 use crate::observe;
 use artifact_store::Store;
 use builder::{archiver, demand, reaper, sweeper};
+use controller::collector::{self, Collector};
 use model::RegionName;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+
+/// A copy of an artifact that was withdrawn while it was under way has arrived after so long.
+const SETTLE: Duration = Duration::from_secs(30 * 60);
 
 /// The role's configuration.
 #[derive(Debug, Serialize, Deserialize)]
@@ -38,6 +43,8 @@ pub struct RegionSettings {
     pub name: RegionName,
     /// Its etcd's addresses.
     pub etcd: Vec<String>,
+    /// Its store, from which collected artifacts are removed.
+    pub store: StoreSettings,
 }
 
 pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
@@ -48,9 +55,22 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<
     // Only prepared: while the store is away, everything else here goes on.
     let store = Store::connect(&settings.store.config()?)?;
     let archiver = archiver::Service::new(jobs.clone(), store.clone());
-    let sweeper = sweeper::Service::new(jobs.clone(), store);
+    let sweeper = sweeper::Service::new(jobs.clone(), store.clone());
     let demand = demand::Service::new(jobs.clone(), lease_window);
-    let reaper = reaper::Service::new(reaper::Config { lease_window }, jobs);
+    let reaper = reaper::Service::new(reaper::Config { lease_window }, jobs.clone());
+    let mut stores = BTreeMap::new();
+    for region in &settings.regions {
+        stores.insert(region.name.clone(), Store::connect(&region.store.config()?)?);
+    }
+    let collector = Collector::new(
+        collector::Settings {
+            main: store,
+            regions: stores,
+            settle: SETTLE,
+        },
+        jobs,
+        builds.clone(),
+    );
     let regions = settings
         .regions
         .into_iter()
@@ -58,11 +78,12 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<
         .collect();
     let controller = controller::Service::new(controller::Config::new(regions), builds).await?;
     readiness.ready();
-    let ((), (), (), (), result) = tokio::join!(
+    let ((), (), (), (), (), result) = tokio::join!(
         reaper.run(stop.clone()),
         sweeper.run(stop.clone()),
         demand.run(stop.clone()),
         archiver.run(stop.clone()),
+        collector.run(stop.clone()),
         controller.run(stop)
     );
     Ok(result?)
