@@ -99,7 +99,11 @@ impl Pulse {
             match tokio::time::timeout(self.every, self.beat()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => missed(&error),
-                Err(_) => missed(&"the database did not answer in time"),
+                Err(_) => {
+                    missed(&"the database did not answer in time");
+                    // Its one connection may be open at this end alone, and would never be free again.
+                    self.jobs = None;
+                }
             }
             self.leases.give_up_unconfirmed(self.give_up_after);
         }

@@ -78,8 +78,8 @@ struct Worker {
 }
 
 impl Worker {
-    /// The loop. A claim itself is never interrupted: a lease that nobody knows of would block its build
-    /// until the reaper comes.
+    /// The loop. `stop` does not interrupt a claim: a lease that nobody knows of would block its build until the reaper
+    /// comes.
     async fn take_builds(&mut self, stop: &CancellationToken) {
         while !stop.is_cancelled() {
             if self.attempts.len() >= self.workshop.config.slots {
@@ -94,26 +94,32 @@ impl Worker {
                 continue;
             }
             let asked = Instant::now();
-            let limit = u32::try_from(room).unwrap_or(u32::MAX);
-            match self
-                .queue
-                .jobs
-                .claim_many(&self.workshop.config.name, limit)
-                .await
-            {
-                Ok(claims) if claims.is_empty() => self.wait(stop).await,
-                Ok(claims) => {
-                    for claim in claims {
-                        self.begin(claim, asked, stop.clone());
-                    }
-                }
-                Err(error) => {
-                    tracing::warn!(
-                        error = &error as &dyn std::error::Error,
-                        "failed to look for a build"
-                    );
-                    self.wait(stop).await;
-                }
+            let claims = self.claim(room).await;
+            if claims.is_empty() {
+                self.wait(stop).await;
+            }
+            for claim in claims {
+                self.begin(claim, asked, stop.clone());
+            }
+        }
+    }
+
+    /// Takes up to so many builds; none while the database is away. Only a claim that is not answered for so long that
+    /// its leases could not be believed in any more is given up: a connection may be open at this end alone.
+    async fn claim(&self, room: usize) -> Vec<Claim> {
+        let config = &self.workshop.config;
+        let limit = u32::try_from(room).unwrap_or(u32::MAX);
+        let claim = self.queue.jobs.claim_many(&config.name, limit);
+        match tokio::time::timeout(config.give_up_after(), claim).await {
+            Ok(Ok(claims)) => claims,
+            Ok(Err(error)) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "failed to look for a build");
+                Vec::new()
+            }
+            Err(_) => {
+                tracing::warn!("the database did not answer a claim; asking again");
+                Vec::new()
             }
         }
     }

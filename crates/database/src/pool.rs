@@ -14,6 +14,9 @@ pub struct Limits {
     pub connections_max: u32,
     /// How long a call waits for a free connection before it fails.
     pub acquire_timeout_ms: u64,
+    /// How long those wait for an answer whom many others wait for. The server stops what takes longer than 30 s,
+    /// so that an answer that does not come by then never will: the connection is open at this end alone.
+    pub answer_timeout_ms: u64,
 }
 
 impl Default for Limits {
@@ -21,8 +24,33 @@ impl Default for Limits {
         Self {
             connections_max: 8,
             acquire_timeout_ms: 10_000,
+            answer_timeout_ms: 45_000,
         }
     }
+}
+
+impl Limits {
+    pub(crate) const fn answer_timeout(&self) -> Duration {
+        Duration::from_millis(self.answer_timeout_ms)
+    }
+}
+
+/// Waits no longer than `limit` for the server's answer.
+pub(crate) async fn answered<T, E>(
+    limit: Duration,
+    asked: impl Future<Output = Result<T, E>>,
+) -> Result<T, Error>
+where
+    Error: From<E>,
+{
+    match tokio::time::timeout(limit, asked).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(no_answer().into()),
+    }
+}
+
+fn no_answer() -> sqlx::Error {
+    sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())
 }
 
 /// Statements that run longer than this are stopped by the server, so that no caller hangs.
@@ -32,6 +60,9 @@ const IDLE_IN_TRANSACTION_TIMEOUT: &str = "15s";
 
 /// A connection that has rested for this long is asked whether it lives before it is used.
 const ASK_AFTER: Duration = Duration::from_secs(1);
+
+/// How long that may take.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
 /// Planner settings of connections on which every table is reached by an index.
 ///
@@ -62,7 +93,9 @@ pub(crate) async fn connect(url: &str, limits: Limits, settings: &[(&str, &str)]
         .before_acquire(|connection, meta| {
             Box::pin(async move {
                 if meta.idle_for >= ASK_AFTER {
-                    connection.ping().await?;
+                    // One whose other end is gone without a word is left for the next.
+                    let answered = tokio::time::timeout(ANSWER_WITHIN, connection.ping()).await;
+                    answered.map_err(|_| no_answer())??;
                 }
                 Ok(true)
             })

@@ -10,11 +10,13 @@
 mod child;
 mod error;
 mod etcd;
+mod gate;
 mod port;
 mod postgres;
 
 pub use child::{Child, ParentDeath};
 pub use error::Error;
 pub use etcd::Etcd;
+pub use gate::Gate;
 pub use port::{free_port, remembered_port};
 pub use postgres::Postgres;

@@ -1,7 +1,7 @@
 //! One Postgres server on a Unix socket.
 
-use crate::Error;
 use crate::child::{Child, ParentDeath};
+use crate::{Error, Gate};
 use rustix::process::Signal;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -12,6 +12,8 @@ use tokio::process::Command;
 /// How long a start may take; recovery after a crash is the long case.
 const START_LIMIT: Duration = Duration::from_secs(60);
 const STOP_GRACE: Duration = Duration::from_secs(20);
+/// The socket's name in its folder.
+const SOCKET: &str = ".s.PGSQL.5432";
 /// The longest folder of a Unix socket, so that `/.s.PGSQL.5432` still fits into `sun_path` (unix(7)).
 const SOCKET_FOLDER_LENGTH_MAX: usize = 90;
 /// Many roles on one machine, each with a few connections to two databases.
@@ -72,6 +74,19 @@ impl Postgres {
             "postgres:///{database}?host={}&user=postgres",
             self.socket.display()
         )
+    }
+
+    /// The address of one database by way of a [`Gate`], whose socket is made in `folder`.
+    ///
+    /// # Errors
+    /// Fails when the socket cannot be made.
+    pub async fn behind_gate(&self, database: &str, folder: &Path) -> Result<(Gate, String), Error> {
+        let gate = Gate::before_socket(&self.socket.join(SOCKET), &folder.join(SOCKET)).await?;
+        let folder = folder.display();
+        Ok((
+            gate,
+            format!("postgres:///{database}?host={folder}&user=postgres"),
+        ))
     }
 
     /// Makes a database unless it is there.
@@ -226,7 +241,7 @@ fn socket_folder(folder: &Path) -> Result<(PathBuf, Option<tempfile::TempDir>), 
 }
 
 async fn accepts_connections(programs: &Path, socket: &Path) -> bool {
-    if UnixStream::connect(socket.join(".s.PGSQL.5432")).await.is_err() {
+    if UnixStream::connect(socket.join(SOCKET)).await.is_err() {
         return false;
     }
     let check = Command::new(programs.join("pg_isready"))

@@ -5,6 +5,7 @@
 //! those of a hot path are sent by a task of their own, in a transaction that writes nothing else.
 
 use super::{CHANNEL, Hint};
+use crate::pool::answered;
 use sqlx::PgPool;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -23,10 +24,10 @@ pub(crate) struct Announcer {
 }
 
 impl Announcer {
-    /// Begins the task, on the present runtime.
-    pub(crate) fn start(pool: PgPool) -> Self {
+    /// Begins the task, on the present runtime. It waits for the database no longer than `limit`.
+    pub(crate) fn start(pool: PgPool, limit: Duration) -> Self {
         let (hints, waiting) = mpsc::channel(WAITING_MAX);
-        tokio::spawn(send_all(pool, waiting));
+        tokio::spawn(send_all(pool, limit, waiting));
         Self { hints }
     }
 
@@ -37,7 +38,7 @@ impl Announcer {
     }
 }
 
-async fn send_all(pool: PgPool, mut waiting: mpsc::Receiver<Hint>) {
+async fn send_all(pool: PgPool, limit: Duration, mut waiting: mpsc::Receiver<Hint>) {
     let mut batch = Vec::new();
     while waiting.recv_many(&mut batch, BATCH_MAX).await > 0 {
         // What is said twice in one transaction is sent once.
@@ -45,9 +46,8 @@ async fn send_all(pool: PgPool, mut waiting: mpsc::Receiver<Hint>) {
         let sent = sqlx::query("SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload")
             .bind(CHANNEL)
             .bind(payloads)
-            .execute(&pool)
-            .await;
-        if let Err(error) = sent {
+            .execute(&pool);
+        if let Err(error) = answered(limit, sent).await {
             tracing::debug!(%error, "hints were lost");
         }
         tokio::time::sleep(PAUSE).await;

@@ -5,7 +5,9 @@
 
 use super::finish::{Ended, Finish, finish_together};
 use crate::Error;
+use crate::pool::answered;
 use sqlx::PgPool;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 /// Ends that wait to be handed in; who comes after them waits for room.
@@ -26,10 +28,10 @@ pub(super) struct Finisher {
 }
 
 impl Finisher {
-    /// Begins the task, on the present runtime.
-    pub(super) fn start(pool: PgPool) -> Self {
+    /// Begins the task, on the present runtime. It waits for the database no longer than `limit`.
+    pub(super) fn start(pool: PgPool, limit: Duration) -> Self {
         let (asked, waiting) = mpsc::channel(WAITING_MAX);
-        tokio::spawn(write_all(pool, waiting));
+        tokio::spawn(write_all(pool, limit, waiting));
         Self { asked }
     }
 
@@ -45,20 +47,20 @@ impl Finisher {
     }
 }
 
-async fn write_all(pool: PgPool, mut waiting: mpsc::Receiver<Asked>) {
+async fn write_all(pool: PgPool, limit: Duration, mut waiting: mpsc::Receiver<Asked>) {
     let mut batch: Vec<Asked> = Vec::new();
     while waiting.recv_many(&mut batch, TOGETHER_MAX).await > 0 {
         let (finishes, replies): (Vec<_>, Vec<_>) = batch
             .drain(..)
             .map(|Asked { finish, reply }| (finish, reply))
             .unzip();
-        match finish_together(&pool, &finishes).await {
+        match answered(limit, finish_together(&pool, &finishes)).await {
             Ok(ended) => answer(&finishes, replies, ended),
             // One that can't be written must not keep the others from it, and each is told its own error.
             Err(_) => {
                 for (finish, reply) in finishes.iter().zip(replies) {
-                    let ended = finish_together(&pool, std::slice::from_ref(finish)).await;
-                    drop(reply.send(ended));
+                    let alone = finish_together(&pool, std::slice::from_ref(finish));
+                    drop(reply.send(answered(limit, alone).await));
                 }
             }
         }

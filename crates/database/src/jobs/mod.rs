@@ -89,8 +89,8 @@ impl Jobs {
     pub async fn connect(url: &str, limits: Limits) -> Result<Self, Error> {
         let pool = pool::connect(url, limits, pool::BY_INDEX).await?;
         let shared = Shared {
-            announcer: Announcer::start(pool.clone()),
-            finisher: Finisher::start(pool.clone()),
+            announcer: Announcer::start(pool.clone(), limits.answer_timeout()),
+            finisher: Finisher::start(pool.clone(), limits.answer_timeout()),
             scan: Mutex::default(),
             fill: Mutex::default(),
         };

@@ -3,7 +3,7 @@
 use database::builds::{Artifact, NewDeployment};
 use database::jobs::{Claim, Heartbeat, LogRead, LogSlice, NewBuild};
 use database::{Builds, Jobs, Limits};
-use local_services::Postgres;
+use local_services::{Gate, Postgres};
 use model::repository::{LocalRepositories, RepositoryUrl};
 use model::{Actor, ArtifactId, BuildId, LeaseId, Priority, RegionName, ServiceName, WorkerName};
 use sqlx::PgPool;
@@ -74,11 +74,12 @@ fn server_on_its_own_thread() -> Server {
     server.recv().unwrap()
 }
 
-/// The address of a database that nobody used before.
-async fn fresh_database() -> String {
+/// The name and address of a database that nobody used before.
+async fn fresh_database() -> (String, String) {
     let name = format!("test{}", DATABASES.fetch_add(1, Ordering::Relaxed));
     SERVER.postgres.create_database(&name).await.unwrap();
-    SERVER.postgres.url(&name)
+    let url = SERVER.postgres.url(&name);
+    (name, url)
 }
 
 fn limits() -> Limits {
@@ -91,6 +92,7 @@ fn limits() -> Limits {
 /// A jobs database with the repository `here`, and a way around its methods.
 pub struct TestJobs {
     jobs: Jobs,
+    name: String,
     pub sql: PgPool,
 }
 
@@ -105,7 +107,7 @@ impl Deref for TestJobs {
 /// Runs a test on a fresh jobs database.
 pub fn on_jobs(test: impl AsyncFnOnce(&TestJobs)) {
     RUNTIME.block_on(async {
-        let url = fresh_database().await;
+        let (name, url) = fresh_database().await;
         let jobs = Jobs::connect(&url, limits()).await.unwrap();
         jobs.migrate().await.unwrap();
         let repository = "here".parse().unwrap();
@@ -113,7 +115,7 @@ pub fn on_jobs(test: impl AsyncFnOnce(&TestJobs)) {
             .await
             .unwrap();
         let sql = PgPool::connect(&url).await.unwrap();
-        let database = TestJobs { jobs, sql };
+        let database = TestJobs { jobs, name, sql };
         tokio::time::timeout(TEST_LIMIT, test(&database)).await.unwrap();
     });
 }
@@ -135,7 +137,7 @@ impl Deref for TestBuilds {
 /// Runs a test on a fresh builds database.
 pub fn on_builds(test: impl AsyncFnOnce(&TestBuilds)) {
     RUNTIME.block_on(async {
-        let url = fresh_database().await;
+        let (_, url) = fresh_database().await;
         let builds = Builds::connect(&url, limits()).await.unwrap();
         builds.migrate().await.unwrap();
         for name in ["east", "west"] {
@@ -228,6 +230,16 @@ impl TestJobs {
         let claim = self.claim(&worker(name)).await.unwrap().unwrap();
         assert_eq!(claim.build, build, "an older build waits");
         claim
+    }
+
+    /// The same database by way of a gate, asked by somebody who loses his patience soon.
+    pub async fn behind_gate(&self, folder: &Path) -> (Gate, Jobs) {
+        let (gate, url) = SERVER.postgres.behind_gate(&self.name, folder).await.unwrap();
+        let limits = Limits {
+            answer_timeout_ms: 2_000,
+            ..limits()
+        };
+        (gate, Jobs::connect(&url, limits).await.unwrap())
     }
 
     /// Lets the reaper believe that it has reached the database for long.
