@@ -18,6 +18,7 @@ use tasks::sandbox::Sandbox;
 const SLOTS_MAX: usize = 64;
 /// Shorter windows than this would lose leases to a busy disk.
 const LEASE_WINDOW_MIN: Duration = Duration::from_secs(1);
+const UPLOAD_TIMEOUT_MIN: Duration = Duration::from_secs(1);
 
 /// A worker's configuration.
 #[derive(Debug, Clone)]
@@ -51,6 +52,10 @@ pub struct Config {
     /// After this long without a sign of life the reaper gives a build back. The same as the reaper's.
     /// The worker speaks ten times as often, and after two thirds without an answer kills its builds.
     pub lease_window: Duration,
+    /// How long an attempt may take to upload and publish, at least a second. The build's deadline ends when its
+    /// upload begins: what was compiled in time is not lost to a slow network. An upload that takes longer is the
+    /// machine's fault, so the build is tried again, and the next attempt goes on with what is there.
+    pub upload_timeout: Duration,
     /// How much of a build's output is kept.
     pub log: LogLimits,
     /// How long running builds may still take when the worker is asked to stop; then they are handed
@@ -107,6 +112,9 @@ pub enum InvalidConfig {
     /// Too short to be kept.
     #[error("the lease window is at least {} s", LEASE_WINDOW_MIN.as_secs())]
     LeaseWindow,
+    /// No upload would end.
+    #[error("the upload timeout is at least {} s", UPLOAD_TIMEOUT_MIN.as_secs())]
+    UploadTimeout,
     /// The queue would be looked at all the time.
     #[error("the queue is looked at every 100 ms at most")]
     PollEvery,
@@ -119,6 +127,9 @@ impl Config {
         }
         if self.lease_window < LEASE_WINDOW_MIN {
             return Err(InvalidConfig::LeaseWindow);
+        }
+        if self.upload_timeout < UPLOAD_TIMEOUT_MIN {
+            return Err(InvalidConfig::UploadTimeout);
         }
         if self.poll_every < Duration::from_millis(100) {
             return Err(InvalidConfig::PollEvery);

@@ -101,8 +101,8 @@ impl Lease {
         &self.lost
     }
 
-    pub(crate) async fn begin_phase(&self, phase: Phase) -> Result<(), Fault> {
-        let write = || self.jobs.begin_phase(self.build, self.id, phase);
+    pub(crate) async fn begin_phase(&self, phase: Phase, limit: Option<Duration>) -> Result<(), Fault> {
+        let write = || self.jobs.begin_phase_within(self.build, self.id, phase, limit);
         self.insist("record a phase", write).await
     }
 

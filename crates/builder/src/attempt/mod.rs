@@ -3,6 +3,7 @@
 mod build;
 mod checkout;
 mod command;
+mod deadline;
 mod publish;
 mod reuse;
 mod takeover;
@@ -15,12 +16,14 @@ use crate::log::{self, Log};
 use crate::metrics;
 use checkout::Found;
 use database::jobs::{Claim, Made};
+use deadline::Deadline;
 use jiff::Timestamp;
 use model::Phase;
 use model::project::TargetKind;
 use publish::Stored;
 use std::sync::Arc;
 use std::time::Instant;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// Everything that the attempts of one worker share.
@@ -54,6 +57,8 @@ struct Attempt<'a> {
     log: Log,
     /// By this machine's clock, for people.
     began_at: Timestamp,
+    /// When the attempt is overdue; another once its upload begins.
+    deadline: watch::Sender<Deadline>,
     /// Cancelled when the work is to end early; why is for the caller to know.
     stop: CancellationToken,
 }
@@ -100,6 +105,7 @@ async fn work_with_log(
         folder,
         log,
         began_at: Timestamp::now(),
+        deadline: watch::Sender::new(Deadline::of_build(claim.time_left)),
         stop: CancellationToken::new(),
     };
     // The log ends when the attempt, which holds its writing end, is dropped.
@@ -141,15 +147,12 @@ impl Attempt<'_> {
     /// Works until it is done, or one of those who may end it early does. Told to stop, the work kills
     /// what it runs and returns soon; it is waited for, so that it leaves nothing behind.
     async fn work_until_told(&self, abandon: &CancellationToken) -> Result<Done, Fault> {
-        let time_left = self.claim.time_left;
         let mut work = Box::pin(self.work());
         let why = tokio::select! {
             worked = &mut work => return worked,
             () = self.lease.lost().cancelled() => Fault::LeaseLost,
             () = abandon.cancelled() => Fault::Stopped,
-            () = tokio::time::sleep(time_left) => {
-                Fault::Build(format!("it ran longer than its deadline of {} s", time_left.as_secs()))
-            }
+            fault = deadline::passed(self.deadline.subscribe()) => fault,
         };
         self.stop.cancel();
         match work.await {
@@ -183,7 +186,11 @@ impl Attempt<'_> {
         if self.stop.is_cancelled() {
             return Err(Fault::Stopped);
         }
-        self.lease.begin_phase(phase).await?;
+        let limit = match phase {
+            Phase::Upload => Some(self.begin_upload_deadline()),
+            Phase::Checkout | Phase::Build | Phase::Publish => None,
+        };
+        self.lease.begin_phase(phase, limit).await?;
         tracing::info!(build.phase = %phase, "a phase begins");
         let began = Instant::now();
         Ok(PhaseTimer { phase, began })

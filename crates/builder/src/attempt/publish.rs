@@ -43,7 +43,7 @@ impl Attempt<'_> {
                 target: claim.target.clone(),
             },
         };
-        if let Some(earlier) = self.published_earlier(&outputs).await? {
+        if let Some(earlier) = self.unless_stopped(self.published_earlier(&outputs)).await?? {
             self.log
                 .say(&format!(
                     "the same is in the store already: artifact {}",
@@ -52,7 +52,7 @@ impl Attempt<'_> {
                 .await;
             return Ok(Stored::Earlier(earlier));
         }
-        let to = self.destination().await?;
+        let to = self.unless_stopped(self.destination()).await??;
         let (progress, seen) = watch::channel(0);
         let sending = Box::pin(store.send(to, outputs, progress, self.stop.clone()));
         let (sent, reported) = tokio::join!(sending, self.report(seen, total));
@@ -68,7 +68,10 @@ impl Attempt<'_> {
         }
         // Whoever lost the lease may not complete what another may have gone on with.
         self.lease.progress(total, total).await?;
-        let uploaded = store.finish(sent).await.map_err(store_fault)?;
+        let uploaded = self
+            .unless_stopped(store.finish(sent))
+            .await?
+            .map_err(store_fault)?;
         Ok(Stored::New(Box::new(uploaded)))
     }
 

@@ -15,6 +15,7 @@ use model::repository::LocalRepositories;
 use model::{BuildId, BuildState, ByteSize, Commit, RepositoryName, RepositoryUrl};
 use repository_mirror::Mirrors;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -32,6 +33,7 @@ pub struct Fixture {
     pub store: Store,
     pub key: SigningKey,
     pub postgres: Option<Postgres>,
+    pub store_address: SocketAddr,
     mirrors: Mirrors,
     jobs_url: String,
     folder: TempDir,
@@ -54,11 +56,14 @@ impl Fixture {
             .unwrap();
         jobs.migrate().await.unwrap();
         let stop_server = CancellationToken::new();
-        let store = store(&folder, stop_server.clone()).await;
+        let store_address = serve(&folder, stop_server.clone()).await;
+        let store = store_at(store_address);
+        store.ensure_bucket().await.unwrap();
         let mirrors = Mirrors::new(folder.path().join("mirrors"), LocalRepositories::Allowed).await;
         let fixture = Self {
             jobs,
             store,
+            store_address,
             key: SigningKey::generate([7; 32]),
             postgres: Some(postgres),
             mirrors: mirrors.unwrap(),
@@ -99,6 +104,7 @@ impl Fixture {
             environment: BTreeMap::from([("PATH".to_owned(), "/usr/local/bin:/usr/bin:/bin".to_owned())]),
             jobs_url: self.jobs_url.clone().into(),
             lease_window: Duration::from_secs(60),
+            upload_timeout: Duration::from_secs(3_600),
             log: LogLimits {
                 head_bytes: 100_000,
                 tail_bytes: 10_000,
@@ -109,12 +115,19 @@ impl Fixture {
     }
 
     pub fn start(&self, config: Config) -> Running {
-        let parts = Dependencies {
+        self.start_with(config, self.parts())
+    }
+
+    pub fn parts(&self) -> Dependencies {
+        Dependencies {
             jobs: self.jobs.clone(),
             store: self.store.clone(),
             mirrors: self.mirrors.clone(),
             signing_key: self.key.clone(),
-        };
+        }
+    }
+
+    pub fn start_with(&self, config: Config, parts: Dependencies) -> Running {
         let stop = CancellationToken::new();
         let service = Service::new(config, parts).unwrap();
         let task = tokio::spawn(service.run(stop.clone()));
@@ -165,7 +178,12 @@ impl Fixture {
     }
 
     pub async fn enqueue(&self, commit: &Commit, target: &str) -> BuildId {
-        let new = NewBuild {
+        let new = self.new_build(commit, target);
+        self.jobs.enqueue(&new).await.unwrap().build.id
+    }
+
+    pub fn new_build(&self, commit: &Commit, target: &str) -> NewBuild {
+        NewBuild {
             repository: repository(),
             revision: "main".parse().unwrap(),
             commit: commit.clone(),
@@ -175,8 +193,7 @@ impl Fixture {
             deadline: Duration::from_secs(900),
             priority: model::Priority::Normal,
             supersede: false,
-        };
-        self.jobs.enqueue(&new).await.unwrap().build.id
+        }
     }
 
     /// Waits until the build is as `wanted` says, and shows it when it never is.
@@ -267,26 +284,32 @@ pub fn project(script: &str) -> String {
     format!("[targets.\"//:it\"]\ncommand = [\"sh\", \"-c\", '''{script}''']\noutputs = [\"out\"]\n")
 }
 
-async fn store(folder: &TempDir, stop: CancellationToken) -> Store {
-    let (id, secret) = ("starling".to_owned(), "murmuration".to_owned());
+const ACCESS_KEY_ID: &str = "starling";
+const SECRET_ACCESS_KEY: &str = "murmuration";
+
+async fn serve(folder: &TempDir, stop: CancellationToken) -> SocketAddr {
     let server = Server::bind(server::Config {
         root: folder.path().join("store"),
         listen: "127.0.0.1:0".parse().unwrap(),
-        access_key_id: id.clone(),
-        secret_access_key: secret.clone().into(),
+        access_key_id: ACCESS_KEY_ID.to_owned(),
+        secret_access_key: SECRET_ACCESS_KEY.to_owned().into(),
     });
     let server = server.await.unwrap();
+    let address = server.local_addr();
+    tokio::spawn(server.run(stop));
+    address
+}
+
+/// The main store, by way of an address.
+pub fn store_at(address: SocketAddr) -> Store {
     let store = Store::connect(&artifact_store::Config {
-        endpoint: Some(format!("http://{}", server.local_addr())),
+        endpoint: Some(format!("http://{address}")),
         signing_region: "us-east-1".to_owned(),
         bucket: "main".to_owned(),
-        access_key_id: id,
-        secret_access_key: secret.into(),
+        access_key_id: ACCESS_KEY_ID.to_owned(),
+        secret_access_key: SECRET_ACCESS_KEY.to_owned().into(),
     });
-    tokio::spawn(server.run(stop));
-    let store = store.unwrap();
-    store.ensure_bucket().await.unwrap();
-    store
+    store.unwrap()
 }
 
 /// Waits until no process on this machine has `marker` among its arguments.

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use model::{Attempt, BuildId, LeaseId, Phase, WorkerName};
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, Row};
+use std::time::Duration;
 
 /// One phase of one attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +43,28 @@ impl Jobs {
     ///
     /// Fails with [`Error::LeaseLost`].
     pub async fn begin_phase(&self, build: BuildId, lease: LeaseId, phase: Phase) -> Result<(), Error> {
+        self.begin_phase_within(build, lease, phase, None).await
+    }
+
+    /// The same; and from now on the attempt is overdue when `limit` has passed, and no longer by the build's
+    /// deadline.
+    ///
+    /// Fails with [`Error::LeaseLost`].
+    pub async fn begin_phase_within(
+        &self,
+        build: BuildId,
+        lease: LeaseId,
+        phase: Phase,
+        limit: Option<Duration>,
+    ) -> Result<(), Error> {
         let mut transaction = self.fenced(build, lease).await?;
+        if let Some(limit) = limit {
+            sqlx::query("UPDATE leases SET expires_at = now() + make_interval(secs => $2) WHERE build = $1")
+                .bind(build.0)
+                .bind(limit.as_secs_f64())
+                .execute(&mut *transaction)
+                .await?;
+        }
         sqlx::query(
             "UPDATE phases SET finished_at = now() WHERE lease = $1 AND phase <> $2 AND finished_at IS NULL",
         )

@@ -44,6 +44,8 @@ struct Finding {
     attempt: i32,
     overdue: bool,
     stale: bool,
+    /// It was past its build, so that the deadline was its upload's.
+    uploads: bool,
     deadline_seconds: i32,
 }
 
@@ -180,6 +182,9 @@ impl Suspect {
         let Some((_, worker)) = &self.held_by else {
             return Fate::Failed("it waited too long for a worker".to_owned());
         };
+        if finding.overdue && finding.uploads {
+            return Fate::Failed(format!("worker {worker} did not end its upload in time"));
+        }
         if finding.overdue {
             let seconds = finding.deadline_seconds;
             return Fate::Failed(format!("it ran longer than its deadline of {seconds} s"));
@@ -202,7 +207,9 @@ async fn examine(
         Some((lease, _)) => {
             sqlx::query(concat!(
                 "SELECT leases.attempt, builds.deadline_seconds,
-                        leases.expires_at <= clock_timestamp() AS overdue, ",
+                        leases.expires_at <= clock_timestamp() AS overdue,
+                        coalesce((SELECT phase IN ('UPLOAD', 'PUBLISH') FROM attempts
+                                  WHERE attempts.lease = leases.lease), false) AS uploads, ",
                 stale!(),
                 " AS stale
                  FROM leases JOIN builds ON builds.id = leases.build
@@ -217,7 +224,8 @@ async fn examine(
         }
         None => {
             sqlx::query(
-                "SELECT attempt, 0 AS deadline_seconds, expires_at <= clock_timestamp() AS overdue, false AS stale
+                "SELECT attempt, 0 AS deadline_seconds, expires_at <= clock_timestamp() AS overdue,
+                        false AS uploads, false AS stale
                  FROM queue WHERE build = $1 FOR UPDATE",
             )
             .bind(suspect.build.0)
@@ -230,6 +238,7 @@ async fn examine(
         attempt: row.try_get("attempt")?,
         overdue: row.try_get("overdue")?,
         stale: row.try_get("stale")?,
+        uploads: row.try_get("uploads")?,
         deadline_seconds: row.try_get("deadline_seconds")?,
     };
     Ok((finding.overdue || finding.stale).then_some(finding))

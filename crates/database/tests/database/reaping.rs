@@ -3,7 +3,7 @@
 use crate::support::{WINDOW, beat, new_build, on_jobs, worker};
 use database::Error;
 use database::jobs::{ATTEMPTS_MAX, Fate};
-use model::{ArtifactId, BuildState};
+use model::{ArtifactId, BuildState, Phase};
 use std::time::Duration;
 
 #[test]
@@ -161,5 +161,27 @@ fn the_reaper_takes_nothing_until_a_whole_window_after_it_came_back() {
             1,
             "a whole window has passed"
         );
+    });
+}
+
+#[test]
+fn an_upload_has_a_deadline_of_its_own() {
+    on_jobs(async |jobs| {
+        let claim = jobs.claimed(1, "w0").await;
+        jobs.reaper_is_present().await;
+        jobs.expire(claim.build).await;
+        let limit = Some(Duration::from_secs(3_600));
+        jobs.begin_phase_within(claim.build, claim.lease, Phase::Upload, limit)
+            .await
+            .unwrap();
+        assert_eq!(jobs.reap(WINDOW).await.unwrap(), []);
+        // Publishing is its end.
+        jobs.begin_phase(claim.build, claim.lease, Phase::Publish)
+            .await
+            .unwrap();
+        jobs.expire(claim.build).await;
+        let reaped = jobs.reap(WINDOW).await.unwrap();
+        let reason = "worker w0 did not end its upload in time".to_owned();
+        assert_eq!(reaped[0].fate, Fate::Failed(reason));
     });
 }

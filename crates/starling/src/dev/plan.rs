@@ -268,6 +268,7 @@ impl<'a> Plan<'a> {
             folder: self.layout.work(&name),
             slots: 1,
             lease_window_seconds: LEASE_WINDOW_SECONDS,
+            upload_timeout_seconds: worker::default_upload_timeout_seconds(),
             stop_grace_seconds: 0,
             local_repositories: LocalRepositories::Allowed,
             admission: worker::AdmissionSettings::default(),

@@ -45,6 +45,9 @@ pub struct Settings {
     /// The same as the controller's.
     #[serde(default = "default_lease_window_seconds")]
     pub lease_window_seconds: u32,
+    /// How long an attempt may take to upload and publish; the build's deadline ends when its upload begins.
+    #[serde(default = "default_upload_timeout_seconds")]
+    pub upload_timeout_seconds: u32,
     /// How long running builds may still take when the worker is asked to stop.
     #[serde(default = "default_stop_grace_seconds")]
     pub stop_grace_seconds: u32,
@@ -126,6 +129,11 @@ pub const fn default_lease_window_seconds() -> u32 {
     30
 }
 
+/// Two hours: 10 GB at 1.4 MB/s.
+pub const fn default_upload_timeout_seconds() -> u32 {
+    7_200
+}
+
 const fn default_stop_grace_seconds() -> u32 {
     600
 }
@@ -173,6 +181,7 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<
         environment: settings.sandbox.environment.clone(),
         jobs_url: settings.jobs_url.into(),
         lease_window: Duration::from_secs(settings.lease_window_seconds.into()),
+        upload_timeout: Duration::from_secs(settings.upload_timeout_seconds.into()),
         log: LogLimits::default(),
         stop_grace: Duration::from_secs(settings.stop_grace_seconds.into()),
         poll_every: Duration::from_secs(1),
