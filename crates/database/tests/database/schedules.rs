@@ -297,8 +297,8 @@ async fn apply(jobs: &TestJobs, reference: &mut Reference, step: &Step) {
     }
 }
 
-/// Compares every build with what should be true of it.
-async fn compare(jobs: &TestJobs, reference: &Reference) {
+/// Compares every build with what should be true of it, and what was published after `since` too.
+async fn compare(jobs: &TestJobs, reference: &Reference, since: i64) {
     for (&id, expected) in &reference.builds {
         let row = jobs.build(id).await.unwrap().unwrap();
         assert_eq!((row.state, row.attempt.0), (expected.state, expected.attempt));
@@ -308,7 +308,7 @@ async fn compare(jobs: &TestJobs, reference: &Reference) {
             matches!(row.state, BuildState::Failed | BuildState::Cancelled)
         );
     }
-    let published = jobs.succeeded_since(0, 100).await.unwrap();
+    let published = jobs.succeeded_since(since, 100).await.unwrap();
     let published: BTreeMap<_, _> = published
         .iter()
         .map(|result| (result.build, result.artifact))
@@ -321,15 +321,12 @@ async fn compare(jobs: &TestJobs, reference: &Reference) {
     assert_eq!(published, expected);
 }
 
+/// Follows one schedule. They share a database, since each ends all of its builds.
 async fn follow(jobs: &TestJobs, steps: &[Step]) {
-    jobs.run(
-        "TRUNCATE builds, queue, leases, identities, attempts, phases, results, log_chunks, workers, heartbeats,
-                  reaper CASCADE",
-    )
-    .await;
-    // Turns begin anew, which a claim that goes on where the last one ended would not see at once.
-    let here = "here".parse().unwrap();
-    jobs.limit_repository(&here, None).await.unwrap();
+    // What one that failed has left.
+    jobs.run("DELETE FROM queue").await;
+    jobs.run("DELETE FROM leases").await;
+    let since = last_published(jobs).await;
     let mut order = Vec::new();
     for _ in 0..BUILDS {
         let new = NewBuild {
@@ -342,22 +339,30 @@ async fn follow(jobs: &TestJobs, steps: &[Step]) {
     for step in steps {
         apply(jobs, &mut reference, step).await;
     }
-    compare(jobs, &reference).await;
+    compare(jobs, &reference, since).await;
     // Whatever happened, everything ends.
     for build in 0..BUILDS {
         apply(jobs, &mut reference, &Step::Expire { build }).await;
     }
     apply(jobs, &mut reference, &Step::Reap).await;
-    compare(jobs, &reference).await;
+    compare(jobs, &reference, since).await;
     assert!(reference.builds.values().all(|build| build.state.is_terminal()));
 }
 
-#[test]
-fn a_build_ends_once_and_publishes_at_most_once_whatever_happens() {
+async fn last_published(jobs: &TestJobs) -> i64 {
+    jobs.succeeded_since(0, 1).await.unwrap();
+    sqlx::query_scalar("SELECT coalesce(max(publication), 0) FROM results")
+        .fetch_one(&jobs.sql)
+        .await
+        .unwrap()
+}
+
+/// Follows random schedules, one after the other, on a database of their own.
+fn follow_many(cases: u32) {
     on_jobs(async |jobs| {
         tokio::task::block_in_place(|| {
             let mut runner = TestRunner::new(Config {
-                cases: 48,
+                cases,
                 ..Config::default()
             });
             let schedule = prop::collection::vec(any_step(), 1..40);
@@ -369,5 +374,20 @@ fn a_build_ends_once_and_publishes_at_most_once_whatever_happens() {
                 panic!("{error}");
             }
         });
+    });
+}
+
+/// How many databases there are at once, so that the server and its clients both have something to do.
+const LANES: u32 = 4;
+/// How many schedules one database sees, and how many databases a lane.
+const SCHEDULES: u32 = 100;
+const ROUNDS: u32 = 5;
+
+#[test]
+fn a_build_ends_once_and_publishes_at_most_once_whatever_happens() {
+    std::thread::scope(|scope| {
+        for _ in 0..LANES {
+            scope.spawn(|| (0..ROUNDS).for_each(|_| follow_many(SCHEDULES)));
+        }
     });
 }
