@@ -3,8 +3,11 @@
 use super::folder::{BucketFolder, Folder, is_bucket_name, remove_file};
 use super::record::{Blob, ObjectRecord, PartRecord, UploadRecord};
 use super::{Error, recovery};
-use s3s::{S3Result, s3_error};
+use crate::store::STORAGE_FULL;
+use hyper::StatusCode;
+use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use uuid::Uuid;
@@ -109,8 +112,15 @@ pub(super) async fn blocking<T: Send + 'static>(
         .unwrap_or_else(|error| Err(s3_error!(error, InternalError)))
 }
 
-/// The answer to a failure of the disk; the client may try again.
-pub(super) fn internal(error: std::io::Error) -> s3s::S3Error {
+/// The answer to a failure of the disk; the client may try again. A full one is told by name, since S3 has no code for
+/// it and somebody must do something about it.
+pub(super) fn internal(error: std::io::Error) -> S3Error {
     tracing::error!(%error, "the store's disk failed");
+    if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) {
+        let code = S3ErrorCode::Custom(STORAGE_FULL.into());
+        let mut full = S3Error::with_message(code, "the store's disk is full");
+        full.set_status_code(StatusCode::INSUFFICIENT_STORAGE);
+        return full;
+    }
     s3_error!(error, InternalError)
 }

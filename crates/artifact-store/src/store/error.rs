@@ -6,6 +6,9 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use model::ArtifactId;
 use std::path::PathBuf;
 
+/// Our own server's code when its disk is full.
+pub(crate) const STORAGE_FULL: &str = "StorageFull";
+
 /// Why something with a store failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -95,8 +98,9 @@ impl Error {
         let Self::Request { code, .. } = self else {
             return matches!(self, Self::Short { .. });
         };
-        const CODES: [&str; 8] = [
+        const CODES: [&str; 9] = [
             "no answer",
+            STORAGE_FULL,
             "SlowDown",
             "ServiceUnavailable",
             "InternalError",

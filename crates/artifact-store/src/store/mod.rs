@@ -31,6 +31,7 @@ pub use content_key::{ContentKey, InvalidContentKey};
 pub use copy_target::CopyTarget;
 pub use crc64::Crc64;
 pub use error::Error;
+pub(crate) use error::STORAGE_FULL;
 pub use logs::{LOG_FRAME_LENGTH, LogPacker, PackedLog, StoredLog};
 pub use multipart::{Existing, Part, UploadTicket};
 pub use outputs::Outputs;

@@ -56,7 +56,7 @@ impl Fixture {
             .unwrap();
         jobs.migrate().await.unwrap();
         let stop_server = CancellationToken::new();
-        let store_address = serve(&folder, stop_server.clone()).await;
+        let store_address = serve(folder.path().join("store"), stop_server.clone()).await;
         let store = store_at(store_address);
         store.ensure_bucket().await.unwrap();
         let mirrors = Mirrors::new(folder.path().join("mirrors"), LocalRepositories::Allowed).await;
@@ -287,9 +287,10 @@ pub fn project(script: &str) -> String {
 const ACCESS_KEY_ID: &str = "starling";
 const SECRET_ACCESS_KEY: &str = "murmuration";
 
-async fn serve(folder: &TempDir, stop: CancellationToken) -> SocketAddr {
+/// A server whose bytes are in a folder.
+pub async fn serve(root: PathBuf, stop: CancellationToken) -> SocketAddr {
     let server = Server::bind(server::Config {
-        root: folder.path().join("store"),
+        root,
         listen: "127.0.0.1:0".parse().unwrap(),
         access_key_id: ACCESS_KEY_ID.to_owned(),
         secret_access_key: SECRET_ACCESS_KEY.to_owned().into(),
