@@ -2,8 +2,8 @@
 
 use crate::{format, wire};
 use database::builds::{
-    DeploymentKind, DeploymentRow, HoldRow, InstanceRow, JoinTokenRow, NodeRow, RegionProgress, RegionRow,
-    ReplicaRow, ServiceRow, StateEntered,
+    DeploymentKind, DeploymentRow, HoldRow, InstanceRow, JoinTokenRow, NodeRow, REPLICATION_PROMISE,
+    RegionProgress, RegionRow, ReplicaRow, ReplicationTimes, ServiceRow, StateEntered,
 };
 use database::jobs::{AttemptRow, BuildRow, PhaseRow, Repository, UsualTime, Waiting, WorkerRow};
 use model::instance::Transfer;
@@ -287,5 +287,21 @@ pub(crate) fn worker(row: WorkerRow) -> wire::Worker {
         capacity: row.capacity,
         silent_seconds: row.silent_for.as_secs_f64(),
         running: running.collect(),
+    }
+}
+
+/// A region, and how long copies took to it.
+pub(crate) fn region_and_times(row: RegionRow, times: Option<ReplicationTimes>) -> wire::Region {
+    wire::Region {
+        summary: region(row),
+        replication: times.map(|times| wire::ReplicationTimes {
+            replicas: times.replicas,
+            p50_seconds: times.p50.as_secs_f64(),
+            p90_seconds: times.p90.as_secs_f64(),
+            p99_seconds: times.p99.as_secs_f64(),
+            max_seconds: times.max.as_secs_f64(),
+            promise_seconds: REPLICATION_PROMISE.as_secs_f64(),
+            within_promise: times.within_promise,
+        }),
     }
 }

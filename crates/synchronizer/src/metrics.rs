@@ -1,7 +1,6 @@
 //! The names of this crate's metrics.
 
 use database::builds::ReplicationTimes;
-use std::time::Duration;
 
 /// Results of builds that were read and recorded.
 pub const ARTIFACTS_RECORDED_TOTAL: &str = "starling_synchronizer_artifacts_recorded_total";
@@ -12,13 +11,8 @@ pub const COMPARISONS_TOTAL: &str = "starling_synchronizer_comparisons_total";
 /// How long replicas took from when they were asked for until they were VERIFIED, in seconds, of the last day; labels
 /// `region` and `quantile` (`0.5`, `0.9`, `0.99`, `1`).
 pub const REPLICATION_SECONDS: &str = "starling_synchronizer_replication_seconds";
-/// The part of them that took no longer than [`PROMISE`]; label `region`.
+/// The part of them that took no longer than [`database::builds::REPLICATION_PROMISE`]; label `region`.
 pub const REPLICATION_WITHIN_PROMISE: &str = "starling_synchronizer_replication_within_promise_ratio";
-
-/// An artifact is in every region within ten minutes.
-pub const PROMISE: Duration = Duration::from_secs(600);
-/// Over which time the figures above are taken.
-pub(crate) const TIMES_WINDOW: Duration = Duration::from_secs(24 * 3_600);
 
 /// Describes every metric of this crate to the recorder that is installed.
 pub fn describe() {

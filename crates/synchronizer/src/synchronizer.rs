@@ -84,11 +84,7 @@ impl Synchronizer {
             self.compare_all(builds, replicas).await?;
         }
         if all {
-            metrics::tell_times(
-                &builds
-                    .replication_times(metrics::TIMES_WINDOW, metrics::PROMISE)
-                    .await?,
-            );
+            metrics::tell_times(&builds.replication_times().await?);
             memory.compare_again_at = Instant::now() + self.compare_again_after;
         }
         Ok(())

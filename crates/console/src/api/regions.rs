@@ -1,10 +1,11 @@
-//! `/v1/regions`: where replication managers report, and hear whom nobody may talk to any more.
+//! `/v1/regions`: how each stands, where replication managers report, and hear whom nobody may talk to any more.
 
 use crate::app::App;
-use crate::extract::{Id, Json, Manager};
+use crate::extract::{Engineer, Id, Json, Manager};
 use crate::metrics;
 use crate::refusal::Refusal;
-use crate::wire::ReportAccepted;
+use crate::rows;
+use crate::wire::{RegionList, ReportAccepted};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -13,17 +14,32 @@ use axum::routing::{get, post};
 use model::RegionName;
 use model::node::RevokedPeers;
 use model::region_report::RegionReport;
+use std::collections::BTreeMap;
 
 /// The largest report, in bytes; a thousand instances with long reasons fit.
 const REPORT_LENGTH_MAX: usize = 2 * 1024 * 1024;
 
 pub(super) fn router() -> Router<App> {
     Router::new()
+        .route("/regions", get(list))
         .route(
             "/regions/{region}/report",
             post(report).layer(DefaultBodyLimit::max(REPORT_LENGTH_MAX)),
         )
         .route("/regions/{region}/revoked", get(revoked))
+}
+
+async fn list(State(app): State<App>, _: Engineer) -> Result<axum::Json<RegionList>, Refusal> {
+    let times = app.builds.replication_times().await?.into_iter();
+    let mut times: BTreeMap<_, _> = times.map(|times| (times.region.clone(), times)).collect();
+    let regions = app.builds.regions().await?.into_iter();
+    let regions = regions.map(|region| {
+        let times = times.remove(&region.name);
+        rows::region_and_times(region, times)
+    });
+    Ok(axum::Json(RegionList {
+        regions: regions.collect(),
+    }))
 }
 
 /// A manager speaks for its own region only, and only while no newer leader has spoken.

@@ -230,3 +230,29 @@ fn workers_are_listed_with_what_they_run_and_what_waits_for_them() {
         assert!(demand.oldest_wait_seconds.unwrap() >= 0.0);
     });
 }
+
+#[test]
+fn regions_are_listed_with_how_long_artifacts_take_to_them() {
+    on_console(async |console| {
+        let before: console::wire::RegionList = console.get("/v1/regions").await.json();
+        assert!(
+            before.regions.iter().all(|region| region.replication.is_none()),
+            "{before:?}"
+        );
+        let artifact = database::builds::Artifact {
+            id: model::ArtifactId([7; 32]),
+            build: model::BuildId(uuid::Uuid::now_v7()),
+            repository: "here".parse().unwrap(),
+            commit: format!("{:040x}", 1).parse().unwrap(),
+            target: TARGET.parse().unwrap(),
+            total_bytes: 1,
+        };
+        console.builds.record_artifact(&artifact).await.unwrap();
+        let name = &before.regions[0].summary.name;
+        console.builds.replica_verified(&artifact.id, name).await.unwrap();
+        let after: console::wire::RegionList = console.get("/v1/regions").await.json();
+        let times = after.regions[0].replication.unwrap();
+        assert_eq!((times.replicas, times.within_promise), (1, 1.0));
+        assert!(times.max_seconds < times.promise_seconds, "{times:?}");
+    });
+}

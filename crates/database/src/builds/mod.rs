@@ -42,7 +42,7 @@ pub use outbox::OutboxRow;
 pub use progress::{Counts, RegionProgress};
 pub use regions::{RegionRow, RegionWord};
 pub use replicas::ReplicaRow;
-pub use replication_times::ReplicationTimes;
+pub use replication_times::{REPLICATION_PROMISE, REPLICATION_TIMES_WINDOW, ReplicationTimes};
 pub use roll_back::{HoldRow, RollBack};
 pub use services::ServiceRow;
 pub use standing::Standing;

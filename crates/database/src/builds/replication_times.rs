@@ -7,6 +7,11 @@ use sqlx::postgres::PgRow;
 use sqlx::{FromRow, Row};
 use std::time::Duration;
 
+/// An artifact is in every region within ten minutes.
+pub const REPLICATION_PROMISE: Duration = Duration::from_secs(600);
+/// Over which time it is told how long replicas took.
+pub const REPLICATION_TIMES_WINDOW: Duration = Duration::from_secs(24 * 3_600);
+
 /// How long a region's replicas took, from when they were asked for until they were VERIFIED.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReplicationTimes {
@@ -44,13 +49,9 @@ impl FromRow<'_, PgRow> for ReplicationTimes {
 }
 
 impl Builds {
-    /// How long the replicas took that became VERIFIED within the last `window`, by region; a region without any is
-    /// left out. `promise` is what each should take at the most.
-    pub async fn replication_times(
-        &self,
-        window: Duration,
-        promise: Duration,
-    ) -> Result<Vec<ReplicationTimes>, Error> {
+    /// How long the replicas took that became VERIFIED within the last [`REPLICATION_TIMES_WINDOW`], by region, beside
+    /// [`REPLICATION_PROMISE`]; a region without any is left out.
+    pub async fn replication_times(&self) -> Result<Vec<ReplicationTimes>, Error> {
         let times = sqlx::query_as(
             "SELECT region, count(*) AS replicas, max(took) AS longest,
                     percentile_disc(0.5) WITHIN GROUP (ORDER BY took) AS p50,
@@ -62,8 +63,8 @@ impl Builds {
                    WHERE state = 'VERIFIED' AND verified_at > now() - make_interval(secs => $1)) AS newest
              GROUP BY region ORDER BY region LIMIT $3",
         )
-        .bind(window.as_secs_f64())
-        .bind(promise.as_secs_f64())
+        .bind(REPLICATION_TIMES_WINDOW.as_secs_f64())
+        .bind(REPLICATION_PROMISE.as_secs_f64())
         .bind(i64::from(ROWS_MAX))
         .fetch_all(&self.pool)
         .await?;

@@ -144,10 +144,10 @@ fn how_long_replicas_took_is_told_by_region() {
                 .await
                 .unwrap();
         }
-        // The first took ten seconds, the second twenty, and so on; the last is older than what is asked for.
+        // The first took a hundred seconds, the second two hundred, and so on; the last is older than what is asked for.
         sqlx::query(
-            "UPDATE replicas SET requested_at = verified_at - make_interval(secs => 10 * place),
-                                 verified_at = verified_at - make_interval(hours => CASE place WHEN 10 THEN 2 ELSE 0 END)
+            "UPDATE replicas SET requested_at = verified_at - make_interval(secs => 100 * place),
+                                 verified_at = verified_at - make_interval(hours => CASE place WHEN 10 THEN 25 ELSE 0 END)
              FROM (SELECT artifact, row_number() OVER (ORDER BY artifact) AS place FROM replicas WHERE region = 'east')
                   AS numbered
              WHERE numbered.artifact = replicas.artifact AND region = 'east'",
@@ -155,16 +155,15 @@ fn how_long_replicas_took_is_told_by_region() {
         .execute(&builds.sql)
         .await
         .unwrap();
-        let (hour, promise) = (Duration::from_secs(3_600), Duration::from_secs(60));
-        let times = builds.replication_times(hour, promise).await.unwrap();
+        let times = builds.replication_times().await.unwrap();
         let seconds = Duration::from_secs;
         let expected = ReplicationTimes {
             region: region("east"),
             replicas: 9,
-            p50: seconds(50),
-            p90: seconds(90),
-            p99: seconds(90),
-            max: seconds(90),
+            p50: seconds(500),
+            p90: seconds(900),
+            p99: seconds(900),
+            max: seconds(900),
             within_promise: 6.0 / 9.0,
         };
         assert_eq!(times, [expected], "west has none");

@@ -12,6 +12,7 @@ mod limits;
 mod logs;
 mod node;
 mod policy;
+mod regions;
 mod repository;
 mod rollout;
 mod service;
@@ -74,6 +75,8 @@ pub enum EngineerCommand {
     /// List the machines of the regions' swarms, and revoke them.
     #[command(subcommand)]
     Node(node::NodeCommand),
+    /// List the regions, their hosts, and how long artifacts take to them.
+    Regions,
     /// List the build workers, what they run, and how much waits for them.
     Workers,
     /// Show the whole way of a build or deployment, or of everything.
@@ -117,6 +120,7 @@ pub async fn run(
             EngineerCommand::Limits(command) => limits::run(command, &session).await,
             EngineerCommand::JoinToken(command) => join_token::run(command, &session).await,
             EngineerCommand::Node(command) => node::run(command, &session).await,
+            EngineerCommand::Regions => regions::list(&session).await,
             EngineerCommand::Workers => workers::list(&session).await,
             EngineerCommand::Status(options) => status::run(&options, &session).await,
         }
