@@ -14,7 +14,7 @@ pub(super) const LIFETIME_HOURS_MAX: i32 = 24;
 const TRIES_MAX: u32 = 5;
 /// How many of the newest claims say whose turn it is now. One alone may be out of line: a build that was
 /// given back, or one that came late for its repository's limit.
-const NEWEST_CLAIMS: i64 = 32;
+pub(super) const NEWEST_CLAIMS: i64 = 32;
 
 /// What to build.
 #[derive(Debug, Clone, PartialEq, Eq)]

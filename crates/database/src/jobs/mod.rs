@@ -16,6 +16,7 @@ mod fence;
 mod fill;
 mod finish;
 mod finisher;
+mod gaps;
 mod heartbeat;
 mod inputs;
 mod list;

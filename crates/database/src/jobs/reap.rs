@@ -68,7 +68,8 @@ impl Jobs {
     /// away, or this is the first call), nobody's silence means anything yet, and it takes nothing until
     /// a whole window has passed since.
     ///
-    /// It also lets builds into the queue's order that have rested, or whose room nobody else gave them.
+    /// It also lets builds into the queue's order that have rested, or whose room nobody else gave them, and closes the
+    /// gaps in it that cancelled builds have left.
     pub async fn reap(&self, window: Duration) -> Result<Vec<Reaped>, Error> {
         if !self.note_presence(window).await? {
             return Ok(Vec::new());
@@ -78,6 +79,7 @@ impl Jobs {
             reaped.extend(self.take(suspect, window).await?);
         }
         self.admit_everywhere().await?;
+        self.close_gaps().await?;
         Ok(reaped)
     }
 

@@ -1,6 +1,6 @@
 //! Whose turn it is: fairness between repositories, priorities, and their bound.
 
-use crate::support::{TestJobs, actor, new_build, on_jobs, repository_url, worker};
+use crate::support::{TestJobs, WINDOW, actor, new_build, on_jobs, repository_url, worker};
 use database::jobs::NewBuild;
 use model::{ArtifactId, BuildId, Priority};
 
@@ -130,5 +130,38 @@ fn a_build_that_is_given_back_has_its_old_place() {
         jobs.hand_back(first.build, first.lease).await.unwrap();
         assert_eq!(next(jobs).await.0, first.build);
         assert_ne!(next(jobs).await.0, second);
+    });
+}
+
+#[test]
+fn what_is_left_of_a_repository_does_not_wait_for_what_was_cancelled_of_it() {
+    on_jobs(async |jobs| {
+        register(jobs, "there").await;
+        let mut ours = Vec::new();
+        for number in 0..60 {
+            ours.push(ask(jobs, "here", number, Priority::Normal).await);
+            ask(jobs, "there", number, Priority::Normal).await;
+        }
+        next(jobs).await;
+        for build in &ours[..50] {
+            jobs.cancel(*build, &actor()).await.unwrap();
+        }
+        jobs.reaper_is_present().await;
+        jobs.reap(WINDOW).await.unwrap();
+        let (mut builds, mut order) = (Vec::new(), String::new());
+        for _ in 0..20 {
+            let (build, repository) = next(jobs).await;
+            order += &repository[..1];
+            builds.extend((repository == "here").then_some(build));
+        }
+        let own = order.matches('h').count();
+        assert!((9..=10).contains(&own), "turn by turn: {order}");
+        assert_eq!(builds, ours[50..50 + own], "in their own order");
+        // Where nothing was cancelled nothing moves.
+        let ranks = "SELECT coalesce(sum(rank), 0)::bigint FROM queue";
+        let before: i64 = sqlx::query_scalar(ranks).fetch_one(&jobs.sql).await.unwrap();
+        jobs.reap(WINDOW).await.unwrap();
+        let after: i64 = sqlx::query_scalar(ranks).fetch_one(&jobs.sql).await.unwrap();
+        assert_eq!(before, after);
     });
 }
