@@ -27,6 +27,9 @@ pub(crate) fn stage(artifact: ArtifactId, epoch: i64) -> anyhow::Result<RegionSe
             port_variable: "PORT".to_owned(),
             health: HealthCheck::default(),
             stop_timeout_seconds: 5,
+            overlap: Default::default(),
+            cutover: Default::default(),
+            limits: Default::default(),
         },
     };
     Ok(RegionService {
