@@ -38,7 +38,11 @@ impl Store {
             return Err(refused(InvalidStoredManifest::Header));
         }
         let mut bytes = vec![0; head.length as usize];
-        self.read_into(&key, 0, &mut bytes).await?;
+        match self.read_into(&key, 0, &mut bytes).await {
+            // It was removed since the look.
+            Err(error) if error.has_code("NoSuchKey") => return Ok(None),
+            read => read?,
+        }
         let manifest = StoredManifest::decode(&bytes).map_err(refused)?;
         if manifest.signed.artifact() != *artifact {
             return Err(refused(InvalidStoredManifest::OtherArtifact));
