@@ -6,6 +6,7 @@ use model::{HostName, Labels, RegionName, ZoneName};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
+use tasks::task::TaskGroups;
 
 /// How one host takes part in its region.
 #[derive(Debug, Clone)]
@@ -38,6 +39,8 @@ pub struct Config {
     pub tasks_on_exit: TasksOnExit,
     /// Limits of this host's own; of these and the region's, the lower count.
     pub limits: Limits,
+    /// What holds tasks to their limits, if anything does.
+    pub groups: Option<TaskGroups>,
     /// How long one file of a task's log may become, in bytes; there are two.
     pub log_length_max: u64,
 }
@@ -86,6 +89,7 @@ impl Config {
             restart_delay_max: Duration::from_secs(60),
             tasks_on_exit: TasksOnExit::Keep,
             limits: Limits::default(),
+            groups: None,
             log_length_max: 16 << 20,
         }
     }

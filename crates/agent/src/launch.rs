@@ -49,6 +49,7 @@ pub(crate) fn plan(config: &Config, order: &DesiredService, port: u16) -> Result
             health: order.spec.health.clone(),
             stop_timeout_seconds: order.spec.stop_timeout_seconds,
             overlap: order.spec.overlap,
+            limits: order.spec.limits,
         },
     })
 }
@@ -83,6 +84,8 @@ pub(crate) async fn launch(
         environment: variables,
         log: plan.log.clone(),
         launch: plan.id.clone(),
+        limits: plan.terms.limits,
+        groups: config.groups.clone(),
     };
     Ok(start(spec).await?)
 }

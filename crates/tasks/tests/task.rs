@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used)]
 
+use model::ByteSize;
+use model::service::TaskLimits;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tasks::task::{self, Ended, LaunchId, LogFile, Record, Task, TaskSpec};
+use tasks::sandbox::{Cgroups, Controller, Exceeded};
+use tasks::task::{self, Ended, LaunchId, LogFile, Record, Task, TaskGroups, TaskSpec};
 use tempfile::TempDir;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -26,6 +29,8 @@ fn release(script: &str) -> (TempDir, TaskSpec) {
             length_max: 1 << 20,
         },
         launch: LaunchId::new().unwrap(),
+        limits: TaskLimits::default(),
+        groups: None,
     };
     (folder, spec)
 }
@@ -137,6 +142,10 @@ async fn a_task_survives_its_agent_and_is_adopted_by_the_next() {
     assert!(!alive(pid));
 }
 
+fn find(launch: &LaunchId, log: &LogFile) -> Option<Record> {
+    Task::find(launch, log, &TaskLimits::default(), None).unwrap()
+}
+
 #[tokio::test]
 async fn a_task_whose_record_was_never_stored_is_found_by_its_mark() {
     // A child inherits the mark, and is no task.
@@ -144,13 +153,13 @@ async fn a_task_whose_record_was_never_stored_is_found_by_its_mark() {
     let (log, launch) = (spec.log.clone(), spec.launch.clone());
     let task = task::start(spec).await.unwrap();
     until(|| text(&log.path).contains("ready")).await;
-    let record = Record::find(&launch, &log).unwrap().unwrap();
+    let record = find(&launch, &log).unwrap();
     assert_eq!(&record, task.record());
     drop(task);
     let adopted = Task::adopt(record).unwrap().unwrap();
     adopted.stop(PATIENCE).await;
-    assert_eq!(Record::find(&launch, &log).unwrap(), None);
-    assert_eq!(Record::find(&LaunchId::new().unwrap(), &log).unwrap(), None);
+    assert_eq!(find(&launch, &log), None);
+    assert_eq!(find(&LaunchId::new().unwrap(), &log), None);
 }
 
 #[tokio::test]
@@ -186,4 +195,62 @@ async fn a_log_is_moved_aside_before_it_fills_the_disk() {
     until(|| std::fs::metadata(&older).is_ok_and(|found| found.len() == 100_000)).await;
     task.stop(Duration::ZERO).await;
     assert!(text(&log).is_empty() || text(&log).contains("0123456789"));
+}
+
+/// Holds 100 MB or more, a step at a time.
+const EATER: &str =
+    "x=0123456789abcdef; while [ ${#x} -lt 100000000 ]; do x=$x$x; done; echo full; sleep 1000";
+
+#[tokio::test]
+async fn a_task_that_eats_more_memory_than_its_group_may_is_killed_and_told_so_by_every_agent() {
+    let name = format!("test-tasks-{}", std::process::id());
+    let memory =
+        Cgroups::open_for_tasks(&name).is_ok_and(|held| held.controllers().contains(&Controller::Memory));
+    if !memory {
+        return eprintln!("skipped: no control groups for memory here");
+    }
+    let groups = TaskGroups::new(&name);
+    let limit = ByteSize::mebibytes(64);
+    let limited = |script: &str| {
+        let (folder, mut spec) = release(script);
+        spec.limits.memory = Some(limit);
+        spec.groups = Some(groups.clone());
+        (folder, spec)
+    };
+    let (_folder, spec) = limited(EATER);
+    let task = task::start(spec).await.unwrap();
+    assert_eq!(task.wait().await, Ended::Exceeded(Exceeded::Memory(limit)));
+    assert_eq!(
+        task.wait().await.to_string(),
+        "used more than 64 MiB of memory, its limit, and was killed"
+    );
+
+    // By an agent that came later, too, even one that has only the mark.
+    for stored in [true, false] {
+        let (folder, spec) = limited(&format!("while [ ! -e go ]; do sleep 0.05; done; {EATER}"));
+        let (launch, log, limits) = (spec.launch.clone(), spec.log.clone(), spec.limits);
+        let task = task::start(spec).await.unwrap();
+        let record = if stored {
+            serde_json::from_str(&serde_json::to_string(task.record()).unwrap()).unwrap()
+        } else {
+            Task::find(&launch, &log, &limits, Some(&groups))
+                .unwrap()
+                .unwrap()
+        };
+        assert_eq!(&record, task.record());
+        drop(task);
+        let adopted = Task::adopt(record).unwrap().unwrap();
+        std::fs::write(folder.path().join("go"), "").unwrap();
+        assert_eq!(adopted.wait().await, Ended::Exceeded(Exceeded::Memory(limit)));
+    }
+}
+
+#[tokio::test]
+async fn without_groups_each_process_of_a_task_is_held_to_the_memory_limit() {
+    let (_folder, mut spec) = release(EATER);
+    spec.limits.memory = Some(ByteSize::mebibytes(64));
+    let log = spec.log.path.clone();
+    let task = task::start(spec).await.unwrap();
+    assert!(!matches!(task.wait().await, Ended::Code(0) | Ended::Unknown));
+    assert!(!text(&log).contains("full"));
 }

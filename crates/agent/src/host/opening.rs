@@ -15,7 +15,7 @@ use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
-use tasks::task::Task;
+use tasks::task::{Task, TaskGroups};
 use tokio::sync::Notify;
 
 impl Host {
@@ -39,7 +39,7 @@ impl Host {
         let mut ports = stored.ports.clone();
         for (service, record) in &stored.services {
             let mut seat = Seat::restore(record.clone());
-            for (task, terms) in adopt(service, &mut seat).await? {
+            for (task, terms) in adopt(service, &mut seat, config.groups.as_ref()).await? {
                 ports.hold(service, terms.port);
                 found.push((service.clone(), task, terms));
             }
@@ -106,7 +106,11 @@ fn occupy(folder: &Path) -> Result<File, Error> {
 }
 
 /// Finds the tasks again that an earlier life started for this seat, and notes which are gone.
-async fn adopt(service: &ServiceName, seat: &mut Seat) -> Result<Vec<(Task, Terms)>, Error> {
+async fn adopt(
+    service: &ServiceName,
+    seat: &mut Seat,
+    groups: Option<&TaskGroups>,
+) -> Result<Vec<(Task, Terms)>, Error> {
     let failed = |source| Error::Adopt {
         service: service.clone(),
         source,
@@ -123,15 +127,15 @@ async fn adopt(service: &ServiceName, seat: &mut Seat) -> Result<Vec<(Task, Term
         }
     }
     if let Some(launch) = seat.record().launching.clone() {
-        let (id, log) = (launch.id, launch.log);
-        let process = tokio::task::spawn_blocking(move || tasks::task::Record::find(&id, &log)).await?;
-        let process = process.map_err(|source| failed(tasks::Error::Find(source)))?;
+        let (terms, groups) = (launch.terms.clone(), groups.cloned());
+        let find = move || Task::find(&launch.id, &launch.log, &launch.terms.limits, groups.as_ref());
+        let process = tokio::task::spawn_blocking(find).await?.map_err(failed)?;
         let task = process.map(Task::adopt).transpose().map_err(failed)?.flatten();
         match task {
             Some(task) => {
                 tracing::info!(service.name = %service, process.id = task.record().pid(), "found a task that was just being started");
                 seat.started(task.record().clone());
-                found.push((task, launch.terms));
+                found.push((task, terms));
             }
             None => seat.not_started(),
         }

@@ -1,6 +1,6 @@
 //! What must outlive the agent about one service.
 
-use model::service::{HealthCheck, Overlap};
+use model::service::{HealthCheck, Overlap, TaskLimits};
 use model::{ArtifactId, DesiredService, Epoch, ReleaseNumber};
 use serde::{Deserialize, Serialize};
 use tasks::task::{LaunchId, LogFile};
@@ -45,6 +45,9 @@ pub struct Terms {
     /// Whether another one may run beside it.
     #[serde(default)]
     pub overlap: Overlap,
+    /// What it may use.
+    #[serde(default)]
+    pub limits: TaskLimits,
 }
 
 /// A process that is about to be started.

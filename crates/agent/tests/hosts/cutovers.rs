@@ -2,8 +2,9 @@
 
 use crate::artifacts::{beacon, pack};
 use crate::frontend::FakeFrontend;
-use crate::host::{Host, instance, lives, name, order, pid, reaches, reported};
+use crate::host::{Agent, Host, instance, lives, name, order, pid, reaches, reported};
 use crate::manager::{FakeManager, Region};
+use agent::ledger::Ledger;
 use agent::seat::{Role, TaskRecord};
 use model::deployment::Directive::Activate;
 use model::service::{CheckKind, Cutover, Overlap};
@@ -94,62 +95,107 @@ async fn an_agent_killed_between_a_start_and_the_word_of_it_finds_the_process() 
     agent.stop().await;
 }
 
-#[tokio::test]
-async fn an_agent_killed_at_any_step_of_a_cut_over_goes_on_with_both_processes() {
-    let (region, files) = (Region::new(), tempfile::tempdir().unwrap());
-    let manager = FakeManager::start(&region, "manager-1").await;
-    let blue = manager
-        .seed(&pack(files.path(), GATED, "blue"), &region.key)
-        .await;
-    let green = manager
-        .seed(&pack(files.path(), GATED, "green"), &region.key)
-        .await;
-    let mut host = Host::new(&region, &[&manager]);
-    let frontend = Arc::new(FakeFrontend::default());
-    host.frontend = frontend.clone();
-    let pointed = || frontend.state().pointed.map(|target| target.release.0);
+/// A host on which green, release 2, was just started beside blue, release 1, to which requests go.
+struct CutOver {
+    region: Region,
+    manager: FakeManager,
+    host: Host,
+    frontend: Arc<FakeFrontend>,
+    blue: TaskRecord,
+    green: TaskRecord,
+    _files: tempfile::TempDir,
+}
 
-    let agent = host.start(&region).await;
-    manager.order([gated(1, blue)]);
-    host.until("blue runs", |ledger| {
-        ledger
-            .services
-            .get(&name("web"))
-            .is_some_and(|record| record.task.is_some())
-    })
-    .await;
-    assert_eq!(pointed(), None, "not before it is healthy");
-    open_gate(&host, 1);
-    reaches(&manager, "web", 1, TaskState::Healthy).await;
-    host.until("requests go to blue", |_| pointed() == Some(1)).await;
-    let blue = host.task("web").unwrap();
+impl CutOver {
+    async fn begin() -> (Self, Agent) {
+        let (region, files) = (Region::new(), tempfile::tempdir().unwrap());
+        let manager = FakeManager::start(&region, "manager-1").await;
+        let blue = manager
+            .seed(&pack(files.path(), GATED, "blue"), &region.key)
+            .await;
+        let green = manager
+            .seed(&pack(files.path(), GATED, "green"), &region.key)
+            .await;
+        let mut host = Host::new(&region, &[&manager]);
+        let frontend = Arc::new(FakeFrontend::default());
+        host.frontend = frontend.clone();
+        let agent = host.start(&region).await;
+        manager.order([gated(1, blue)]);
+        host.until("blue runs", |ledger| {
+            let record = ledger.services.get(&name("web"));
+            record.is_some_and(|record| record.task.is_some())
+        })
+        .await;
+        assert_eq!(frontend.state().pointed, None, "not before it is healthy");
+        open_gate(&host, 1);
+        reaches(&manager, "web", 1, TaskState::Healthy).await;
+        host.until("requests go to blue", |_| frontend.state().pointed.is_some())
+            .await;
+        let blue = host.task("web").unwrap();
+        manager.order([gated(2, green)]);
+        host.until("green rises", |ledger| beside(ledger) == Some(Role::Rising))
+            .await;
+        let record = host.ledger().services[&name("web")].clone();
+        let cut_over = Self {
+            region,
+            manager,
+            host,
+            frontend,
+            blue,
+            green: record.beside.unwrap().task,
+            _files: files,
+        };
+        (cut_over, agent)
+    }
 
-    manager.order([gated(2, green)]);
-    let rises = |role| {
-        move |ledger: &agent::ledger::Ledger| {
-            let beside = ledger.services[&name("web")].beside.as_ref();
-            beside.is_some_and(|beside| beside.role == role)
-        }
-    };
-    host.until("green rises", rises(Role::Rising)).await;
-    let green = host.ledger().services[&name("web")].beside.clone().unwrap().task;
-    let both = |step: &str| {
-        let known: Vec<TaskRecord> = host.ledger().services[&name("web")].tasks().cloned().collect();
-        assert!(lives(&blue) && lives(&green), "{step}");
+    /// Waits until the process that does not serve has this role.
+    async fn until(&self, what: &str, role: Role) {
+        self.host.until(what, |ledger| beside(ledger) == Some(role)).await;
+    }
+
+    /// Waits until the frontend was asked about what drains once more.
+    async fn until_drained_again(&self) {
+        let before = self.frontend.state().drains;
+        self.host
+            .until("blue drains", |_| self.frontend.state().drains > before)
+            .await;
+    }
+
+    fn pointed(&self) -> Option<i64> {
+        self.frontend.state().pointed.map(|target| target.release.0)
+    }
+
+    /// The agent is killed, both processes live on and are written down, and another agent begins.
+    async fn kill(&self, agent: Agent, step: &str) -> Agent {
+        agent.kill().await;
+        let record = self.host.ledger().services[&name("web")].clone();
+        let known: Vec<&TaskRecord> = record.tasks().collect();
+        assert!(lives(&self.blue) && lives(&self.green), "{step}");
         assert!(
-            known.contains(&blue) && known.contains(&green),
+            known.contains(&&self.blue) && known.contains(&&self.green),
             "{step}: {known:#?}"
         );
-    };
+        self.host.start(&self.region).await
+    }
+}
+
+/// What the process that does not serve is there for.
+fn beside(ledger: &Ledger) -> Option<Role> {
+    let beside = ledger.services[&name("web")].beside.as_ref()?;
+    Some(beside.role)
+}
+
+#[tokio::test]
+async fn an_agent_killed_at_any_step_of_a_cut_over_goes_on_with_both_processes() {
+    let (cut_over, agent) = CutOver::begin().await;
+    let (host, manager, frontend) = (&cut_over.host, &cut_over.manager, &cut_over.frontend);
 
     agent.kill().await;
-    forget_the_start(&host, "beside");
-    let agent = host.start(&region).await;
-    host.until("green is found again", rises(Role::Rising)).await;
-    both("just started");
-    agent.kill().await;
-    let agent = host.start(&region).await;
-    let report = reported(&manager, "green starts while blue serves", |report| {
+    forget_the_start(host, "beside");
+    let agent = host.start(&cut_over.region).await;
+    cut_over.until("green is found again", Role::Rising).await;
+    let agent = cut_over.kill(agent, "just started").await;
+    let report = reported(manager, "green starts while blue serves", |report| {
         instance(report, "web")
             .is_some_and(|web| web.desired_release.0 == 2 && web.state == TaskState::Starting)
     })
@@ -160,39 +206,27 @@ async fn an_agent_killed_at_any_step_of_a_cut_over_goes_on_with_both_processes()
     );
 
     frontend.state().away = true;
-    open_gate(&host, 2);
-    host.until("the two have changed places", rises(Role::Retired))
-        .await;
-    agent.kill().await;
-    assert_eq!(pointed(), Some(1));
-    let agent = host.start(&region).await;
-    reaches(&manager, "web", 2, TaskState::Healthy).await;
-    both("not pointed");
+    open_gate(host, 2);
+    cut_over.until("the two have changed places", Role::Retired).await;
+    let agent = cut_over.kill(agent, "not pointed").await;
+    assert_eq!(cut_over.pointed(), Some(1));
+    reaches(manager, "web", 2, TaskState::Healthy).await;
 
     frontend.state().in_flight = 1;
     frontend.state().away = false;
-    host.until("blue drains", |_| frontend.state().drains > 1).await;
-    assert_eq!(pointed(), Some(2));
-    agent.kill().await;
-    let agent = host.start(&region).await;
-    let before = frontend.state().drains;
-    host.until("blue drains again", |_| frontend.state().drains > before)
-        .await;
-    both("draining");
+    cut_over.until_drained_again().await;
+    assert_eq!(cut_over.pointed(), Some(2));
+    let agent = cut_over.kill(agent, "draining").await;
+    cut_over.until_drained_again().await;
 
     frontend.state().in_flight = 0;
-    let before = frontend.state().drains;
-    host.until("blue is drained", |_| frontend.state().drains > before)
-        .await;
-    agent.kill().await;
-    both("warm");
-    let agent = host.start(&region).await;
+    cut_over.until_drained_again().await;
+    let agent = cut_over.kill(agent, "warm").await;
     host.until("blue is gone", |ledger| {
-        ledger.services[&name("web")].beside.is_none()
+        beside(ledger).is_none() && !lives(&cut_over.blue)
     })
     .await;
-    host.until("blue's process is gone", |_| !lives(&blue)).await;
-    assert!(host.task("web") == Some(green.clone()) && lives(&green));
+    assert!(host.task("web").as_ref() == Some(&cut_over.green) && lives(&cut_over.green));
     manager.order([]);
     host.until("the frontend forgets it", |_| frontend.state().withdrawn)
         .await;

@@ -9,6 +9,7 @@ use model::node::Role;
 use model::{HostName, Labels, RegionName, ZoneName};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
+use tasks::task::TaskGroups;
 use tokio_util::sync::CancellationToken;
 
 /// The role's configuration.
@@ -88,6 +89,11 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<
     config.tasks_on_exit = settings.tasks_on_exit;
     settings.limits.validate()?;
     config.limits = settings.limits;
+
+    config.groups = Some(TaskGroups::new(&format!(
+        "tasks-{}-{}",
+        config.region, config.host
+    )));
 
     let service = agent::Service::new(config, node.handle.clone());
     readiness.ready();

@@ -1,11 +1,12 @@
-//! The first moment of a build's process: it joins its control groups before anything of the build runs.
+//! The first moment of a build's or a task's process: it joins its control groups before anything else of it runs.
 //!
 //! A few lines of shell do this in the process itself. From outside it could only be done a moment after
 //! the start, when the process may have children already; and between a fork and the program's start our own
 //! code may not do it without `unsafe`. The lines are fixed, and get paths as arguments, never as text.
 
-use super::cgroup::{Controller, Group};
+use super::cgroup::{Controller, Group, Held};
 use model::limits::Limits;
+use model::service::TaskLimits;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Command;
@@ -22,16 +23,18 @@ pub(super) const INPUT_FD: &str = "3";
 /// reach this between two looks of the watcher, which has the better words.
 const DATA_SLACK_BYTES: u64 = 2 << 30;
 
-/// Joins the groups of the arguments before `--`, and makes the build what the kernel kills first when the
-/// machine is out of memory; not the worker.
-const JOIN: &str = "set -e; echo 500 > /proc/self/oom_score_adj; \
-    while [ \"$1\" != -- ]; do echo 0 > \"$1\"; shift; done; shift; ";
+/// Makes the build what the kernel kills first when the machine is out of memory; not the worker.
+const FIRST_TO_GO: &str = "echo 500 > /proc/self/oom_score_adj; ";
+
+/// Joins the groups of the arguments before `--`.
+const JOIN: &str = "while [ \"$1\" != -- ]; do echo 0 > \"$1\"; shift; done; shift; ";
 
 /// The command that becomes `wrapped` in its groups, with nothing but [`INPUT_FD`] from outside. The process
 /// gets no variable at all: `LD_PRELOAD` of a build would otherwise load the build's library out here.
 pub(super) fn with_input(limits: &Limits, group: Option<&Group>, wrapped: Vec<OsString>) -> Command {
     let become_it = format!("exec \"$@\" {INPUT_FD}<&0 </dev/null");
-    let mut command = shell(&become_it, group);
+    let doors = group.map(Group::doors).unwrap_or_default();
+    let mut command = shell(&format!("{FIRST_TO_GO}{JOIN}{become_it}"), doors);
     command.env_clear().arg(PRLIMIT).args(rlimits(limits, group));
     command.args(wrapped);
     command
@@ -39,15 +42,28 @@ pub(super) fn with_input(limits: &Limits, group: Option<&Group>, wrapped: Vec<Os
 
 /// The command that becomes `wrapped` in its groups.
 pub(super) fn plain(limits: &Limits, group: Option<&Group>, wrapped: Vec<OsString>) -> Command {
-    let mut command = shell("exec \"$@\"", group);
+    let doors = group.map(Group::doors).unwrap_or_default();
+    let mut command = shell(&format!("{FIRST_TO_GO}{JOIN}exec \"$@\""), doors);
     command.arg(PRLIMIT).args(rlimits(limits, group)).args(wrapped);
     command
 }
 
-fn shell(become_it: &str, group: Option<&Group>) -> Command {
-    let doors: Vec<PathBuf> = group.map(Group::doors).unwrap_or_default();
+/// The command that becomes a task's program in its groups. What no group holds is held for each process by itself, as
+/// far as that goes: memory by what it may map for data.
+pub(crate) fn of_task(limits: &TaskLimits, group: Option<&Held>, wrapped: Vec<OsString>) -> Command {
+    let doors = group.map(Held::doors).unwrap_or_default();
+    let mut command = shell(&format!("{JOIN}exec \"$@\""), doors);
+    let held = group.is_some_and(|group| group.has(Controller::Memory));
+    if let Some(memory) = limits.memory.filter(|_| !held) {
+        command.arg(PRLIMIT).arg(format!("--data={}", memory.0));
+    }
+    command.args(wrapped);
+    command
+}
+
+fn shell(script: &str, doors: Vec<PathBuf>) -> Command {
     let mut command = Command::new(SHELL);
-    command.arg("-c").arg(format!("{JOIN}{become_it}")).arg(SHELL);
+    command.arg("-c").arg(format!("set -e; {script}")).arg(SHELL);
     command.args(doors).arg("--");
     command
 }

@@ -16,9 +16,9 @@
 
 mod bubblewrap;
 mod census;
-mod cgroup;
+pub(crate) mod cgroup;
 mod disk;
-mod entry;
+pub(crate) mod entry;
 mod exceeded;
 mod keeper;
 mod watch;

@@ -2,11 +2,15 @@
 //! stopped with everything in its process group.
 
 mod launch;
+mod limits;
 mod log;
 mod record;
 
 use crate::Error;
+use crate::sandbox::Exceeded;
 pub use launch::LaunchId;
+pub use limits::TaskGroups;
+use model::service::TaskLimits;
 pub use record::Record;
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde::{Deserialize, Serialize};
@@ -38,6 +42,10 @@ pub struct TaskSpec {
     pub log: LogFile,
     /// What marks the process, so that it is found by who stored this before the start.
     pub launch: LaunchId,
+    /// What all of its processes together may use.
+    pub limits: TaskLimits,
+    /// What holds that; without, each process is held to what can be said of it alone.
+    pub groups: Option<TaskGroups>,
 }
 
 /// A task's log: the newest output in the file itself, what came before in `PATH.1`.
@@ -56,6 +64,8 @@ pub enum Ended {
     Code(i32),
     /// By a signal.
     Signal(i32),
+    /// It was killed because it broke this limit.
+    Exceeded(Exceeded),
     /// It is gone; how it ended is known only to the agent that started it, which is gone too.
     Unknown,
 }
@@ -65,6 +75,7 @@ impl fmt::Display for Ended {
         match self {
             Self::Code(code) => write!(formatter, "ended with exit code {code}"),
             Self::Signal(signal) => write!(formatter, "was killed by signal {signal}"),
+            Self::Exceeded(limit) => write!(formatter, "{limit}, and was killed"),
             Self::Unknown => formatter.write_str("ended while nobody watched"),
         }
     }
@@ -90,7 +101,7 @@ pub struct Task {
 }
 
 /// Starts a task. Store [`TaskSpec::launch`] durably before, and the [`record`](Task::record) right after: the first finds
-/// a process that was started in between ([`Record::find`]), the second is the quick and certain way back to it.
+/// a process that was started in between ([`Task::find`]), the second is the quick and certain way back to it.
 pub async fn start(spec: TaskSpec) -> Result<Task, Error> {
     let program = spec.folder.join(&spec.program);
     let start_error = |source| Error::Start {
@@ -99,23 +110,23 @@ pub async fn start(spec: TaskSpec) -> Result<Task, Error> {
     };
     let output = log::open(&spec.log).await?;
     let errors = output.try_clone().map_err(start_error)?;
-    let mut command = process_wrap::tokio::CommandWrap::with_new(&program, |command| {
-        command
-            .args(&spec.arguments)
-            .env_clear()
-            .envs(&spec.environment)
-            .env(launch::VARIABLE, spec.launch.as_str())
-            .current_dir(&spec.folder)
-            .stdin(Stdio::null())
-            .stdout(Stdio::from(output))
-            .stderr(Stdio::from(errors))
-            .kill_on_drop(false);
-    });
+    let group = limits::hold(&spec).await?;
+    let mut command = limits::command(&spec, &program, group.as_ref());
+    command
+        .env_clear()
+        .envs(&spec.environment)
+        .env(launch::VARIABLE, spec.launch.as_str())
+        .current_dir(&spec.folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::from(output))
+        .stderr(Stdio::from(errors))
+        .kill_on_drop(false);
+    let mut command = process_wrap::tokio::CommandWrap::from(command);
     command.wrap(process_wrap::tokio::ProcessSession);
     let mut child = command.spawn().map_err(start_error)?;
     // Known until it is waited for, which is only done below.
     let pid = child.id().ok_or(Error::Lost)?;
-    let record = Record::of(pid, spec.log).map_err(|source| Error::Watch { pid, source })?;
+    let record = Record::of(pid, spec.log, group).map_err(|source| Error::Watch { pid, source })?;
     Ok(Task::watching(record, async move {
         match child.wait().await {
             Ok(status) => Ended::from(status),
@@ -142,9 +153,21 @@ impl Task {
         Ok(Some(Self::watching(record, gone(watched))))
     }
 
+    /// Finds the process that was started with this mark and whose record was never stored. Blocks: it looks at every
+    /// process of the machine. One that threw its mark away is not found.
+    pub fn find(
+        launch: &LaunchId,
+        log: &LogFile,
+        limits: &TaskLimits,
+        groups: Option<&TaskGroups>,
+    ) -> Result<Option<Record>, Error> {
+        let group = groups.and_then(|groups| groups.find(launch, limits));
+        Record::find(launch, log, group).map_err(Error::Find)
+    }
+
     fn watching(record: Record, end: impl Future<Output = Ended> + Send + 'static) -> Self {
         let (sender, ended) = watch::channel(None);
-        let (pid, file) = (record.pid(), record.log().clone());
+        let (pid, file, group) = (record.pid(), record.log().clone(), record.group().cloned());
         let watcher = async move {
             let how = tokio::select! {
                 how = end => how,
@@ -152,6 +175,7 @@ impl Task {
             };
             // What it left behind would hold its port. Usually nothing is there.
             signal_group(pid, Signal::KILL);
+            let how = limits::explain(how, group).await;
             tracing::debug!(process.id = pid, "a task {how}");
             sender.send_replace(Some(how));
         };

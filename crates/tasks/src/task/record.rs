@@ -1,6 +1,7 @@
 //! What is stored of a task, to find its process again.
 
 use super::{LaunchId, LogFile};
+use crate::sandbox::cgroup::Held;
 use serde::{Deserialize, Serialize};
 use std::io;
 
@@ -14,11 +15,14 @@ pub struct Record {
     /// Which start of the machine that was.
     boot: String,
     log: LogFile,
+    /// What holds its limits.
+    #[serde(default)]
+    group: Option<Held>,
 }
 
 impl Record {
     /// Of a child that was not waited for yet, so that the number still names it.
-    pub(super) fn of(pid: u32, log: LogFile) -> io::Result<Self> {
+    pub(super) fn of(pid: u32, log: LogFile, group: Option<Held>) -> io::Result<Self> {
         let start_ticks = look(pid)?.start_ticks;
         let boot = boot()?;
         Ok(Self {
@@ -26,12 +30,13 @@ impl Record {
             start_ticks,
             boot,
             log,
+            group,
         })
     }
 
     /// The process that carries this mark and that was started by [`start`](super::start), not by another such process.
-    /// Blocks: it looks at every process of the machine. One that threw its mark away is not found.
-    pub fn find(launch: &LaunchId, log: &LogFile) -> io::Result<Option<Self>> {
+    /// Blocks: it looks at every process of the machine.
+    pub(super) fn find(launch: &LaunchId, log: &LogFile, group: Option<Held>) -> io::Result<Option<Self>> {
         let mut found: Option<Self> = None;
         for entry in fs_err::read_dir("/proc")?.flatten() {
             let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
@@ -50,6 +55,7 @@ impl Record {
                     start_ticks: stat.start_ticks,
                     boot: boot()?,
                     log: log.clone(),
+                    group: group.clone(),
                 });
             }
         }
@@ -63,6 +69,10 @@ impl Record {
 
     pub(super) fn log(&self) -> &LogFile {
         &self.log
+    }
+
+    pub(super) fn group(&self) -> Option<&Held> {
+        self.group.as_ref()
     }
 
     pub(super) fn names_a_live_process(&self) -> io::Result<bool> {

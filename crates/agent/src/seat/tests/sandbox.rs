@@ -365,6 +365,7 @@ fn launch(order: &DesiredService, port: u16, number: u64) -> Launch {
             health: order.spec.health.clone(),
             stop_timeout_seconds: 1,
             overlap: order.spec.overlap,
+            limits: order.spec.limits,
         },
     }
 }

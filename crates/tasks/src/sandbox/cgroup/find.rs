@@ -1,11 +1,13 @@
 //! Where groups can be made, by what the kernel says of this process (cgroups(7), "/proc files").
 
 use super::Controller;
+use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::{Path, PathBuf};
 
 /// The two designs that the kernel has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum Version {
     /// A tree for each controller, or a few.
     V1,

@@ -1,9 +1,11 @@
-//! One build's group: made with its limits, asked which it broke, and removed with all that is in it.
+//! One group: made with its limits, asked which it broke, and removed with all that is in it.
 
 use super::{Controller, Hierarchy, Seat, Version};
 use crate::sandbox::Exceeded;
 use model::limits::Limits;
+use model::service::TaskLimits;
 use rustix::process::{Pid, Signal, kill_process};
+use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,48 +18,115 @@ const REMOVAL_PAUSE: Duration = Duration::from_millis(25);
 
 /// The group of one build. Dropping it kills what is in it.
 #[derive(Debug)]
-pub(in crate::sandbox) struct Group {
+pub(in crate::sandbox) struct Group(Held);
+
+/// A group that outlives its maker: what is stored of it finds it again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Held {
     seats: Vec<Seat>,
-    limits: Limits,
+    limits: TaskLimits,
 }
 
 impl Group {
     pub(super) fn make(hierarchies: &[Hierarchy], name: &str, limits: &Limits) -> io::Result<Self> {
-        let mut group = Self {
-            seats: Vec::new(),
-            limits: *limits,
+        let limits = TaskLimits {
+            memory: Some(limits.memory),
+            cpus: Some(limits.cpus),
+            processes: Some(limits.processes),
         };
-        for hierarchy in hierarchies {
-            let folder = hierarchy.folder.join(name);
-            fs_err::create_dir(&folder)?;
-            // Kept first: what fails below is then removed with the rest.
-            group.seats.push(Seat {
-                version: hierarchy.version,
-                controllers: hierarchy.controllers.clone(),
-                folder: folder.clone(),
-            });
-            for controller in &hierarchy.controllers {
-                limit(hierarchy.version, *controller, &folder, limits)?;
-            }
-        }
+        // Kept first: what fails below is then removed with the rest.
+        let mut group = Self(Held::empty(limits));
+        group.0.fill(hierarchies, name)?;
         Ok(group)
     }
 
-    /// The files that a process writes "0" to in order to join.
+    /// See [`Held::doors`].
     pub(in crate::sandbox) fn doors(&self) -> Vec<PathBuf> {
+        self.0.doors()
+    }
+
+    /// See [`Held::has`].
+    pub(in crate::sandbox) fn has(&self, controller: Controller) -> bool {
+        self.0.has(controller)
+    }
+
+    /// See [`Held::exceeded`].
+    pub(in crate::sandbox) fn exceeded(&self) -> io::Result<Option<Exceeded>> {
+        self.0.exceeded()
+    }
+
+    /// See [`Held::remove`].
+    pub(in crate::sandbox) fn remove(&self) -> io::Result<()> {
+        self.0.remove()
+    }
+}
+
+impl Drop for Group {
+    /// For a caller that went away: what is left of the folders is removed at the worker's next start.
+    fn drop(&mut self) {
+        self.0.kill();
+    }
+}
+
+impl Held {
+    fn empty(limits: TaskLimits) -> Self {
+        Self {
+            seats: Vec::new(),
+            limits,
+        }
+    }
+
+    /// Makes a group, all of it or none.
+    pub(super) fn make(hierarchies: &[Hierarchy], name: &str, limits: &TaskLimits) -> io::Result<Self> {
+        let mut held = Self::empty(*limits);
+        let filled = held.fill(hierarchies, name);
+        if filled.is_err() {
+            held.kill();
+        }
+        filled.map(|()| held)
+    }
+
+    /// A group that was made before; `None` if a part of it is not there.
+    pub(super) fn find(hierarchies: &[Hierarchy], name: &str, limits: &TaskLimits) -> Option<Self> {
+        let seats: Vec<Seat> = hierarchies
+            .iter()
+            .map(|hierarchy| Seat::named(hierarchy, name))
+            .collect();
+        let whole = seats.iter().all(|seat| seat.folder.is_dir());
+        whole.then_some(Self {
+            seats,
+            limits: *limits,
+        })
+    }
+
+    fn fill(&mut self, hierarchies: &[Hierarchy], name: &str) -> io::Result<()> {
+        for hierarchy in hierarchies {
+            let seat = Seat::named(hierarchy, name);
+            let folder = seat.folder.clone();
+            fs_err::create_dir(&folder)?;
+            self.seats.push(seat);
+            for controller in &hierarchy.controllers {
+                limit(hierarchy.version, *controller, &folder, &self.limits)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The files that a process writes "0" to in order to join.
+    pub(crate) fn doors(&self) -> Vec<PathBuf> {
         let door = |seat: &Seat| seat.folder.join("cgroup.procs");
         self.seats.iter().map(door).collect()
     }
 
     /// Whether the group limits this.
-    pub(in crate::sandbox) fn has(&self, controller: Controller) -> bool {
+    pub(crate) fn has(&self, controller: Controller) -> bool {
         self.seats
             .iter()
             .any(|seat| seat.controllers.contains(&controller))
     }
 
-    /// Which limit the kernel has held against the build, if any.
-    pub(in crate::sandbox) fn exceeded(&self) -> io::Result<Option<Exceeded>> {
+    /// Which limit the kernel has held against what is in it, if any.
+    pub(crate) fn exceeded(&self) -> io::Result<Option<Exceeded>> {
         for seat in &self.seats {
             for controller in &seat.controllers {
                 let (file, event, exceeded) = match (controller, seat.version) {
@@ -65,17 +134,22 @@ impl Group {
                     (Controller::Memory, Version::V1) => (
                         "memory.oom_control",
                         "oom_kill",
-                        Exceeded::Memory(self.limits.memory),
+                        self.limits.memory.map(Exceeded::Memory),
                     ),
-                    (Controller::Memory, Version::V2) => {
-                        ("memory.events", "oom_kill", Exceeded::Memory(self.limits.memory))
-                    }
-                    (Controller::Processes, _) => {
-                        ("pids.events", "max", Exceeded::Processes(self.limits.processes))
-                    }
+                    (Controller::Memory, Version::V2) => (
+                        "memory.events",
+                        "oom_kill",
+                        self.limits.memory.map(Exceeded::Memory),
+                    ),
+                    (Controller::Processes, _) => (
+                        "pids.events",
+                        "max",
+                        self.limits.processes.map(Exceeded::Processes),
+                    ),
                 };
-                if count_of(&fs_err::read_to_string(seat.folder.join(file))?, event) > 0 {
-                    return Ok(Some(exceeded));
+                if exceeded.is_some() && count_of(&fs_err::read_to_string(seat.folder.join(file))?, event) > 0
+                {
+                    return Ok(exceeded);
                 }
             }
         }
@@ -83,16 +157,13 @@ impl Group {
     }
 
     /// Kills what is in it and removes it. Blocks.
-    pub(in crate::sandbox) fn remove(&self) -> io::Result<()> {
+    pub(crate) fn remove(&self) -> io::Result<()> {
         self.seats
             .iter()
             .try_for_each(|seat| remove(seat.version, &seat.folder))
     }
-}
 
-impl Drop for Group {
-    /// For a caller that went away: what is left of the folders is removed at the worker's next start.
-    fn drop(&mut self) {
+    fn kill(&self) {
         for seat in &self.seats {
             let _ = kill(seat.version, &seat.folder);
             let _ = fs_err::remove_dir(&seat.folder);
@@ -100,31 +171,56 @@ impl Drop for Group {
     }
 }
 
-fn limit(version: Version, controller: Controller, folder: &Path, limits: &Limits) -> io::Result<()> {
+impl Seat {
+    fn named(hierarchy: &Hierarchy, name: &str) -> Self {
+        Self {
+            version: hierarchy.version,
+            controllers: hierarchy.controllers.clone(),
+            folder: hierarchy.folder.join(name),
+        }
+    }
+}
+
+/// Writes what is limited. For what is not, a new group has no limit.
+fn limit(version: Version, controller: Controller, folder: &Path, limits: &TaskLimits) -> io::Result<()> {
     let write = |file: &str, value: String| fs_err::write(folder.join(file), value);
     // For what not every kernel has: swap accounting, above all.
     let write_if_there = |file: &str, value: String| match write(file, value) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     };
-    let memory = limits.memory.0;
-    let quota = u64::from(limits.cpus.thousandths()) * CPU_PERIOD_MICROS / 1000;
-    match (controller, version) {
-        (Controller::Memory, Version::V2) => {
-            write("memory.max", memory.to_string())?;
-            write_if_there("memory.swap.max", "0".to_owned())?;
-            write_if_there("memory.oom.group", "1".to_owned())
+    match controller {
+        Controller::Memory => {
+            let Some(memory) = limits.memory else {
+                return Ok(());
+            };
+            match version {
+                Version::V2 => {
+                    write("memory.max", memory.0.to_string())?;
+                    write_if_there("memory.swap.max", "0".to_owned())?;
+                    write_if_there("memory.oom.group", "1".to_owned())
+                }
+                Version::V1 => {
+                    write("memory.limit_in_bytes", memory.0.to_string())?;
+                    write_if_there("memory.memsw.limit_in_bytes", memory.0.to_string())
+                }
+            }
         }
-        (Controller::Memory, Version::V1) => {
-            write("memory.limit_in_bytes", memory.to_string())?;
-            write_if_there("memory.memsw.limit_in_bytes", memory.to_string())
+        Controller::Cpu => {
+            let Some(cpus) = limits.cpus else { return Ok(()) };
+            let quota = u64::from(cpus.thousandths()) * CPU_PERIOD_MICROS / 1000;
+            match version {
+                Version::V2 => write("cpu.max", format!("{quota} {CPU_PERIOD_MICROS}")),
+                Version::V1 => {
+                    write("cpu.cfs_period_us", CPU_PERIOD_MICROS.to_string())?;
+                    write("cpu.cfs_quota_us", quota.to_string())
+                }
+            }
         }
-        (Controller::Cpu, Version::V2) => write("cpu.max", format!("{quota} {CPU_PERIOD_MICROS}")),
-        (Controller::Cpu, Version::V1) => {
-            write("cpu.cfs_period_us", CPU_PERIOD_MICROS.to_string())?;
-            write("cpu.cfs_quota_us", quota.to_string())
-        }
-        (Controller::Processes, _) => write("pids.max", limits.processes.to_string()),
+        Controller::Processes => match limits.processes {
+            Some(processes) => write("pids.max", processes.to_string()),
+            None => Ok(()),
+        },
     }
 }
 
