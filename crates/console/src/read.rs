@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::refusal::Refusal;
 use crate::{distributions, rows, wire};
-use database::builds::{Events, RegionProgress};
+use database::builds::{DeploymentRow, Events, RegionProgress};
 use database::jobs::BuildRow;
 use model::{
     ArtifactId, BuildId, BuildState, DeploymentId, HostName, JoinTokenId, PeerName, RegionName, ServiceName,
@@ -168,7 +168,9 @@ pub(crate) async fn deployment_detail(
         .builds
         .instances(&row.service, None, wire::INSTANCES_MAX)
         .await?;
+    let budget = budget(app, &row).await?;
     Ok(wire::DeploymentDetail {
+        budget,
         deployment: rows::deployment(row),
         source: made.map(|made| wire::Source {
             repository: made.repository,
@@ -178,6 +180,22 @@ pub(crate) async fn deployment_detail(
         steps: events.states.into_iter().map(rows::step).collect(),
         instances: instances.into_iter().map(rows::instance).collect(),
     })
+}
+
+/// What may still fail before a deployment in flight stops.
+async fn budget(app: &App, row: &DeploymentRow) -> Result<Option<wire::FailureBudget>, Refusal> {
+    if !row.state.is_in_flight() {
+        return Ok(None);
+    }
+    let standings = app.builds.standings(row, 0).await?;
+    let hosts: u64 = standings
+        .iter()
+        .flat_map(|standing| standing.zones.values())
+        .sum();
+    Ok(Some(wire::FailureBudget {
+        failed: standings.iter().map(|standing| standing.failed).sum(),
+        allowed: row.policy.failure_threshold.at_most(hosts),
+    }))
 }
 
 /// Every service with its newest deployment, where that is among the newest of all.

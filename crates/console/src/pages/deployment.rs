@@ -5,6 +5,7 @@ use super::chart::Chart;
 use super::deployment_timeline::{self, STEPS};
 use super::distribution;
 use super::frame::{self, Frame, PageRefusal, fragment};
+use super::rollout;
 use crate::app::App;
 use crate::extract::{Engineer, Id};
 use crate::live::{Feed, Part, Update};
@@ -17,7 +18,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use jiff::Timestamp;
 use model::instance::Transfer;
-use model::{DeploymentId, DeploymentState, RegionName};
+use model::{DeploymentId, DeploymentState, RegionName, ReleaseNumber, ZoneName};
+use std::collections::BTreeMap;
 
 /// Up to so many hosts of a region, each is shown with its name; above, as a shape only.
 const NAMED_HOSTS_MAX: usize = 24;
@@ -27,6 +29,7 @@ const NAMED_HOSTS_MAX: usize = 24;
 struct Page {
     frame: Frame,
     head: Head,
+    rollout: rollout::Part,
     regions: Regions,
     distribution: distribution::Part,
     timeline: Timeline,
@@ -51,6 +54,7 @@ struct Regions {
 struct Region {
     progress: RegionProgress,
     hosts: Vec<HostInstance>,
+    release: ReleaseNumber,
 }
 
 #[derive(Template)]
@@ -76,6 +80,24 @@ impl Region {
         let whole = transfer.total_bytes.max(transfer.verified_bytes());
         let parts = source_list(transfer).map(|(class, _, bytes)| (class, bytes));
         Chart::stack(parts, whole)
+    }
+
+    /// The hosts by zone.
+    fn zones(&self) -> BTreeMap<&ZoneName, Vec<&HostInstance>> {
+        let mut zones: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for host in &self.hosts {
+            zones.entry(&host.zone).or_default().push(host);
+        }
+        zones
+    }
+
+    /// What a host runs, as a class and in words.
+    fn runs(&self, host: &HostInstance) -> (&'static str, String) {
+        match host.instance.running_release {
+            Some(running) if running == self.release => ("runs-new", format!("runs release {running}")),
+            Some(running) => ("runs-old", format!("runs release {running} still")),
+            None => ("runs-none", "runs nothing".to_owned()),
+        }
     }
 
     fn many(&self) -> bool {
@@ -105,6 +127,7 @@ fn source_list(transfer: &Transfer) -> [(&'static str, &'static str, u64); 4] {
 
 struct Parts {
     head: Head,
+    rollout: rollout::Part,
     regions: Regions,
     distribution: distribution::Part,
     timeline: Timeline,
@@ -124,12 +147,14 @@ async fn parts(app: &App, id: DeploymentId) -> Result<Parts, Refusal> {
         .partition(|host| host.instance.desired_release == release);
     let moved_on = others.iter().any(|host| host.instance.desired_release > release);
     Ok(Parts {
+        rollout: rollout::Part::new(&detail, now),
         regions: Regions {
             regions: detail
                 .regions
                 .iter()
                 .map(|progress| Region {
                     hosts: in_region(&hosts, &progress.region),
+                    release,
                     progress: progress.clone(),
                 })
                 .collect(),
@@ -164,6 +189,7 @@ pub(crate) async fn page(
 ) -> Result<Response, PageRefusal> {
     let Parts {
         head,
+        rollout,
         regions,
         distribution,
         timeline,
@@ -173,6 +199,7 @@ pub(crate) async fn page(
     let page = Page {
         frame: Frame::new("/deployments", &actor),
         head,
+        rollout,
         regions,
         distribution,
         timeline,
@@ -209,6 +236,7 @@ impl Feed for OneDeployment {
         Ok(Update {
             parts: vec![
                 Part::state("head", fragment(&parts.head)?),
+                Part::state("rollout", fragment(&parts.rollout)?),
                 Part::state("regions", fragment(&parts.regions)?),
                 Part::state("distribution", fragment(&parts.distribution)?),
                 Part::state("timeline", fragment(&parts.timeline)?),

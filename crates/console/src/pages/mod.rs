@@ -17,6 +17,7 @@ mod log;
 pub(crate) mod login;
 mod nodes;
 mod overview;
+mod rollout;
 mod services;
 
 use crate::app::App;
@@ -40,6 +41,10 @@ pub(crate) fn router() -> Router<App> {
         .route("/deployments/{id}", get(deployment::page))
         .route("/deployments/{id}/live", get(deployment::live))
         .route("/deployments/{id}/cancel", post(deployment::cancel))
+        .route("/deployments/{id}/pause", post(rollout::pause))
+        .route("/deployments/{id}/resume", post(rollout::resume))
+        .route("/deployments/{id}/step", post(rollout::step))
+        .route("/deployments/{id}/rollback", post(rollout::roll_back))
         .route("/deployments/{id}/distribution", post(distribution::say))
         .route("/nodes", get(nodes::page))
         .route("/nodes/live", get(nodes::live))

@@ -161,11 +161,22 @@ pub struct DeploymentDetail {
     pub source: Option<Source>,
     /// Every state it was in, oldest first; the first is its confirmation.
     pub steps: Vec<DeploymentStep>,
+    /// How many hosts failed by its doing and how many may, while it is in flight.
+    pub budget: Option<FailureBudget>,
     /// One entry a region, by name.
     pub regions: Vec<RegionProgress>,
     /// The first [`INSTANCES_MAX`](crate::wire::INSTANCES_MAX) instances of the service, by region and
     /// host. After a newer deployment they speak of that one; the regions' counts do not.
     pub instances: Vec<HostInstance>,
+}
+
+/// Hosts that failed, and how many may before a deployment stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailureBudget {
+    /// Those that failed.
+    pub failed: u64,
+    /// Those that may.
+    pub allowed: u64,
 }
 
 /// What bytes were made from.

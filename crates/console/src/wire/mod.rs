@@ -23,8 +23,8 @@ pub use builds::{
 };
 pub use collection::{Collection, CollectionEntry};
 pub use deployments::{
-    DeployHold, DeployStatus, Deployment, DeploymentDetail, DeploymentList, DeploymentStep, HostInstance,
-    NewDeployment, OfService, RegionMoments, RegionProgress, RollBack, Source,
+    DeployHold, DeployStatus, Deployment, DeploymentDetail, DeploymentList, DeploymentStep, FailureBudget,
+    HostInstance, NewDeployment, OfService, RegionMoments, RegionProgress, RollBack, Source,
 };
 pub use distributions::{
     Distribution, DistributionList, Progress, RegionDistribution, RegionLimits, RegionLimitsList, WhichRegion,

@@ -1,4 +1,4 @@
-//! A real browser on the console: presses Build and Deploy and sees every host healthy.
+//! A real browser on the console: presses Build and Deploy, sees every host healthy, and presses Roll back.
 
 use crate::fixture;
 use crate::system::{PATIENCE, System};
@@ -72,7 +72,7 @@ impl Drop for Driver {
 }
 
 #[test]
-fn an_engineer_presses_build_and_deploy_and_sees_twelve_healthy_hosts() {
+fn an_engineer_presses_build_deploy_and_roll_back_and_sees_twelve_healthy_hosts() {
     let system = System::start(&[]);
     let repository = system.scratch("beacon");
     fixture::beacon(&repository, 2 << 20);
@@ -87,6 +87,7 @@ fn an_engineer_presses_build_and_deploy_and_sees_twelve_healthy_hosts() {
     runtime.block_on(async {
         let browser = driver.browser().await;
         build_and_deploy(&browser, system.login()).await;
+        roll_back(&browser, &system).await;
         browser.close().await.unwrap();
     });
 }
@@ -123,6 +124,44 @@ async fn build_and_deploy(browser: &Client, login: &str) {
     let healthy = browser.find_all(Locator::XPath(healthy)).await.unwrap();
     assert_eq!(healthy.len(), 12, "every host is shown healthy");
     shoot(browser, &shots, "deployment").await;
+}
+
+/// A second release of the same bytes, and the way back from it with one button.
+async fn roll_back(browser: &Client, system: &System) {
+    let shots = screenshots();
+    let variable = "STARLING_GREETING=changed";
+    let kept = system.cli(&["configuration", "set", "beacon", "second", variable]);
+    assert!(kept.status.success(), "{kept:?}");
+    let build = system.json(&["builds"])["builds"][0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let slowly = ["--strategy", "canary", "--bake", "600", "--detach"];
+    let mut arguments = vec!["deploy", "beacon", &build, "--configuration", "second"];
+    arguments.extend(slowly);
+    let deployment = system.json(&arguments);
+    let page = format!("/deployments/{}", deployment["id"].as_str().unwrap());
+    let page = browser.current_url().await.unwrap().join(&page).unwrap();
+    browser.goto(page.as_str()).await.unwrap();
+    let baking = "//*[@data-part='rollout']//li[@aria-current='step'][contains(.,'watched for')]";
+    wait_for(browser, baking).await;
+    shoot(browser, &shots, "rollout-canary").await;
+    press(browser, "#roll-back").await;
+
+    // It shows the rollback, which is a release of its own.
+    wait_for(
+        browser,
+        "//*[@data-part='head'][contains(.,'rollback')]//*[contains(@class,'state')][contains(.,'SUCCEEDED')]",
+    )
+    .await;
+    shoot(browser, &shots, "rollback").await;
+    browser.goto(page.as_str()).await.unwrap();
+    wait_for(
+        browser,
+        "//*[@data-part='head']//*[contains(@class,'state')][contains(.,'ROLLED_BACK')]",
+    )
+    .await;
+    shoot(browser, &shots, "rolled-back").await;
 }
 
 async fn fill(browser: &Client, css: &str, text: &str) {
