@@ -77,6 +77,9 @@ pub(crate) async fn launch(
             variables.insert(name.clone(), value.clone());
         }
     }
+    if let Some(version) = &order.configuration.version {
+        variables.insert("STARLING_CONFIGURATION".to_owned(), version.to_string());
+    }
     let spec = TaskSpec {
         folder: run,
         program: artifact.join(program),

@@ -3,7 +3,7 @@
 //! | path | answer |
 //! |---|---|
 //! | `/` | one line for people |
-//! | `/healthz` | `ok`, as long as the process can answer at all |
+//! | `/healthz` | `ok`, as long as the process can answer at all and `BEACON_ILL` is not set |
 //! | `/version` | JSON: the commit it was built from, and every `STARLING_…` variable that it was started with |
 //!
 //! It listens on `127.0.0.1:$PORT`, or on the address given as its only argument. It has no dependencies, so that
@@ -125,7 +125,7 @@ fn respond(head: &str, environment: impl Iterator<Item = (String, String)>) -> R
             "200 OK",
             &format!("beacon, commit {}\n", COMMIT.unwrap_or("unknown")),
         ),
-        ("GET", "/healthz") => text("200 OK", "ok\n"),
+        ("GET", "/healthz") => health(environment),
         ("GET", "/version") => Response {
             status: "200 OK",
             content_type: "application/json",
@@ -134,6 +134,14 @@ fn respond(head: &str, environment: impl Iterator<Item = (String, String)>) -> R
         ("GET", _) => text("404 Not Found", "ask for /, /healthz or /version\n"),
         _ => text("405 Method Not Allowed", "only GET is answered\n"),
     }
+}
+
+/// A beacon that is told to be ill is, so that a demo has a bad release to take back.
+fn health(mut environment: impl Iterator<Item = (String, String)>) -> Response {
+    if environment.any(|(name, _)| name == "BEACON_ILL") {
+        return text("500 Internal Server Error", "BEACON_ILL is set\n");
+    }
+    text("200 OK", "ok\n")
 }
 
 /// `STARLING_RELEASE=3` becomes `"release":"3"`, and so on, in the order of names.

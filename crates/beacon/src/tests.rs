@@ -37,6 +37,8 @@ fn the_version_names_what_starling_told_the_process_and_nothing_else() {
 #[test]
 fn health_is_asked_with_get_and_a_query_is_ignored() {
     assert_eq!(get("/healthz?from=agent", &[]).status, "200 OK");
+    let ill = get("/healthz", &[("BEACON_ILL", "1")]);
+    assert_eq!(ill.status, "500 Internal Server Error");
     assert_eq!(get("/nothing", &[]).status, "404 Not Found");
     assert_eq!(
         respond("POST /healthz HTTP/1.1\r\n\r\n", environment()).status,

@@ -6,6 +6,7 @@
 mod memory;
 mod report;
 mod repository;
+mod rollouts;
 
 use crate::api_client::ApiClient;
 use crate::commands::wait;
@@ -46,6 +47,7 @@ struct Outcome {
     commit: Commit,
     build: BuildDetail,
     deployment: DeploymentDetail,
+    rollouts: Vec<rollouts::Rollout>,
     answers: Vec<Answer>,
     memory: Vec<memory::Peak>,
 }
@@ -54,7 +56,15 @@ struct Outcome {
 #[derive(Debug)]
 struct Answer {
     host: String,
-    commit: Result<String, String>,
+    version: Result<Version, String>,
+}
+
+/// What a beacon says that it is.
+#[derive(Debug, serde::Deserialize)]
+struct Version {
+    commit: String,
+    /// With which version of the service's configuration it runs.
+    configuration: Option<String>,
 }
 
 /// Runs the demo.
@@ -106,12 +116,18 @@ async fn main_job(options: &Options, system: &dev::System) -> anyhow::Result<Out
     let build = build(&api, &source, target.parse()?).await?;
     say(&format!("deploying {service} to every host"));
     let deployment = deploy(&api, &service, &build).await?;
-    let answers = ask_every_host(&deployment).await?;
+    let rollouts = rollouts::show(&api, &service, build.build.id).await?;
+    // As they are after everything.
+    let last: DeploymentDetail = api
+        .get(&format!("/v1/deployments/{}", deployment.deployment.id))
+        .await?;
+    let answers = ask_every_host(&last).await?;
     let memory = memory::peaks(system.data())?;
     Ok(Outcome {
         commit: source.commit,
         build,
         deployment,
+        rollouts,
         answers,
         memory,
     })
@@ -199,27 +215,25 @@ async fn ask_every_host(deployment: &DeploymentDetail) -> anyhow::Result<Vec<Ans
         .build()?;
     let mut answers = Vec::with_capacity(deployment.instances.len());
     for place in &deployment.instances {
-        let commit = match place.instance.port {
+        let version = match place.instance.port {
             Some(port) => ask(&http, port).await.map_err(|error| format!("{error:#}")),
             None => Err("it reports no port".to_owned()),
         };
         answers.push(Answer {
             host: format!("{}/{}", place.region, place.host),
-            commit,
+            version,
         });
     }
     Ok(answers)
 }
 
-async fn ask(http: &reqwest::Client, port: u16) -> anyhow::Result<String> {
+async fn ask(http: &reqwest::Client, port: u16) -> anyhow::Result<Version> {
     let answer = http
         .get(format!("http://127.0.0.1:{port}/version"))
         .send()
         .await?
         .error_for_status()?;
-    let version: serde_json::Value = answer.json().await?;
-    let commit = version["commit"].as_str().context("the answer names no commit")?;
-    Ok(commit.to_owned())
+    Ok(answer.json().await?)
 }
 
 /// Prints the table and says whether everything is as it must be.

@@ -1,6 +1,6 @@
 //! The demo's tables, and what falls short.
 
-use super::Outcome;
+use super::{Outcome, rollouts};
 use crate::output::{between, bytes, seconds, table};
 use model::{Phase, ReplicaState, TaskState};
 
@@ -23,6 +23,7 @@ pub fn tables(outcome: &Outcome) -> String {
         phases(outcome),
         sources(outcome),
         memory(outcome),
+        rollouts_table(outcome),
         hosts(outcome),
     ]
     .join("\n")
@@ -106,24 +107,42 @@ fn memory(outcome: &Outcome) -> String {
     table(["PROCESS", "PEAK MEMORY"], rows) + "\n"
 }
 
+fn rollouts_table(outcome: &Outcome) -> String {
+    let rows = outcome.rollouts.iter().map(|rollout| {
+        let one = &rollout.detail.deployment;
+        [
+            one.release.to_string(),
+            rollout.what.to_owned(),
+            one.state.to_string(),
+            between(Some(one.created_at), one.finished_at).map_or_else(|| "?".to_owned(), seconds),
+            rollout.way(),
+        ]
+    });
+    table(["RELEASE", "ROLLOUT", "ENDED", "TOOK", "ITS WAY"], rows) + "\n"
+}
+
 fn hosts(outcome: &Outcome) -> String {
     let rows = outcome.answers.iter().map(|answer| {
-        let said = answer
-            .commit
-            .as_ref()
-            .map_or_else(|error| format!("failed: {error}"), ToString::to_string);
-        [answer.host.clone(), said]
+        let (commit, configuration) = match &answer.version {
+            Ok(version) => (
+                version.commit.clone(),
+                version.configuration.clone().unwrap_or_default(),
+            ),
+            Err(error) => (format!("failed: {error}"), String::new()),
+        };
+        [answer.host.clone(), commit, configuration]
     });
-    table(["HOST", "RUNS, ASKED OVER HTTP"], rows)
+    table(["HOST", "RUNS, ASKED OVER HTTP", "CONFIGURATION"], rows)
 }
 
 /// Everything that is not as it must be, in words.
 pub fn shortfalls(outcome: &Outcome) -> Vec<String> {
     let mut found = Vec::new();
     for answer in &outcome.answers {
-        match &answer.commit {
-            Ok(commit) if commit == outcome.commit.as_str() => {}
-            Ok(commit) => found.push(format!("{} runs {commit}", answer.host)),
+        let wanted = (outcome.commit.as_str(), Some(rollouts::GOOD));
+        match &answer.version {
+            Ok(version) if (version.commit.as_str(), version.configuration.as_deref()) == wanted => {}
+            Ok(version) => found.push(format!("{} runs {version:?}", answer.host)),
             Err(error) => found.push(format!("{} did not answer: {error}", answer.host)),
         }
     }
@@ -139,6 +158,20 @@ pub fn shortfalls(outcome: &Outcome) -> Vec<String> {
         if region.replica != Some(ReplicaState::Verified) {
             found.push(format!("the replica in {} is not verified", region.region));
         }
+    }
+    for rollout in outcome
+        .rollouts
+        .iter()
+        .filter(|rollout| !rollout.ended_as_it_must())
+    {
+        let one = &rollout.detail.deployment;
+        found.push(format!(
+            "release {} ({}) ended {}: {}",
+            one.release,
+            rollout.what,
+            one.state,
+            one.reason.as_deref().unwrap_or("no reason given")
+        ));
     }
     let bounded = |name: &str| BOUNDED.iter().any(|kind| name.contains(kind));
     for peak in outcome
