@@ -7,7 +7,7 @@ use std::path::Path;
 /// Every crate's floor; see ARCHITECTURE.md. Arrows point down only.
 const FLOORS: &[(u8, &[&str])] = &[
     (0, &["model"]),
-    (1, &["artifact", "retention", "rollout", "swarm-core"]),
+    (1, &["artifact", "policy", "retention", "rollout", "swarm-core"]),
     (
         2,
         &[
@@ -45,6 +45,7 @@ const BESIDE: &[(&str, u8)] = &[
     ("bench-harness", 2),
     ("bench-network", 3),
     ("bench-peers", 4),
+    ("bench-postgres", 4),
     ("bench-region", 4),
     ("bench-stores", 4),
 ];
