@@ -18,12 +18,14 @@ mod checkout;
 mod error;
 mod fetch;
 mod git;
+mod history;
 mod read;
 mod settings;
 
 pub use checkout::Selection;
 pub use error::Error;
 use git::Git;
+pub use history::{CommitLine, Commits};
 use model::repository::LocalRepositories;
 use model::{RepositoryName, RepositoryUrl};
 pub use read::TreeFile;

@@ -114,6 +114,41 @@ async fn a_commit_that_no_branch_holds_is_asked_for_by_name() {
 }
 
 #[tokio::test]
+async fn a_commits_tags_are_listed_whether_they_have_a_message_or_not() {
+    let fixture = Fixture::new().await;
+    let first = fixture.commit("one");
+    fixture.git(&["tag", "v1.0.0"]);
+    fixture.git(&["tag", "--annotate", "--message=x", "a/b"]);
+    let second = fixture.commit("two");
+    fixture.ensure().await;
+    assert_eq!(
+        fixture.mirrors.tags_of(&name(), &first).await.unwrap(),
+        ["a/b", "v1.0.0"]
+    );
+    assert_eq!(fixture.mirrors.tags_of(&name(), &second).await.unwrap(), [""; 0]);
+}
+
+#[tokio::test]
+async fn the_commits_between_two_are_told_newest_first_and_no_more_than_are_asked_for() {
+    let fixture = Fixture::new().await;
+    let first = fixture.commit("one");
+    let second = fixture.commit("two \x1b[31mred");
+    let third = fixture.commit("three\n\nand why");
+    fixture.ensure().await;
+    let between = async |from: &Commit, to: &Commit, max| {
+        let commits = fixture.mirrors.commits_between(&name(), from, to, max).await;
+        let commits = commits.unwrap();
+        let subjects: Vec<String> = commits.lines.iter().map(|line| line.subject.clone()).collect();
+        (subjects, commits.more)
+    };
+    let both = vec!["three".to_owned(), "two [31mred".to_owned()];
+    assert_eq!(between(&first, &third, 5).await, (both, false));
+    assert_eq!(between(&first, &third, 1).await, (vec!["three".to_owned()], true));
+    assert_eq!(between(&third, &first, 5).await, (Vec::new(), false));
+    assert_eq!(between(&second, &second, 5).await, (Vec::new(), false));
+}
+
+#[tokio::test]
 async fn a_file_is_read_as_it_was_at_the_commit() {
     let fixture = Fixture::new().await;
     fixture.write("folder/starling.toml", "one");
