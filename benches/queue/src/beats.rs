@@ -1,16 +1,13 @@
 //! What ten thousand workers' heartbeats cost the database.
 
-use crate::server::Server;
 use crate::side::Side;
 use bench_harness::{Better, Line, Plan};
+use bench_postgres::{Server, cpu_seconds};
 use std::time::{Duration, Instant};
 use tokio::process::Command;
 
 const WORKERS: u32 = 10_000;
 const EVERY_SECONDS: u32 = 10;
-/// Clock ticks of the kernel's accounting in a second, on every Linux that Rust runs on (`USER_HZ`, proc(5)).
-const TICKS_A_SECOND: f64 = 100.0;
-
 /// How long is measured, after every worker has been heard of once.
 pub const fn window(plan: &Plan) -> Duration {
     Duration::from_secs(if plan.quick { 20 } else { 60 })
@@ -51,32 +48,4 @@ async fn beats(server: &Server) -> anyhow::Result<(f64, f64)> {
     let of = |column: &str| format!("SELECT {column} FROM pg_stat_user_tables WHERE relname = 'heartbeats'");
     let all = server.number(&of("n_tup_upd")).await?;
     Ok((all, server.number(&of("n_tup_hot_upd")).await?))
-}
-
-/// Processor seconds of a process and its children, those that have ended included.
-fn cpu_seconds(server: u32) -> anyhow::Result<f64> {
-    let mut ticks = 0.0;
-    for entry in std::fs::read_dir("/proc")?.flatten() {
-        let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else {
-            continue;
-        };
-        // Fields after the name, which ends with the last bracket: state, parent, …, utime is the twelfth.
-        let Some((before, after)) = stat.rsplit_once(')') else {
-            continue;
-        };
-        let fields: Vec<&str> = after.split_whitespace().collect();
-        let number = |at: usize| {
-            fields
-                .get(at)
-                .and_then(|field| field.parse::<f64>().ok())
-                .unwrap_or(0.0)
-        };
-        let own = before.split_whitespace().next() == Some(&server.to_string());
-        if own {
-            ticks += number(11) + number(12) + number(13) + number(14);
-        } else if number(1) == f64::from(server) {
-            ticks += number(11) + number(12);
-        }
-    }
-    Ok(ticks / TICKS_A_SECOND)
 }

@@ -1,9 +1,9 @@
 //! One run of one side: how many jobs a second are done.
 
-use crate::server::Server;
 use crate::side::{Load, Side};
 use anyhow::ensure;
 use bench_harness::Plan;
+use bench_postgres::Server;
 use std::time::{Duration, Instant};
 
 /// Jobs that wait at the beginning, more than anybody does in the time, as far as that can be known.

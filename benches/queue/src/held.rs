@@ -1,8 +1,8 @@
 //! What a transaction that somebody holds open does to the queue: nothing that was deleted since can be swept.
 
-use crate::server::Server;
 use crate::side::{Load, Side};
 use bench_harness::{Better, Line, Plan};
+use bench_postgres::Server;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 use tokio::process::Command;

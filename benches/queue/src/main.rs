@@ -9,7 +9,6 @@ mod beats;
 mod contest;
 mod held;
 mod part;
-mod server;
 mod side;
 
 use bench_harness::{Bench, Better, Estimate, Plan, Report, in_turn};

@@ -1,7 +1,7 @@
 //! Whose queue it is, and how each is asked for its best.
 
-use crate::server::Server;
 use anyhow::{Context as _, ensure};
+use bench_postgres::Server;
 use local_services::{Child, ParentDeath};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

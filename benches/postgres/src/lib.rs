@@ -1,4 +1,10 @@
-//! The Postgres that all sides share, and SQL by `psql`, which none of them uses.
+//! The Postgres that all sides of a bench share, SQL by `psql`, which none of them uses, and what the server costs.
+//!
+//! It runs with the defaults of Debian's package, so that every commit reaches the disk, and ends with whoever holds it.
+
+mod cost;
+
+pub use cost::{cpu_seconds, own_cpu_seconds};
 
 use anyhow::{Context as _, ensure};
 use bench_harness::Scratch;
@@ -20,6 +26,7 @@ pub struct Server {
 }
 
 impl Server {
+    /// Starts one, with the defaults of Debian's Postgres.
     pub async fn start() -> anyhow::Result<Self> {
         let scratch = Scratch::new(ROOM)?;
         let postgres = Postgres::start(&scratch.path().join("postgres")).await?;
@@ -31,6 +38,7 @@ impl Server {
         })
     }
 
+    /// Its database.
     pub fn url(&self) -> &str {
         &self.url
     }
