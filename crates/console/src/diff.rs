@@ -1,0 +1,176 @@
+//! What a deployment would change: commits between what runs and what would run, and how it runs.
+
+use crate::app::App;
+use crate::refusal::Refusal;
+use crate::wire::{self, DIFF_COMMITS_MAX, RegionDiff, SettingChange, ShipDiff, ShippedCommit};
+use database::builds::RunningRelease;
+use database::jobs::BuildRow;
+use jiff::Timestamp;
+use model::{BuildId, Commit, RegionName, ServiceName, ServiceSpec};
+use repository_mirror::Commits;
+use serde_json::Value;
+use std::collections::{BTreeMap, HashMap};
+
+/// What changes between two commits.
+type Between = Result<(Commits, Commits), String>;
+
+/// Compares a build with what runs of a service, region by region.
+pub(crate) async fn ship_diff(app: &App, service: &ServiceName, build: BuildId) -> Result<ShipDiff, Refusal> {
+    let row = app.jobs.build(build).await?.ok_or(Refusal::UnknownBuild(build))?;
+    let found = app.builds.service(service).await?;
+    let spec = found
+        .ok_or_else(|| Refusal::UnknownService(service.clone()))?
+        .spec;
+    let running = app.builds.running_releases(service).await?;
+    // Regions mostly run the same, which is compared once.
+    let mut compared: HashMap<Commit, Between> = HashMap::new();
+    for release in &running {
+        if !compared.contains_key(&release.commit) {
+            let between = between(app, &row, release).await;
+            compared.insert(release.commit.clone(), between);
+        }
+    }
+    let mut regions: Vec<RegionDiff> = running
+        .iter()
+        .map(|release| region_diff(release, compared.get(&release.commit), &spec))
+        .collect();
+    for region in app.builds.regions().await? {
+        if !running.iter().any(|release| release.region == region.name) {
+            regions.push(nothing_runs(region.name));
+        }
+    }
+    regions.sort_by(|one, other| one.region.cmp(&other.region));
+    Ok(ShipDiff {
+        service: service.clone(),
+        build,
+        commit: row.commit,
+        repository: row.repository,
+        regions,
+    })
+}
+
+/// Commits that come and commits that go; in words, why they are not known.
+async fn between(app: &App, row: &BuildRow, running: &RunningRelease) -> Between {
+    if row.repository != running.repository {
+        return Err(format!("it runs a build of repository {}", running.repository));
+    }
+    let (name, from, to) = (&row.repository, &running.commit, &row.commit);
+    let added = app.mirrors.commits_between(name, from, to, DIFF_COMMITS_MAX);
+    let removed = app.mirrors.commits_between(name, to, from, DIFF_COMMITS_MAX);
+    let both = tokio::try_join!(added, removed);
+    both.map_err(|error| format!("the commits could not be compared: {error}"))
+}
+
+fn region_diff(running: &RunningRelease, between: Option<&Between>, spec: &ServiceSpec) -> RegionDiff {
+    let (added, removed, unknown) = match between {
+        Some(Ok((added, removed))) => (added.clone(), removed.clone(), None),
+        Some(Err(words)) => (Commits::default(), Commits::default(), Some(words.clone())),
+        None => (Commits::default(), Commits::default(), None),
+    };
+    RegionDiff {
+        region: running.region.clone(),
+        running: Some(wire::RunningRelease {
+            release: running.release,
+            hosts: running.hosts,
+            commit: running.commit.clone(),
+        }),
+        more: added.more || removed.more,
+        added: in_words(added),
+        removed: in_words(removed),
+        unknown,
+        settings: settings(&running.spec, spec),
+    }
+}
+
+fn nothing_runs(region: RegionName) -> RegionDiff {
+    RegionDiff {
+        region,
+        running: None,
+        added: Vec::new(),
+        removed: Vec::new(),
+        more: false,
+        unknown: None,
+        settings: Vec::new(),
+    }
+}
+
+fn in_words(commits: Commits) -> Vec<ShippedCommit> {
+    let lines = commits.lines.into_iter().map(|line| ShippedCommit {
+        commit: line.commit,
+        author: line.author,
+        at: Timestamp::from_second(line.at).unwrap_or_default(),
+        subject: line.subject,
+    });
+    lines.collect()
+}
+
+/// What differs between two specs, by name.
+fn settings(before: &ServiceSpec, after: &ServiceSpec) -> Vec<SettingChange> {
+    let (before, after) = (flat(before), flat(after));
+    let names: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let changed = names
+        .into_iter()
+        .filter(|name| before.get(*name) != after.get(*name));
+    changed
+        .map(|name| SettingChange {
+            name: name.clone(),
+            before: before.get(name).cloned(),
+            after: after.get(name).cloned(),
+        })
+        .collect()
+}
+
+/// A spec's values by their names, `environment.COLOUR` and the like.
+fn flat(spec: &ServiceSpec) -> BTreeMap<String, Value> {
+    let mut flat = BTreeMap::new();
+    // A spec has no keys that JSON could not have.
+    if let Ok(value) = serde_json::to_value(spec) {
+        flatten(String::new(), value, &mut flat);
+    }
+    flat
+}
+
+/// Its depth is that of a [`ServiceSpec`]'s types.
+fn flatten(name: String, value: Value, into: &mut BTreeMap<String, Value>) {
+    match value {
+        Value::Object(fields) => {
+            for (field, value) in fields {
+                let name = if name.is_empty() {
+                    field
+                } else {
+                    format!("{name}.{field}")
+                };
+                flatten(name, value, into);
+            }
+        }
+        value => {
+            into.insert(name, value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(text: &str) -> ServiceSpec {
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn only_settings_that_differ_are_told_with_what_they_were_and_will_be() {
+        let before = spec(r#"{"target": "//:a", "command": ["a"], "environment": {"X": "1", "Y": "2"}}"#);
+        assert_eq!(settings(&before, &before), []);
+        let after = spec(
+            r#"{"target": "//:a", "command": ["a", "-v"], "environment": {"X": "1", "Z": "3"},
+                "health": {"path": "/ready"}}"#,
+        );
+        let told = settings(&before, &after);
+        let names: Vec<&str> = told.iter().map(|change| change.name.as_str()).collect();
+        assert_eq!(
+            names,
+            ["command", "environment.Y", "environment.Z", "health.path"]
+        );
+        assert_eq!((&told[1].before, &told[1].after), (&Some("2".into()), &None));
+    }
+}

@@ -1,0 +1,124 @@
+//! `starling diff`, and the question before a deployment.
+
+use super::Session;
+use crate::output::Form;
+use clap::Args;
+use console::wire::{RegionDiff, SettingChange, ShipDiff, ShippedCommit};
+use model::{BuildId, ServiceName};
+use std::fmt::Write as _;
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+
+/// Arguments of `starling diff`.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// A registered service.
+    service: ServiceName,
+    /// The build that would be deployed.
+    build: BuildId,
+}
+
+pub async fn run(options: &Options, session: &Session) -> anyhow::Result<ExitCode> {
+    let diff = fetch(session, &options.service, options.build).await?;
+    session.form.print(&diff, text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Shows what a deployment would change and asks whether to go on; asks nobody who is not at a terminal.
+pub async fn confirm(
+    session: &Session,
+    service: &ServiceName,
+    build: BuildId,
+    yes: bool,
+) -> anyhow::Result<bool> {
+    if session.form == Form::Json {
+        return Ok(true);
+    }
+    let diff = fetch(session, service, build).await?;
+    anstream::eprintln!("{}", text(&diff).trim_end());
+    if yes || !std::io::stdin().is_terminal() {
+        return Ok(true);
+    }
+    anstream::eprint!("deploy? [y/N] ");
+    let answer = tokio::task::spawn_blocking(|| {
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line).map(|_| line)
+    });
+    let answer = answer.await??;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+async fn fetch(session: &Session, service: &ServiceName, build: BuildId) -> anyhow::Result<ShipDiff> {
+    let path = format!("/v1/services/{service}/diff?build={build}");
+    Ok(session.api.get(&path).await?)
+}
+
+/// Regions for which the same changes stand together.
+fn text(diff: &ShipDiff) -> String {
+    let mut alike: Vec<(Vec<String>, String)> = Vec::new();
+    for region in &diff.regions {
+        let (place, changes) = (place(region), changes(region));
+        match alike.iter_mut().find(|(_, known)| *known == changes) {
+            Some((places, _)) => places.push(place),
+            None => alike.push((vec![place], changes)),
+        }
+    }
+    let mut text = format!("{} to commit {}\n", diff.service, diff.commit.short());
+    for (places, changes) in alike {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{}\n{changes}", places.join(", "));
+    }
+    text
+}
+
+fn place(region: &RegionDiff) -> String {
+    match &region.running {
+        None => format!("{}: runs nothing yet", region.region),
+        Some(running) => format!(
+            "{}: release {} of {} on {} host{}",
+            region.region,
+            running.release,
+            running.commit.short(),
+            running.hosts,
+            if running.hosts == 1 { "" } else { "s" }
+        ),
+    }
+}
+
+fn changes(region: &RegionDiff) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    lines.extend(region.added.iter().map(|commit| line('+', commit)));
+    lines.extend(region.removed.iter().map(|commit| line('-', commit)));
+    if region.more {
+        lines.push("  … and more".to_owned());
+    }
+    lines.extend(region.settings.iter().map(setting));
+    lines.extend(region.unknown.iter().map(|words| format!("  {words}")));
+    if lines.is_empty() && region.running.is_some() {
+        lines.push("  nothing changes".to_owned());
+    }
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+fn line(sign: char, commit: &ShippedCommit) -> String {
+    format!(
+        "  {sign} {} {} ({})",
+        commit.commit.short(),
+        commit.subject,
+        commit.author
+    )
+}
+
+fn setting(change: &SettingChange) -> String {
+    let value = |value: &Option<serde_json::Value>| {
+        value
+            .as_ref()
+            .map_or_else(|| "nothing".to_owned(), ToString::to_string)
+    };
+    format!(
+        "  ~ {}: {} becomes {}",
+        change.name,
+        value(&change.before),
+        value(&change.after)
+    )
+}
