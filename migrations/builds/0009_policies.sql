@@ -12,3 +12,6 @@ CREATE TABLE policies (
     CHECK ((ended_at IS NULL) = (ended_by IS NULL))
 );
 CREATE INDEX policies_that_count ON policies (id) WHERE ended_at IS NULL;
+
+-- Why freezes and missing approvals did not count for a deployment.
+ALTER TABLE deployments ADD COLUMN break_glass text;

@@ -130,6 +130,7 @@ async fn ask(url: &str, rate: u32) -> anyhow::Result<()> {
                     revision: "main".parse()?,
                     commit: commit.parse()?,
                     target: "//a:b".parse()?,
+                    version: None,
                     actor: "bench".parse()?,
                     force: false,
                     deadline: Duration::from_secs(900),

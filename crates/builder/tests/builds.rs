@@ -195,6 +195,7 @@ async fn the_same_bytes_make_the_same_artifact_and_are_uploaded_once() {
         revision: "main".parse().unwrap(),
         commit,
         target: "//:it".parse().unwrap(),
+        version: None,
         actor: "engineer@example.org".parse().unwrap(),
         force: true,
         deadline: common::PATIENCE,

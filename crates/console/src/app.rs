@@ -2,6 +2,7 @@
 
 use crate::change::Changes;
 use crate::enrol::Issuer;
+use crate::inventory::Inventory;
 use crate::live::Streams;
 use crate::log::Logs;
 use crate::service::{Config, Error, Parts};
@@ -29,6 +30,8 @@ pub(crate) struct App {
     pub(crate) retention: Arc<retention::Policy>,
     /// Signs the certificates of nodes.
     pub(crate) issuer: Issuer,
+    /// Hears programs that speak for themselves.
+    pub(crate) inventory: Inventory,
     /// Wakes live streams when something changed.
     pub(crate) changes: Changes,
     /// Counts live streams.
@@ -52,6 +55,7 @@ impl App {
         }
         Ok(Self {
             logs: Logs::new(jobs.clone(), store.clone()),
+            inventory: Inventory::start(&builds),
             store,
             jobs,
             builds,

@@ -43,6 +43,8 @@ pub(crate) async fn deploy(
             actor: actor.clone(),
             supersede: request.supersede,
             automatic: request.automatic,
+            version: row.version,
+            break_glass: request.break_glass,
         })
         .await?;
     metrics::deployment_confirmed();

@@ -1,26 +1,41 @@
 //! What a deployment would change: commits between what runs and what would run, and how it runs.
 
 use crate::app::App;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, RolloutRefused};
 use crate::wire::{self, DIFF_COMMITS_MAX, RegionDiff, SettingChange, ShipDiff, ShippedCommit};
 use database::builds::RunningRelease;
 use database::jobs::BuildRow;
 use jiff::Timestamp;
-use model::{BuildId, Commit, RegionName, ServiceName, ServiceSpec};
+use model::version::VERSION_VARIABLE;
+use model::{BuildId, Commit, Configuration, ConfigurationVersion, RegionName, ServiceName, ServiceSpec};
 use repository_mirror::Commits;
 use serde_json::Value;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// What changes between two commits.
 type Between = Result<(Commits, Commits), String>;
 
-/// Compares a build with what runs of a service, region by region.
-pub(crate) async fn ship_diff(app: &App, service: &ServiceName, build: BuildId) -> Result<ShipDiff, Refusal> {
+/// Compares a build, with a version of the configuration or with that of what runs, with what runs of a service, region
+/// by region.
+pub(crate) async fn ship_diff(
+    app: &App,
+    service: &ServiceName,
+    build: BuildId,
+    configuration: Option<ConfigurationVersion>,
+) -> Result<ShipDiff, Refusal> {
     let row = app.jobs.build(build).await?.ok_or(Refusal::UnknownBuild(build))?;
     let found = app.builds.service(service).await?;
-    let spec = found
+    let mut spec = found
         .ok_or_else(|| Refusal::UnknownService(service.clone()))?
         .spec;
+    if let Some(version) = &row.version {
+        let variable = spec.environment.entry(VERSION_VARIABLE.to_owned());
+        variable.or_insert_with(|| version.to_string());
+    }
+    let configuration = match configuration {
+        Some(version) => Some(of_version(app, service, version).await?),
+        None => None,
+    };
     let running = app.builds.running_releases(service).await?;
     // Regions mostly run the same, which is compared once.
     let mut compared: HashMap<Commit, Between> = HashMap::new();
@@ -32,7 +47,10 @@ pub(crate) async fn ship_diff(app: &App, service: &ServiceName, build: BuildId) 
     }
     let mut regions: Vec<RegionDiff> = running
         .iter()
-        .map(|release| region_diff(release, compared.get(&release.commit), &spec))
+        .map(|release| {
+            let configuration = configuration.as_ref().unwrap_or(&release.configuration);
+            region_diff(release, compared.get(&release.commit), (&spec, configuration))
+        })
         .collect();
     for region in app.builds.regions().await? {
         if !running.iter().any(|release| release.region == region.name) {
@@ -49,6 +67,23 @@ pub(crate) async fn ship_diff(app: &App, service: &ServiceName, build: BuildId) 
     })
 }
 
+async fn of_version(
+    app: &App,
+    service: &ServiceName,
+    version: ConfigurationVersion,
+) -> Result<Configuration, Refusal> {
+    let known = app.builds.configurations(service).await?.into_iter();
+    let mut fitting = known.filter(|row| row.configuration.version.as_ref() == Some(&version));
+    match fitting.next() {
+        Some(row) => Ok(row.configuration),
+        None => Err(RolloutRefused::UnknownConfiguration {
+            service: service.clone(),
+            version,
+        }
+        .into()),
+    }
+}
+
 /// Commits that come and commits that go; in words, why they are not known.
 async fn between(app: &App, row: &BuildRow, running: &RunningRelease) -> Between {
     if row.repository != running.repository {
@@ -61,7 +96,11 @@ async fn between(app: &App, row: &BuildRow, running: &RunningRelease) -> Between
     both.map_err(|error| format!("the commits could not be compared: {error}"))
 }
 
-fn region_diff(running: &RunningRelease, between: Option<&Between>, spec: &ServiceSpec) -> RegionDiff {
+fn region_diff(
+    running: &RunningRelease,
+    between: Option<&Between>,
+    after: (&ServiceSpec, &Configuration),
+) -> RegionDiff {
     let (added, removed, unknown) = match between {
         Some(Ok((added, removed))) => (added.clone(), removed.clone(), None),
         Some(Err(words)) => (Commits::default(), Commits::default(), Some(words.clone())),
@@ -78,7 +117,7 @@ fn region_diff(running: &RunningRelease, between: Option<&Between>, spec: &Servi
         added: in_words(added),
         removed: in_words(removed),
         unknown,
-        settings: settings(&running.spec, spec),
+        settings: settings((&running.spec, &running.configuration), after),
     }
 }
 
@@ -104,10 +143,13 @@ fn in_words(commits: Commits) -> Vec<ShippedCommit> {
     lines.collect()
 }
 
-/// What differs between two specs, by name.
-fn settings(before: &ServiceSpec, after: &ServiceSpec) -> Vec<SettingChange> {
+/// What differs between how a release runs and how the next would, by name.
+fn settings(
+    before: (&ServiceSpec, &Configuration),
+    after: (&ServiceSpec, &Configuration),
+) -> Vec<SettingChange> {
     let (before, after) = (flat(before), flat(after));
-    let names: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     let changed = names
         .into_iter()
         .filter(|name| before.get(*name) != after.get(*name));
@@ -120,12 +162,15 @@ fn settings(before: &ServiceSpec, after: &ServiceSpec) -> Vec<SettingChange> {
         .collect()
 }
 
-/// A spec's values by their names, `environment.COLOUR` and the like.
-fn flat(spec: &ServiceSpec) -> BTreeMap<String, Value> {
+/// All values by their names, `environment.COLOUR`, `configuration.version` and the like.
+fn flat((spec, configuration): (&ServiceSpec, &Configuration)) -> BTreeMap<String, Value> {
     let mut flat = BTreeMap::new();
-    // A spec has no keys that JSON could not have.
+    // Neither has keys that JSON could not have.
     if let Ok(value) = serde_json::to_value(spec) {
         flatten(String::new(), value, &mut flat);
+    }
+    if let Ok(value) = serde_json::to_value(configuration) {
+        flatten("configuration".to_owned(), value, &mut flat);
     }
     flat
 }
@@ -159,13 +204,14 @@ mod tests {
 
     #[test]
     fn only_settings_that_differ_are_told_with_what_they_were_and_will_be() {
+        let none = Configuration::default();
         let before = spec(r#"{"target": "//:a", "command": ["a"], "environment": {"X": "1", "Y": "2"}}"#);
-        assert_eq!(settings(&before, &before), []);
+        assert_eq!(settings((&before, &none), (&before, &none)), []);
         let after = spec(
             r#"{"target": "//:a", "command": ["a", "-v"], "environment": {"X": "1", "Z": "3"},
                 "health": {"path": "/ready"}}"#,
         );
-        let told = settings(&before, &after);
+        let told = settings((&before, &none), (&after, &none));
         let names: Vec<&str> = told.iter().map(|change| change.name.as_str()).collect();
         assert_eq!(
             names,

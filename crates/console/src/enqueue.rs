@@ -6,7 +6,8 @@ use crate::wire;
 use crate::{metrics, rows};
 use database::jobs::{NewBuild, Repository};
 use model::project::{PROJECT_FILE, PROJECT_FILE_LENGTH_MAX, ProjectFile};
-use model::{Actor, Commit, RepositoryName, Revision, Target};
+use model::version::Origin;
+use model::{Actor, BuildVersion, Commit, RepositoryName, Revision, Target, VersionRules};
 use std::time::Duration;
 
 /// How long a request waits for a repository to be fetched. The fetch itself goes on afterwards, so that
@@ -30,6 +31,14 @@ pub(crate) async fn enqueue(
         .ok_or_else(|| Refusal::UnknownRepository(request.repository.clone()))?;
     let commit = resolve(app, &repository, &request.revision).await?;
     let project = project(app, &repository.name, &commit).await?;
+    let version = version(
+        app,
+        &repository.name,
+        &request.revision,
+        &commit,
+        project.as_ref(),
+    )
+    .await?;
     let command_time = command_time(project, &repository.name, &commit, &request.target)?;
     let enqueued = app
         .jobs
@@ -38,6 +47,7 @@ pub(crate) async fn enqueue(
             revision: request.revision,
             commit,
             target: request.target,
+            version: Some(version),
             actor: actor.clone(),
             force: request.force,
             deadline: command_time + MARGIN,
@@ -98,6 +108,31 @@ fn unresolved(repository: &Repository, revision: &Revision, error: repository_mi
         },
         other => Refusal::Internal(Box::new(other)),
     }
+}
+
+/// What the build is called, by the commit's own rules.
+async fn version(
+    app: &App,
+    repository: &RepositoryName,
+    revision: &Revision,
+    commit: &Commit,
+    project: Option<&ProjectFile>,
+) -> Result<BuildVersion, Refusal> {
+    let internal = |error: repository_mirror::Error| Refusal::Internal(Box::new(error));
+    let origin = Origin {
+        revision,
+        commit,
+        committed_at: app
+            .mirrors
+            .commit_time(repository, commit)
+            .await
+            .map_err(internal)?,
+        tags: &app.mirrors.tags_of(repository, commit).await.map_err(internal)?,
+    };
+    let usual = VersionRules::default();
+    Ok(project
+        .map_or(&usual, |project| &project.versions)
+        .version(origin))
 }
 
 /// What the commit says can be built; `None` when it says nothing that can be read, which the worker will

@@ -47,7 +47,16 @@ pub(crate) fn between(from: &Timestamp, to: &Timestamp) -> String {
 
 /// How long ago, coarse enough that a page does not change every second.
 pub(crate) fn ago(at: &Timestamp, now: &Timestamp) -> String {
-    match (now.as_second() - at.as_second()).max(0) {
+    seconds_ago((now.as_second() - at.as_second()).max(0).unsigned_abs())
+}
+
+/// How long nothing was heard, coarse enough that a page does not change every second.
+pub(crate) fn silence(&seconds: &f64) -> String {
+    seconds_ago(seconds.max(0.0) as u64)
+}
+
+fn seconds_ago(seconds: u64) -> String {
+    match seconds {
         0..60 => "just now".to_owned(),
         seconds @ 60..3600 => format!("{} min ago", seconds / 60),
         seconds @ 3600..172_800 => format!("{} h ago", seconds / 3600),

@@ -60,7 +60,8 @@ fn wants_page(method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
     !uri.path().starts_with("/v1/") && *method == Method::GET && accepts_html
 }
 
-fn secret(headers: &HeaderMap) -> Option<&str> {
+/// The secret that came with a request.
+pub(crate) fn secret(headers: &HeaderMap) -> Option<&str> {
     match headers.get(header::AUTHORIZATION) {
         Some(value) => value.to_str().ok()?.strip_prefix("Bearer ").map(str::trim),
         None => cookie(headers),

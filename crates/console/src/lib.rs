@@ -19,14 +19,17 @@
 mod api;
 mod app;
 mod assets;
+mod attempts;
 mod change;
 mod deploy;
+mod diff;
 mod distributions;
 mod enqueue;
 mod enrol;
 mod extract;
 mod format;
 mod guard;
+mod inventory;
 mod live;
 mod log;
 mod metrics;

@@ -60,6 +60,24 @@ pub(crate) async fn join_tokens(
     })
 }
 
+/// A page of the audit trail.
+pub(crate) async fn audit(app: &App, limit: u32, before: Option<i64>) -> Result<wire::AuditList, Refusal> {
+    let limit = limit.clamp(1, wire::LIST_LIMIT_MAX);
+    let rows = app.builds.audit(limit, before).await?;
+    let next = next_page(&rows, limit, |row| row.entry.number);
+    Ok(wire::AuditList {
+        entries: rows.into_iter().map(rows::audit_entry).collect(),
+        next,
+    })
+}
+
+/// The policies that count.
+pub(crate) async fn policies(app: &App) -> Result<wire::PolicyList, Refusal> {
+    let rows = app.builds.policies().await?;
+    let policies = rows.into_iter().map(rows::policy).collect();
+    Ok(wire::PolicyList { policies })
+}
+
 /// A page of nodes, of one region or of all.
 pub(crate) async fn nodes(
     app: &App,

@@ -2,6 +2,8 @@
 //! one place.
 
 mod enrolment;
+mod inventory;
+mod policy;
 mod rollout;
 
 pub(crate) use rollout::RolloutRefused;
@@ -11,8 +13,8 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use model::{
-    ArtifactId, BuildId, BuildState, Commit, DeploymentId, HostName, JoinTokenId, RegionName, RepositoryName,
-    Revision, ServiceName, Target,
+    ArtifactId, BuildId, BuildState, Commit, DeploymentId, HostName, InstanceName, JoinTokenId, RegionName,
+    RepositoryName, Revision, ServiceName, Target,
 };
 
 /// Why a request was not done. Nothing was changed.
@@ -100,7 +102,21 @@ pub(crate) enum Refusal {
     Certificate(#[from] swarm::InvalidCertificate),
     #[error(transparent)]
     Enrolment(database::builds::EnrolmentRefused),
-    #[error("too many nodes ask to be enrolled at once")]
+    #[error(transparent)]
+    Registration(database::builds::RegistrationRefused),
+    #[error("there is no instance {0}")]
+    UnknownInstance(String),
+    #[error(transparent)]
+    Denied(::policy::Denial),
+    #[error(transparent)]
+    Policy(database::builds::PolicyRefused),
+    #[error(transparent)]
+    AuditBroken(::policy::audit::Broken),
+    #[error("an agent speaks for {0}, and is heard")]
+    AgentSpeaks(InstanceName),
+    #[error(transparent)]
+    Heartbeat(#[from] crate::inventory::HeartbeatRefused),
+    #[error("too many ask to be let in at once")]
     TooManyAttempts,
     #[error("the request is larger than this address takes")]
     TooLarge,
@@ -158,6 +174,13 @@ impl Refusal {
             Self::Unproven(unproven) => enrolment::unproven(unproven).0,
             Self::Certificate(_) => ("certificate_invalid", StatusCode::FORBIDDEN),
             Self::Enrolment(refused) => enrolment::code(refused),
+            Self::Registration(refused) => inventory::code(refused),
+            Self::UnknownInstance(_) => ("unknown_instance", StatusCode::NOT_FOUND),
+            Self::Denied(denial) => policy::denied(denial).0,
+            Self::Policy(refused) => policy::refused(refused).0,
+            Self::AuditBroken(_) => ("audit_broken", StatusCode::CONFLICT),
+            Self::AgentSpeaks(_) => ("agent_speaks", StatusCode::CONFLICT),
+            Self::Heartbeat(refused) => inventory::heartbeat(refused).0,
             Self::TooManyAttempts => ("too_many_attempts", StatusCode::TOO_MANY_REQUESTS),
             Self::TooLarge => ("too_large", StatusCode::PAYLOAD_TOO_LARGE),
             Self::TooSlow => ("too_slow", StatusCode::SERVICE_UNAVAILABLE),
@@ -227,6 +250,13 @@ impl Refusal {
                 "enrol the node anew: make a token with `starling join-token create`".to_owned()
             }
             Self::Enrolment(refused) => enrolment::next(refused),
+            Self::Registration(refused) => inventory::next(refused),
+            Self::UnknownInstance(_) => "list instances with `starling instances`".to_owned(),
+            Self::Denied(denial) => policy::denied(denial).1.to_owned(),
+            Self::Policy(refused) => policy::refused(refused).1.to_owned(),
+            Self::AuditBroken(_) => "compare the database with a backup: somebody changed it".to_owned(),
+            Self::AgentSpeaks(_) => "stop the agent, or keep it out with `starling node revoke`".to_owned(),
+            Self::Heartbeat(refused) => inventory::heartbeat(refused).1.to_owned(),
             Self::TooManyAttempts => "ask again in a few seconds".to_owned(),
             Self::TooLarge => "send less at once".to_owned(),
             Self::TooManyStreams => "close a few pages, or ask without /events".to_owned(),
@@ -323,6 +353,10 @@ impl From<database::Error> for Refusal {
                 actual,
             },
             Error::Enrolment(refused) => Self::Enrolment(refused),
+            Error::Denied(denial) => Self::Denied(denial),
+            Error::Policy(refused) => Self::Policy(refused),
+            Error::AuditBroken(broken) => Self::AuditBroken(broken),
+            Error::Registration(refused) => Self::Registration(refused),
             Error::InvalidSpec(error) => Self::InvalidSpec(error),
             Error::InvalidRollout(error) => RolloutRefused::Invalid(error).into(),
             Error::UnknownConfiguration { service, version } => {

@@ -14,7 +14,7 @@ use tower_http::trace::TraceLayer;
 /// The largest body, in bytes, where a handler does not say otherwise.
 const BODY_LENGTH_MAX: usize = 64 * 1024;
 
-/// Everything but the login, the static files and the enrolment of nodes stands behind the guard, the unknown addresses too.
+/// Everything but the login, the static files and what nodes and programs say for themselves stands behind the guard, the unknown addresses too.
 pub(crate) fn build(app: App) -> Router {
     let guarded = Router::new()
         .nest("/v1", api::router())
@@ -24,6 +24,7 @@ pub(crate) fn build(app: App) -> Router {
         .layer(from_fn_with_state(app.clone(), guard::authenticated));
     let open = Router::new()
         .merge(api::enrolments())
+        .merge(api::instances())
         .route("/login", get(pages::login::page).post(pages::login::log_in))
         .route("/assets/{version}/{name}", get(assets::get));
     Router::new()

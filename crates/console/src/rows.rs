@@ -4,6 +4,8 @@ use crate::{format, wire};
 use database::builds::{
     DeploymentKind, DeploymentRow, HoldRow, InstanceRow, JoinTokenRow, NodeRow, REPLICATION_PROMISE,
     RegionProgress, RegionRow, ReplicaRow, ReplicationTimes, ServiceRow, StateEntered,
+    AuditRow, DeploymentKind, DeploymentRow, HoldRow, InstanceRow, JoinTokenRow, NodeRow, PolicyRow,
+    RegionProgress, RegionRow, ReplicaRow, ServiceRow, StateEntered,
 };
 use database::jobs::{AttemptRow, BuildRow, PhaseRow, Repository, UsualTime, Waiting, WorkerRow};
 use model::instance::Transfer;
@@ -51,6 +53,7 @@ pub(crate) fn build(row: BuildRow) -> wire::Build {
         revision: row.revision,
         commit: row.commit,
         target: row.target,
+        version: row.version,
         actor: row.actor,
         priority: row.priority,
         state: row.state,
@@ -268,6 +271,22 @@ pub(crate) fn node(row: NodeRow) -> wire::Node {
         revoked_at: row.revoked_at,
         revoked_by: row.revoked_by,
         reason: row.reason,
+    }
+}
+
+pub(crate) fn policy(row: PolicyRow) -> wire::PolicyInForce {
+    wire::PolicyInForce {
+        id: row.id,
+        policy: row.policy,
+        actor: row.actor,
+        created_at: row.created_at,
+    }
+}
+
+pub(crate) fn audit_entry(row: AuditRow) -> wire::AuditEntry {
+    wire::AuditEntry {
+        entry: row.entry,
+        link: row.link.to_string(),
     }
 }
 

@@ -48,6 +48,18 @@ impl Driver {
                 }
                 return Ok(());
             }
+            if expands(&step.verdict)
+                && let Err(error) = self.builds.may_advance(&deployment).await
+            {
+                let database::Error::Denied(denial) = error else {
+                    return Err(error);
+                };
+                let reason = denial.to_string();
+                if deployment.waits_for.as_ref() != Some(&reason) {
+                    self.builds.keep_waits_for(deployment.id, &reason).await?;
+                }
+                return Ok(());
+            }
             let moves_on = matches!(step.verdict, Verdict::Become { .. });
             if !self.apply(&deployment, &picture, step).await? || !moves_on {
                 return Ok(());
@@ -124,4 +136,16 @@ impl Driver {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Whether more hosts would get the release, which a policy may forbid.
+const fn expands(verdict: &Verdict) -> bool {
+    matches!(
+        verdict,
+        Verdict::Move { .. }
+            | Verdict::Become {
+                state: DeploymentState::Wave,
+                ..
+            }
+    )
 }

@@ -1,6 +1,6 @@
 //! Why a call on either database did not do what was asked.
 
-use crate::builds::EnrolmentRefused;
+use crate::builds::{EnrolmentRefused, PolicyRefused, RegistrationRefused};
 use model::{
     ArtifactId, BuildId, ConfigurationVersion, DeploymentId, LeaseId, RegionName, RepositoryName,
     ServiceName, Target, rollout::InvalidRollout, service::InvalidServiceSpec,
@@ -112,6 +112,21 @@ pub enum Error {
     /// A node was not let in, or not renewed.
     #[error(transparent)]
     Enrolment(#[from] EnrolmentRefused),
+    /// A program was not let into the inventory.
+    #[error(transparent)]
+    Registration(#[from] RegistrationRefused),
+    /// A policy forbids it.
+    #[error(transparent)]
+    Denied(#[from] policy::Denial),
+    /// A policy was not kept or ended.
+    #[error(transparent)]
+    Policy(#[from] PolicyRefused),
+    /// Somebody has changed what is only added to.
+    #[error(transparent)]
+    AuditBroken(#[from] policy::audit::Broken),
+    /// A heartbeat was not written; the log says why. The next one may be.
+    #[error("the heartbeat was not written")]
+    NotWritten,
     /// A newer leader of the region has spoken.
     #[error("a report of term {term} from region {region} came after one of term {seen}")]
     StaleTerm {
@@ -138,8 +153,10 @@ impl Error {
     /// Whether the same call may succeed later without anybody mending anything: the database was
     /// away, busy, or stopped the statement to break a deadlock.
     pub fn is_transient(&self) -> bool {
-        let Self::Query(error) = self else {
-            return false;
+        let error = match self {
+            Self::Query(error) => error,
+            Self::NotWritten => return true,
+            _ => return false,
         };
         match error {
             sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed => true,

@@ -18,6 +18,7 @@ pub mod distribution;
 pub mod host;
 pub mod inputs;
 pub mod instance;
+pub mod inventory;
 pub mod labels;
 pub mod limits;
 mod macros;
@@ -34,6 +35,7 @@ pub mod secret_name;
 pub mod service;
 pub mod share;
 pub mod target;
+pub mod version;
 
 pub use actor::Actor;
 pub use artifact_id::ArtifactId;
@@ -43,7 +45,8 @@ pub use commit::{Commit, Revision};
 pub use configuration::Configuration;
 pub use deployment::{DeploymentId, DeploymentState, DesiredService, Epoch, ReleaseNumber};
 pub use inputs::InputKey;
-pub use instance::{Instance, TaskState};
+pub use instance::{Instance, InstanceHealth, TaskState};
+pub use inventory::{InstanceId, InstanceName, ReportedVersion};
 pub use labels::{Labels, Selector};
 pub use name::{
     CacheName, ConfigurationVersion, HostName, RegionName, RepositoryName, ServiceName, WorkerName, ZoneName,
@@ -57,3 +60,4 @@ pub use secret_name::SecretName;
 pub use service::ServiceSpec;
 pub use share::Share;
 pub use target::Target;
+pub use version::{BuildVersion, VersionRules};

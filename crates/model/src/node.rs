@@ -19,6 +19,27 @@ word_enum! {
 }
 
 word_enum! {
+    /// What a join token lets in.
+    JoinTokenRole {
+        /// A host of the region's swarm.
+        Host = "HOST",
+        /// A manager of the region.
+        Manager = "MANAGER",
+        /// A program that is none of our agents: into the inventory, and nowhere else.
+        Instance = "INSTANCE",
+    }
+}
+
+impl From<Role> for JoinTokenRole {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Host => Self::Host,
+            Role::Manager => Self::Manager,
+        }
+    }
+}
+
+word_enum! {
     /// What has become of a join token.
     JoinTokenState {
         /// It lets one node in.

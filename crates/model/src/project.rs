@@ -2,7 +2,7 @@
 
 use crate::inputs::InputPattern;
 use crate::limits::LimitRequest;
-use crate::{CacheName, SecretName, ServiceName, ServiceSpec, Target, service};
+use crate::{CacheName, SecretName, ServiceName, ServiceSpec, Target, VersionRules, service};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,6 +21,9 @@ pub struct ProjectFile {
     /// What can be run, by name; `starling service apply` registers these.
     #[serde(default)]
     pub services: BTreeMap<ServiceName, ServiceSpec>,
+    /// What builds are called.
+    #[serde(default)]
+    pub versions: VersionRules,
 }
 
 /// What a target is for.
@@ -99,6 +102,9 @@ pub enum InvalidProjectFile {
         /// What is wrong.
         reason: String,
     },
+    /// Rules that no build could be called by.
+    #[error("starling.toml: {0}")]
+    Versions(String),
     /// A service that could not run.
     #[error("starling.toml, service {service}: {reason}")]
     Service {
@@ -131,6 +137,10 @@ impl ProjectFile {
                 reason,
             })?;
         }
+        project
+            .versions
+            .validate()
+            .map_err(InvalidProjectFile::Versions)?;
         Ok(project)
     }
 }

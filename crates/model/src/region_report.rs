@@ -2,12 +2,14 @@
 //! batched, only those that changed since the last report was accepted.
 
 use crate::distribution::Distribution;
-use crate::{Epoch, HostName, Instance, RegionName, ServiceName, ZoneName};
+use crate::{Epoch, HostName, Instance, Labels, RegionName, ServiceName, ZoneName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The most instances in one report; a manager with more to say sends several.
 pub const REPORT_INSTANCES_MAX: usize = 1_000;
+/// The most hosts in one report, with all labels that these may have.
+pub const REPORT_HOSTS_MAX: usize = 200;
 
 /// `POST /v1/regions/{region}/report`, by the region's leader.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +29,9 @@ pub struct RegionReport {
     /// [`SERVICES_MAX`](crate::host::SERVICES_MAX).
     #[serde(default)]
     pub services: Vec<ServiceWord>,
+    /// Hosts that are new, or of whom something else is to be said than before. At most [`REPORT_HOSTS_MAX`].
+    #[serde(default)]
+    pub hosts: Vec<HostFacts>,
     /// Artifacts under way whose summary changed. At most
     /// [`DISTRIBUTIONS_MAX`](crate::distribution::DISTRIBUTIONS_MAX).
     #[serde(default)]
@@ -45,6 +50,20 @@ pub struct ServiceWord {
     pub hosts: BTreeMap<ZoneName, u64>,
     /// Hosts that are ordered to run it, alive or not.
     pub admitted: u64,
+}
+
+/// What is known of one host, whatever it runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HostFacts {
+    /// Which host.
+    pub host: HostName,
+    /// Its zone.
+    pub zone: ZoneName,
+    /// What its configuration says of it.
+    pub labels: Labels,
+    /// Whether it is heard of.
+    pub alive: bool,
 }
 
 /// One host's word on one service.

@@ -3,7 +3,7 @@
 use crate::distributions::{Around, Distributions};
 use crate::listing::{Listing, Services};
 use crate::rarity::Sampling;
-use crate::reporter::{Reporter, Sent};
+use crate::reporter::{News, Reporter, Sent};
 use crate::revocations::Revoked;
 use crate::roster::Roster;
 use crate::seeds::{Seeded, Seeds, artifacts};
@@ -256,7 +256,12 @@ impl Leader {
             Some(services) => self.turns.words(services, &self.roster),
             None => Vec::new(),
         };
-        let news = (self.roster.changes(), self.fold(now), words);
+        let news = News {
+            instances: self.roster.changes(),
+            hosts: self.roster.facts().changes(),
+            distributions: self.fold(now),
+            services: words,
+        };
         let report = self
             .reporter
             .report(news, self.roster.alive(), store_bytes_read, now)?;
@@ -284,6 +289,7 @@ impl Leader {
         self.reporter.ended(&sent, now);
         if sent.accepted {
             self.roster.accept(sent.report.instances);
+            self.roster.facts().accept(sent.report.hosts);
             self.distributions.accept(sent.report.distributions, now);
         }
     }

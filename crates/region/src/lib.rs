@@ -28,6 +28,7 @@
 mod budget;
 mod config;
 mod distributions;
+mod facts;
 mod leader;
 mod listing;
 pub mod metrics;

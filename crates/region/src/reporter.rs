@@ -4,7 +4,7 @@ use crate::Config;
 use crate::metrics;
 use model::RegionName;
 use model::distribution::Distribution;
-use model::region_report::{HostInstance, RegionReport, ServiceWord};
+use model::region_report::{HostFacts, HostInstance, RegionReport, ServiceWord};
 use secrecy::{ExposeSecret as _, SecretString};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -33,6 +33,23 @@ pub(crate) struct Reporter {
     told_at: Option<Instant>,
     not_before: Instant,
     retry_delay: Duration,
+}
+
+/// What the control plane has not heard yet.
+#[derive(Debug, Default)]
+pub(crate) struct News {
+    pub(crate) instances: Vec<HostInstance>,
+    pub(crate) hosts: Vec<HostFacts>,
+    pub(crate) distributions: Vec<Distribution>,
+    /// Whom the leader gave which order; all of it, each time.
+    pub(crate) services: Vec<ServiceWord>,
+}
+
+impl News {
+    /// Whether there is nothing but what is told each time.
+    fn is_empty(&self) -> bool {
+        self.instances.is_empty() && self.hosts.is_empty() && self.distributions.is_empty()
+    }
 }
 
 /// A report that ended.
@@ -76,7 +93,7 @@ impl Reporter {
     /// The next report, if there is a reason for one.
     pub(crate) fn report(
         &self,
-        (instances, distributions, services): (Vec<HostInstance>, Vec<Distribution>, Vec<ServiceWord>),
+        news: News,
         alive: usize,
         store_bytes_read: u64,
         now: Instant,
@@ -85,9 +102,8 @@ impl Reporter {
         let silent = self
             .told_at
             .is_none_or(|at| now.duration_since(at) >= SILENCE_MAX);
-        let words = self.told_services != services;
-        let news = !instances.is_empty() || !distributions.is_empty() || words;
-        if !news && self.told_alive == Some(hosts_alive) && !silent {
+        let words = self.told_services != news.services;
+        if news.is_empty() && !words && self.told_alive == Some(hosts_alive) && !silent {
             return None;
         }
         let (region, term) = (self.region.clone(), self.term);
@@ -96,9 +112,10 @@ impl Reporter {
             term,
             hosts_alive,
             store_bytes_read,
-            instances,
-            services,
-            distributions,
+            instances: news.instances,
+            services: news.services,
+            hosts: news.hosts,
+            distributions: news.distributions,
         })
     }
 

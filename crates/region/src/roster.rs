@@ -4,6 +4,7 @@
 //! seconds, since each of their reports is a whole state.
 
 use crate::distributions::Seen;
+use crate::facts::Facts;
 use crate::shares::Shares;
 use crate::topology::Topology;
 use model::distribution::Arrival;
@@ -29,6 +30,8 @@ pub(crate) const HOSTS_MAX: usize = 200_000;
 pub(crate) struct Roster {
     hosts: HashMap<HostName, Host>,
     topology: Topology,
+    /// What is to be told of them whatever they run.
+    facts: Facts,
     /// Of the hosts that are not lost and can fetch.
     shares: Shares,
     alive: usize,
@@ -86,6 +89,7 @@ impl Roster {
         if known.is_none() && self.hosts.len() >= HOSTS_MAX {
             return Err(Full);
         }
+        self.facts.hear(&report.host, &report.zone, &report.labels);
         let settled = known.is_some_and(|host| !host.lost && host.zone == report.zone);
         if !settled {
             if let Some(host) = known.filter(|host| !host.lost) {
@@ -138,12 +142,16 @@ impl Roster {
                 host.enqueue(name, &mut self.queue);
                 self.topology.remove(name, &host.zone);
                 self.shares.remove(name);
+                self.facts.lose(name);
                 lost += 1;
             }
         }
         self.alive -= lost;
         self.hosts
             .retain(|_, host| now.duration_since(host.heard_at) < FORGOTTEN_AFTER);
+        if self.hosts.len() < self.facts.len() {
+            self.facts.retain(|name| self.hosts.contains_key(name));
+        }
         lost
     }
 
@@ -155,6 +163,7 @@ impl Roster {
                 host.enqueue(name, &mut self.queue);
                 self.topology.remove(name, &host.zone);
                 self.shares.remove(name);
+                self.facts.lose(name);
                 self.alive -= 1;
             }
         }
@@ -259,6 +268,11 @@ impl Roster {
                 })
             })
             .collect()
+    }
+
+    /// What is to be told of hosts whatever they run.
+    pub(crate) fn facts(&mut self) -> &mut Facts {
+        &mut self.facts
     }
 
     /// What the control plane has not accepted yet, at most [`REPORT_INSTANCES_MAX`]. What was handed out

@@ -6,6 +6,7 @@ use crate::fault::Fault;
 use crate::log::Masker;
 use crate::secrets;
 use model::project::TargetSpec;
+use model::version::VERSION_VARIABLE;
 use secrecy::ExposeSecret;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -84,16 +85,23 @@ impl Attempt<'_> {
     }
 
     /// What every build is told of itself.
-    async fn own_variables(&self) -> Result<[(String, String); 4], Fault> {
+    async fn own_variables(&self) -> Result<Vec<(String, String)>, Fault> {
         let (claim, mirrors) = (self.claim, &self.workshop.parts.mirrors);
         let made_at = mirrors.commit_time(&claim.repository, &claim.commit).await;
         let made_at = made_at.map_err(mirror_fault("read the commit's time"))?;
-        let ours = [
+        let mut ours = vec![
             ("STARLING_REPOSITORY", claim.repository.to_string()),
             ("STARLING_COMMIT", claim.commit.to_string()),
             ("STARLING_TARGET", claim.target.to_string()),
             ("SOURCE_DATE_EPOCH", made_at.to_string()),
         ];
-        Ok(ours.map(|(name, value)| (name.to_owned(), value)))
+        ours.extend(
+            claim
+                .version
+                .iter()
+                .map(|version| (VERSION_VARIABLE, version.to_string())),
+        );
+        let named = ours.into_iter().map(|(name, value)| (name.to_owned(), value));
+        Ok(named.collect())
     }
 }

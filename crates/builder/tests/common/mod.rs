@@ -188,6 +188,7 @@ impl Fixture {
             revision: "main".parse().unwrap(),
             commit: commit.clone(),
             target: target.parse().unwrap(),
+            version: None,
             actor: "engineer@example.org".parse().unwrap(),
             force: false,
             deadline: Duration::from_secs(900),

@@ -1,6 +1,7 @@
 //! `/v1`: what programs ask, in JSON. One file for each thing that can be asked about.
 
 mod artifacts;
+mod audit;
 mod builds;
 mod collection;
 mod configurations;
@@ -8,10 +9,12 @@ mod deploy;
 mod deployments;
 mod distributions;
 mod enrolments;
+mod inventory;
 mod join_tokens;
 mod logs;
 mod nodes;
 mod overview;
+mod policies;
 mod regions;
 mod repositories;
 mod services;
@@ -19,6 +22,7 @@ mod workers;
 
 pub(crate) use builds::is_settled;
 pub(crate) use enrolments::router as enrolments;
+pub(crate) use inventory::open as instances;
 
 use crate::app::App;
 use crate::wire::LIST_LIMIT_DEFAULT;
@@ -28,16 +32,19 @@ use serde::Deserialize;
 pub(crate) fn router() -> Router<App> {
     Router::new()
         .merge(artifacts::router())
+        .merge(audit::router())
         .merge(builds::router())
         .merge(configurations::router())
         .merge(deploy::router())
         .merge(collection::router())
         .merge(deployments::router())
         .merge(distributions::router())
+        .merge(inventory::router())
         .merge(join_tokens::router())
         .merge(logs::router())
         .merge(nodes::router())
         .merge(overview::router())
+        .merge(policies::router())
         .merge(regions::router())
         .merge(repositories::router())
         .merge(services::router())

@@ -1,23 +1,48 @@
 //! `/v1/services`.
 
 use crate::app::App;
-use crate::extract::{Engineer, Id, Json};
+use crate::diff;
+use crate::extract::{Engineer, Id, Json, Query};
 use crate::read;
 use crate::refusal::Refusal;
-use crate::wire::{Service, ServiceList};
+use crate::wire::{Service, ServiceList, ShipDiff};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::routing::get;
-use model::{ServiceName, ServiceSpec};
+use model::{BuildId, ConfigurationVersion, ServiceName, ServiceSpec};
+use serde::Deserialize;
 
 /// The largest spec, in bytes; all arguments and variables that a spec may hold fit.
 const SPEC_LENGTH_MAX: usize = 4 * 1024 * 1024;
 
 pub(super) fn router() -> Router<App> {
-    Router::new().route("/services", get(list)).route(
-        "/services/{name}",
-        get(one).put(put).layer(DefaultBodyLimit::max(SPEC_LENGTH_MAX)),
-    )
+    Router::new()
+        .route("/services", get(list))
+        .route(
+            "/services/{name}",
+            get(one).put(put).layer(DefaultBodyLimit::max(SPEC_LENGTH_MAX)),
+        )
+        .route("/services/{name}/diff", get(ship_diff))
+}
+
+/// `?build=ID&configuration=VERSION`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Candidate {
+    build: BuildId,
+    configuration: Option<ConfigurationVersion>,
+}
+
+/// What would change if a build were deployed.
+async fn ship_diff(
+    State(app): State<App>,
+    _: Engineer,
+    Id(name): Id<ServiceName>,
+    Query(wanted): Query<Candidate>,
+) -> Result<axum::Json<ShipDiff>, Refusal> {
+    diff::ship_diff(&app, &name, wanted.build, wanted.configuration)
+        .await
+        .map(axum::Json)
 }
 
 async fn list(State(app): State<App>, _: Engineer) -> Result<axum::Json<ServiceList>, Refusal> {

@@ -1,13 +1,11 @@
 //! Letting nodes into their regions' swarms: everything is checked before the database is asked, and the
 //! database has the last word before anything is signed.
 
-mod attempts;
-
 use crate::app::App;
+use crate::attempts::Attempts;
 use crate::metrics;
 use crate::refusal::Refusal;
 use crate::service::Error;
-use attempts::Attempts;
 use database::builds::{Enrolment, EnrolmentRefused, NodeRow};
 use jiff::Timestamp;
 use model::node::InvalidPeerName;

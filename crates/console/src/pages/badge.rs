@@ -2,7 +2,7 @@
 
 use crate::wire::Node;
 use askama::filters::HtmlSafe;
-use model::{BuildState, DeploymentState, ReplicaState, TaskState};
+use model::{BuildState, DeploymentState, InstanceHealth, ReplicaState, TaskState};
 use std::fmt;
 
 /// What a state means for whoever looks at it.
@@ -105,6 +105,19 @@ pub(crate) const fn node(node: &Node) -> Badge {
         (None, false) => (Tone::Good, "ENROLLED"),
     };
     Badge { tone, word }
+}
+
+pub(crate) const fn instance(&status: &InstanceHealth) -> Badge {
+    let tone = match status {
+        InstanceHealth::Unknown => Tone::Lost,
+        InstanceHealth::Healthy => Tone::Good,
+        InstanceHealth::Degraded => Tone::Busy,
+        InstanceHealth::Failed => Tone::Bad,
+    };
+    Badge {
+        tone,
+        word: status.as_str(),
+    }
 }
 
 /// Beside a time that is far longer than usual.

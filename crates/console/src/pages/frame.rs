@@ -10,12 +10,14 @@ use axum::response::{Html, IntoResponse, Response};
 use model::Actor;
 
 /// Address and name of each section, in the order of the menu.
-pub(crate) const SECTIONS: [(&str, &str); 5] = [
+pub(crate) const SECTIONS: [(&str, &str); 7] = [
     ("/", "Overview"),
     ("/builds", "Builds"),
     ("/deployments", "Deployments"),
     ("/services", "Services"),
+    ("/instances", "Instances"),
     ("/nodes", "Nodes"),
+    ("/audit", "Audit"),
 ];
 
 /// The frame of one page.

@@ -2,6 +2,7 @@
 //!
 //! A part of a page that changes is a template of its own, used by the page and by its live stream alike.
 
+mod audit;
 mod badge;
 mod build;
 mod build_timeline;
@@ -13,6 +14,7 @@ mod deployment_timeline;
 mod deployments;
 mod distribution;
 mod frame;
+mod instances;
 mod log;
 pub(crate) mod login;
 mod nodes;
@@ -46,6 +48,9 @@ pub(crate) fn router() -> Router<App> {
         .route("/deployments/{id}/step", post(rollout::step))
         .route("/deployments/{id}/rollback", post(rollout::roll_back))
         .route("/deployments/{id}/distribution", post(distribution::say))
+        .route("/audit", get(audit::page))
+        .route("/instances", get(instances::page))
+        .route("/instances/live", get(instances::live))
         .route("/nodes", get(nodes::page))
         .route("/nodes/live", get(nodes::live))
         .route("/services", get(services::page))

@@ -3,8 +3,8 @@
 use crate::wire::Deployment;
 use jiff::Timestamp;
 use model::{
-    Actor, ArtifactId, Attempt, BuildId, BuildState, Commit, Phase, Priority, RegionName, ReplicaState,
-    RepositoryName, Revision, Target, WorkerName,
+    Actor, ArtifactId, Attempt, BuildId, BuildState, BuildVersion, Commit, Phase, Priority, RegionName,
+    ReplicaState, RepositoryName, Revision, Target, WorkerName,
 };
 use serde::{Deserialize, Serialize};
 
@@ -101,6 +101,9 @@ pub struct Build {
     pub commit: Commit,
     /// What is built.
     pub target: Target,
+    /// What it is called, such as `release-v1.4.2`; nothing, where it is older than such names.
+    #[serde(default)]
+    pub version: Option<BuildVersion>,
     /// Who asked.
     pub actor: Actor,
     /// How soon its turn comes.

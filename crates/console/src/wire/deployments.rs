@@ -34,6 +34,9 @@ pub struct NewDeployment {
     /// Whether no person asked for this very deployment, so that a hold after a rollback forbids it.
     #[serde(default)]
     pub automatic: bool,
+    /// Why freezes and missing approvals shall not count this once; it is recorded.
+    #[serde(default)]
+    pub break_glass: Option<String>,
 }
 
 impl NewDeployment {
@@ -47,6 +50,7 @@ impl NewDeployment {
             configuration: RolloutPolicy::default(),
             supersede: false,
             automatic: false,
+            break_glass: None,
         }
     }
 }

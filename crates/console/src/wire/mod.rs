@@ -7,9 +7,12 @@ mod artifacts;
 mod builds;
 mod collection;
 mod deployments;
+mod diff;
 mod distributions;
+mod inventory;
 mod nodes;
 mod overview;
+mod policies;
 mod regions;
 mod repositories;
 mod services;
@@ -26,8 +29,13 @@ pub use deployments::{
     DeployHold, DeployStatus, Deployment, DeploymentDetail, DeploymentList, DeploymentStep, FailureBudget,
     HostInstance, NewDeployment, OfService, RegionMoments, RegionProgress, RollBack, Source,
 };
+pub use diff::{DIFF_COMMITS_MAX, RegionDiff, RunningRelease, SettingChange, ShipDiff, ShippedCommit};
 pub use distributions::{
     Distribution, DistributionList, Progress, RegionDistribution, RegionLimits, RegionLimitsList, WhichRegion,
+};
+pub use inventory::{
+    Heartbeat, HeartbeatAccepted, Instance, InstanceList, InstanceRegistered, InstanceService,
+    InstanceStatus, NewInstance, RETIREMENT_REASON_LENGTH_MAX, Retirement,
 };
 pub use model::refusal::{ErrorBody, ErrorDetail};
 pub use nodes::{
@@ -36,6 +44,8 @@ pub use nodes::{
 };
 pub use overview::{BuildCounts, Overview, RegionSummary};
 pub use regions::{Region, RegionList, ReplicationTimes, ReportAccepted};
+pub use policies::{AuditEntry, AuditList, AuditVerified, PolicyInForce, PolicyList};
+pub use regions::ReportAccepted;
 pub use repositories::{NewRepository, Repository, RepositoryLimit, RepositoryList};
 pub use services::{ConfigurationList, ConfigurationVersionRow, Service, ServiceList};
 pub use workers::{Demand, Worker, WorkerBuild, WorkerList};

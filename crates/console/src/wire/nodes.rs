@@ -2,7 +2,7 @@
 //! is [`swarm::EnrolmentRequest`] and [`swarm::RenewalRequest`].
 
 use jiff::Timestamp;
-use model::node::{JoinTokenState, Role};
+use model::node::{JoinTokenRole, JoinTokenState, Role};
 use model::{Actor, HostName, JoinTokenId, PeerName, RegionName, ZoneName};
 use serde::{Deserialize, Serialize};
 
@@ -17,20 +17,20 @@ pub const REVOCATION_REASON_LENGTH_MAX: usize = 500;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewJoinToken {
-    /// Where it lets a node in.
+    /// Where it lets somebody in.
     pub region: RegionName,
-    /// As what.
+    /// Whom.
     #[serde(default = "host")]
-    pub role: Role,
-    /// The only node that may use it. Such a token also gives the name of a node that is enrolled already to
+    pub role: JoinTokenRole,
+    /// The only one who may use it, by name. Such a token also gives the name of a node that is enrolled already to
     /// another key, and revokes the former. Without a name it lets in any node whose name is free.
     pub name: Option<HostName>,
     /// Its life in seconds, within [`JOIN_TOKEN_SECONDS`]; [`JOIN_TOKEN_SECONDS_DEFAULT`] when left out.
     pub lifetime_seconds: Option<u32>,
 }
 
-const fn host() -> Role {
-    Role::Host
+const fn host() -> JoinTokenRole {
+    JoinTokenRole::Host
 }
 
 /// The answer to `POST /v1/join-tokens`.
@@ -49,11 +49,11 @@ pub struct JoinTokenCreated {
 pub struct JoinToken {
     /// Its name, which is no secret.
     pub id: JoinTokenId,
-    /// Where it lets a node in.
+    /// Where it lets somebody in.
     pub region: RegionName,
-    /// As what.
-    pub role: Role,
-    /// The only node that may use it, if it says so.
+    /// Whom.
+    pub role: JoinTokenRole,
+    /// The only one who may use it, by name, if it says so.
     pub name: Option<HostName>,
     /// What has become of it.
     pub state: JoinTokenState,
@@ -63,10 +63,10 @@ pub struct JoinToken {
     pub created_at: Timestamp,
     /// When its life ends.
     pub expires_at: Timestamp,
-    /// When it let a node in.
+    /// When it let somebody in.
     pub used_at: Option<Timestamp>,
-    /// The key that it let in.
-    pub used_by: Option<PeerName>,
+    /// Whom: a node's key, or an instance's identifier without hyphens.
+    pub used_by: Option<String>,
     /// When it was withdrawn.
     pub withdrawn_at: Option<Timestamp>,
     /// By whom.

@@ -196,3 +196,20 @@ fn a_build_that_was_tried_again_says_where_why_and_what_it_waits_for() {
         assert!(detail.waiting.unwrap().rests_until.is_some());
     });
 }
+
+#[test]
+fn a_build_is_called_by_its_branch_and_tags() {
+    on_console(async |console| {
+        let dev = console
+            .jobs
+            .build(console.enqueue(TARGET).await)
+            .await
+            .unwrap()
+            .unwrap();
+        assert!(dev.version.unwrap().as_str().starts_with("dev-20"));
+        console.git(&["tag", "v1.2.3"]);
+        let request = json!({"repository": "here", "revision": "v1.2.3", "target": TARGET, "force": true});
+        let release: console::wire::Enqueued = console.post("/v1/builds", &request).await.json();
+        assert_eq!(release.build.version.unwrap().as_str(), "release-v1.2.3");
+    });
+}

@@ -41,6 +41,7 @@ async fn runs_release_1(console: &Console) {
             zone: "east-a".parse().unwrap(),
             instance: serde_json::from_value(instance).unwrap(),
         }],
+        services: Vec::new(),
         hosts: Vec::new(),
         distributions: Vec::new(),
     };

@@ -5,13 +5,16 @@
 mod admitting;
 mod building;
 mod collecting;
+mod comparing;
 mod deploying;
 mod distributing;
 mod enrolling;
+mod governing;
 mod living;
 mod logging;
 mod reading;
 mod registering;
 mod reporting;
 mod support;
+mod taking_stock;
 mod tracing_back;

@@ -126,6 +126,8 @@ impl World {
             policy,
             supersede: true,
             automatic: false,
+            version: None,
+            break_glass: None,
         };
         self.builds.deploy(&new).await.unwrap()
     }
@@ -198,6 +200,7 @@ impl World {
                 hosts: [("zone".parse().unwrap(), HOSTS.into())].into(),
                 admitted: 0,
             }],
+            hosts: Vec::new(),
             distributions: Vec::new(),
         };
         self.builds.apply_region_report(&report).await.unwrap();

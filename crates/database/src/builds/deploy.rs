@@ -7,13 +7,15 @@ use super::{
     configurations,
     controls::lift_aborts,
     deployments::{DeploymentKind, deployment_rows, enter_state},
+    governed,
     progress::keep_final_counts,
     roll_back,
 };
 use crate::{Error, Hint, hints};
+use model::version::VERSION_VARIABLE;
 use model::{
-    Actor, ArtifactId, BuildId, Configuration, ConfigurationVersion, Cursor, DeploymentId, DeploymentState,
-    Epoch, Layer, ReleaseNumber, RolloutPolicy, Selector, ServiceName, ServiceSpec, Target,
+    Actor, ArtifactId, BuildId, BuildVersion, Configuration, ConfigurationVersion, Cursor, DeploymentId,
+    DeploymentState, Epoch, Layer, ReleaseNumber, RolloutPolicy, Selector, ServiceName, ServiceSpec, Target,
     region_service::LAYERS_MAX,
 };
 use sqlx::PgConnection;
@@ -40,6 +42,10 @@ pub struct NewDeployment {
     pub supersede: bool,
     /// Whether no person asked for this very deployment, so that a hold forbids it.
     pub automatic: bool,
+    /// What the build is called; its process finds it in [`VERSION_VARIABLE`], unless the spec says otherwise.
+    pub version: Option<BuildVersion>,
+    /// Why freezes and missing approvals shall not count this once.
+    pub break_glass: Option<String>,
 }
 
 /// The numbers that a change of a service is given.
@@ -76,11 +82,18 @@ impl Builds {
     /// The artifact must have been recorded before ([`Builds::record_artifact`]). Fails with
     /// [`Error::UnknownService`], [`Error::NotRecorded`], [`Error::OtherTarget`], [`Error::Withdrawn`],
     /// [`Error::InvalidRollout`], [`Error::UnknownConfiguration`], [`Error::InFlight`] and [`Error::Held`].
+    /// [`Error::UnknownService`], [`Error::NotRecorded`], [`Error::OtherTarget`], [`Error::InvalidRollout`],
+    /// [`Error::UnknownConfiguration`], [`Error::InFlight`], [`Error::Held`] and [`Error::Denied`].
     pub async fn deploy(&self, new: &NewDeployment) -> Result<DeploymentRow, Error> {
         new.policy.validate()?;
         let mut transaction = self.pool.begin().await?;
         let numbers = next_numbers(&mut transaction, &new.service).await?;
-        let spec = checked_spec(&mut transaction, new).await?;
+        let mut spec = checked_spec(&mut transaction, new).await?;
+        if let Some(version) = &new.version {
+            let variable = spec.environment.entry(VERSION_VARIABLE.to_owned());
+            variable.or_insert_with(|| version.to_string());
+        }
+        let allowed = governed::allow(&mut transaction, new).await?;
         if new.automatic {
             refuse_if_held(&mut transaction, &new.service).await?;
         }
@@ -106,6 +119,7 @@ impl Builds {
             below,
         };
         let row = confirm(&mut transaction, release, &numbers).await?;
+        governed::confirmed(&mut transaction, &row, new, &allowed).await?;
         transaction.commit().await?;
         Ok(row)
     }

@@ -5,7 +5,7 @@ use super::join_tokens::{JoinTokenRow, token_columns};
 use super::nodes::{NodeRow, node_columns};
 use crate::Error;
 use jiff::Timestamp;
-use model::node::{JoinTokenState, Role};
+use model::node::{JoinTokenRole, JoinTokenState, Role};
 use model::{Actor, HostName, JoinTokenId, PeerName, RegionName};
 use sqlx::PgConnection;
 use std::time::Duration;
@@ -142,7 +142,7 @@ async fn why_not(connection: &mut PgConnection, wanted: &Enrolment) -> Result<En
         let (id, state) = (token.id, token.state);
         return Ok(EnrolmentRefused::Ended { id, state });
     }
-    let place = |role: Role, name: Option<&HostName>, region: &RegionName| {
+    let place = |role: JoinTokenRole, name: Option<&HostName>, region: &RegionName| {
         let kind = role.as_str().to_lowercase();
         let name = name.map(|name| format!(" {name}")).unwrap_or_default();
         format!("{kind}{name} in region {region}")
@@ -150,7 +150,7 @@ async fn why_not(connection: &mut PgConnection, wanted: &Enrolment) -> Result<En
     Ok(EnrolmentRefused::OtherNode {
         id: token.id,
         wanted: place(token.role, token.name.as_ref(), &token.region),
-        given: place(wanted.role, Some(&wanted.name), &wanted.region),
+        given: place(wanted.role.into(), Some(&wanted.name), &wanted.region),
     })
 }
 

@@ -3,8 +3,8 @@
 use super::Builds;
 use crate::{Error, PAGE_ROWS_MAX, row};
 use jiff::Timestamp;
-use model::node::{JoinTokenState, Role};
-use model::{Actor, HostName, JoinTokenId, PeerName, RegionName};
+use model::node::{JoinTokenRole, JoinTokenState};
+use model::{Actor, HostName, JoinTokenId, RegionName};
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, Row};
 use std::time::Duration;
@@ -22,11 +22,11 @@ const KEPT_DAYS: i32 = 30;
 pub struct NewJoinToken {
     /// The hash of its secret.
     pub secret_hash: [u8; 32],
-    /// Where it lets a node in.
+    /// Where it lets somebody in.
     pub region: RegionName,
-    /// As what.
-    pub role: Role,
-    /// The only node that may use it; any new one when none.
+    /// Whom.
+    pub role: JoinTokenRole,
+    /// The only one who may use it, by name; any new one when none.
     pub name: Option<HostName>,
     /// For how long, at most [`JOIN_TOKEN_LIFE_MAX`].
     pub life: Duration,
@@ -39,11 +39,11 @@ pub struct NewJoinToken {
 pub struct JoinTokenRow {
     /// What people call it.
     pub id: JoinTokenId,
-    /// Where it lets a node in.
+    /// Where it lets somebody in.
     pub region: RegionName,
-    /// As what.
-    pub role: Role,
-    /// The only node that may use it, if it says so.
+    /// Whom.
+    pub role: JoinTokenRole,
+    /// The only one who may use it, by name, if it says so.
     pub name: Option<HostName>,
     /// What has become of it, by the database's clock.
     pub state: JoinTokenState,
@@ -53,10 +53,12 @@ pub struct JoinTokenRow {
     pub created_at: Timestamp,
     /// When its life ends.
     pub expires_at: Timestamp,
-    /// When it let a node in.
+    /// Whether its life has not ended, by the database's clock.
+    pub is_alive: bool,
+    /// When it let somebody in.
     pub used_at: Option<Timestamp>,
-    /// The node's key.
-    pub used_by: Option<PeerName>,
+    /// Whom: a node's key, or an instance's identifier without hyphens.
+    pub used_by: Option<String>,
     /// When it was taken back.
     pub withdrawn_at: Option<Timestamp>,
     /// By whom.
@@ -74,8 +76,9 @@ impl FromRow<'_, PgRow> for JoinTokenRow {
             created_by: row::word(row, "created_by")?,
             created_at: row::time(row, "created_at")?,
             expires_at: row::time(row, "expires_at")?,
+            is_alive: row.try_get("is_alive")?,
             used_at: row::time_option(row, "used_at")?,
-            used_by: row::word_option(row, "used_by")?,
+            used_by: row.try_get("used_by")?,
             withdrawn_at: row::time_option(row, "withdrawn_at")?,
             withdrawn_by: row::word_option(row, "withdrawn_by")?,
         })
@@ -85,7 +88,7 @@ impl FromRow<'_, PgRow> for JoinTokenRow {
 /// The columns of a [`JoinTokenRow`].
 macro_rules! token_columns {
     () => {
-        "join_tokens.*,
+        "join_tokens.*, expires_at > clock_timestamp() AS is_alive,
          CASE WHEN used_at IS NOT NULL THEN 'USED'
               WHEN withdrawn_at IS NOT NULL THEN 'WITHDRAWN'
               WHEN expires_at <= clock_timestamp() THEN 'EXPIRED'

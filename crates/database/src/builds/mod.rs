@@ -3,6 +3,7 @@
 
 mod artifacts;
 mod collect;
+mod audit;
 mod configurations;
 mod controls;
 mod cursors;
@@ -11,16 +12,20 @@ mod deployments;
 mod distributions;
 mod enrol;
 mod events;
+mod governed;
 mod instances;
+mod inventory;
 mod join_tokens;
 mod nodes;
 mod outbox;
+mod policies;
 mod progress;
 mod regions;
 mod replicas;
 mod replication_times;
 mod report;
 mod roll_back;
+mod running;
 mod services;
 mod standing;
 mod steering;
@@ -28,6 +33,7 @@ mod terms;
 
 pub use artifacts::Artifact;
 pub use collect::{Inventory, Withdrawn};
+pub use audit::AuditRow;
 pub use configurations::ConfigurationRow;
 pub use controls::{ControlsRow, DistributionChange};
 pub use deploy::NewDeployment;
@@ -36,14 +42,20 @@ pub use distributions::DistributionRow;
 pub use enrol::{Enrolment, EnrolmentRefused};
 pub use events::{Events, RegionEvents, StateEntered};
 pub use instances::InstanceRow;
+pub use inventory::{
+    Beat, Heard, Heartbeats, InstanceSecret, InventoryFilter, InventoryPosition, InventoryRow, KnownLabel,
+    RegisteredRow, Registration, RegistrationRefused, RunningService,
+};
 pub use join_tokens::{JOIN_TOKEN_LIFE_MAX, JOIN_TOKENS_OPEN_MAX, JoinTokenRow, NewJoinToken};
 pub use nodes::NodeRow;
 pub use outbox::OutboxRow;
+pub use policies::{POLICIES_MAX, PolicyRefused, PolicyRow};
 pub use progress::{Counts, RegionProgress};
 pub use regions::{RegionRow, RegionWord};
 pub use replicas::ReplicaRow;
 pub use replication_times::{REPLICATION_PROMISE, REPLICATION_TIMES_WINDOW, ReplicationTimes};
 pub use roll_back::{HoldRow, RollBack};
+pub use running::RunningRelease;
 pub use services::ServiceRow;
 pub use standing::Standing;
 pub use steering::Steered;

@@ -1,10 +1,10 @@
 //! Taking in what a region's leader reports.
 
-use super::{Builds, distributions, standing};
+use super::{Builds, distributions, inventory, standing};
 use crate::{Error, Hint, hints, row};
 use model::distribution::DISTRIBUTIONS_MAX;
 use model::host::SERVICES_MAX;
-use model::region_report::{HostInstance, REPORT_INSTANCES_MAX, RegionReport};
+use model::region_report::{HostInstance, REPORT_HOSTS_MAX, REPORT_INSTANCES_MAX, RegionReport};
 use model::{DeploymentId, HostName, ServiceName};
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -153,6 +153,11 @@ impl Builds {
             REPORT_INSTANCES_MAX,
         )?;
         check_length(
+            "the number of hosts in a report",
+            report.hosts.len(),
+            REPORT_HOSTS_MAX,
+        )?;
+        check_length(
             "the number of distributions in a report",
             report.distributions.len(),
             DISTRIBUTIONS_MAX,
@@ -165,6 +170,7 @@ impl Builds {
             SERVICES_MAX,
         )?;
         standing::take_words(&mut transaction, &report.region, &report.services).await?;
+        inventory::take_in(&mut transaction, &report.region, &report.hosts).await?;
         for distribution in &report.distributions {
             distributions::take_in(&mut transaction, &report.region, distribution).await?;
         }

@@ -64,6 +64,7 @@ impl Builds {
     pub async fn roll_back(&self, wish: &RollBack) -> Result<DeploymentRow, Error> {
         let mut transaction = self.pool.begin().await?;
         let numbers = next_numbers(&mut transaction, &wish.service).await?;
+        governed::allow_roll_back(&mut transaction, wish).await?;
         let current = current(&mut transaction, &wish.service).await?;
         if wish.only_from.is_some() && current.as_ref().map(|current| current.id) != wish.only_from {
             return Err(Error::Overtaken(wish.service.clone()));
@@ -99,6 +100,7 @@ impl Builds {
         };
         let row = confirm(&mut transaction, release, &numbers).await?;
         hold(&mut transaction, wish).await?;
+        governed::rolled_back(&mut transaction, &row, wish).await?;
         transaction.commit().await?;
         Ok(row)
     }

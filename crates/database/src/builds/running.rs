@@ -2,7 +2,7 @@
 
 use super::Builds;
 use crate::{Error, ROWS_MAX, row};
-use model::{Commit, RegionName, ReleaseNumber, RepositoryName, ServiceName, ServiceSpec};
+use model::{Commit, Configuration, RegionName, ReleaseNumber, RepositoryName, ServiceName, ServiceSpec};
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
 use sqlx::{FromRow, Row};
@@ -22,11 +22,13 @@ pub struct RunningRelease {
     pub commit: Commit,
     /// How it runs.
     pub spec: ServiceSpec,
+    /// With which configuration.
+    pub configuration: Configuration,
 }
 
 impl FromRow<'_, PgRow> for RunningRelease {
     fn from_row(row: &PgRow) -> sqlx::Result<Self> {
-        let Json(spec) = row.try_get("spec")?;
+        let (Json(spec), Json(configuration)) = (row.try_get("spec")?, row.try_get("configuration")?);
         Ok(Self {
             region: row::word(row, "region")?,
             release: ReleaseNumber(row.try_get("running_release")?),
@@ -34,6 +36,7 @@ impl FromRow<'_, PgRow> for RunningRelease {
             repository: row::word(row, "repository")?,
             commit: row::word(row, "commit_id")?,
             spec,
+            configuration,
         })
     }
 }
@@ -43,7 +46,7 @@ impl Builds {
     pub async fn running_releases(&self, service: &ServiceName) -> Result<Vec<RunningRelease>, Error> {
         let rows = sqlx::query_as(
             "SELECT running.region, running.running_release, running.hosts,
-                    deployments.spec, artifacts.repository, artifacts.commit_id
+                    deployments.spec, deployments.configuration, artifacts.repository, artifacts.commit_id
              FROM (SELECT region, running_release, count(*) AS hosts FROM instances
                    WHERE service = $1 AND running_release IS NOT NULL AND state <> 'LOST'
                    GROUP BY region, running_release) AS running

@@ -3,7 +3,10 @@
 use super::statements::{claim, claimed};
 use super::{Jobs, repositories::stored_url, scan};
 use crate::{Error, Hint, row};
-use model::{Attempt, BuildId, Commit, LeaseId, RepositoryName, RepositoryUrl, Revision, Target, WorkerName};
+use model::{
+    Attempt, BuildId, BuildVersion, Commit, LeaseId, RepositoryName, RepositoryUrl, Revision, Target,
+    WorkerName,
+};
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, Row};
 use std::time::{Duration, Instant};
@@ -30,6 +33,8 @@ pub struct Claim {
     pub commit: Commit,
     /// What to build.
     pub target: Target,
+    /// What the build is called.
+    pub version: Option<BuildVersion>,
     /// How long this attempt may take, from now.
     pub time_left: Duration,
 }
@@ -46,6 +51,7 @@ impl FromRow<'_, PgRow> for Claim {
             revision: row::word(row, "revision")?,
             commit: row::word(row, "commit_id")?,
             target: row::word(row, "target")?,
+            version: row::word_option(row, "version")?,
             time_left: Duration::try_from_secs_f64(seconds_left).unwrap_or_default(),
         })
     }

@@ -2,7 +2,7 @@
 
 use super::{BuildRow, Jobs, admit::admit, finish::Ended, list::build_rows};
 use crate::{Error, Hint};
-use model::{Actor, BuildId, Commit, Priority, RepositoryName, Revision, Target};
+use model::{Actor, BuildId, BuildVersion, Commit, Priority, RepositoryName, Revision, Target};
 use sqlx::PgConnection;
 use std::time::Duration;
 
@@ -27,6 +27,8 @@ pub struct NewBuild {
     pub commit: Commit,
     /// Which target.
     pub target: Target,
+    /// What the build is called.
+    pub version: Option<BuildVersion>,
     /// Who asks.
     pub actor: Actor,
     /// Build again even if the same was built, runs or waits.
@@ -119,8 +121,8 @@ async fn insert_request(connection: &mut PgConnection, build: BuildId, new: &New
     let inserted = sqlx::query(
         "WITH request AS (
              INSERT INTO builds (id, repository, revision, commit_id, target, actor, forced, deadline_seconds,
-                                 priority, identity)
-             SELECT $1, name, $3, $4, $5, $6, $7, $8, $9, sha256(convert_to($10, 'UTF8'))
+                                 priority, identity, version)
+             SELECT $1, name, $3, $4, $5, $6, $7, $8, $9, sha256(convert_to($10, 'UTF8')), $11
              FROM repositories WHERE name = $2
              RETURNING id, identity, forced
          ), only_one AS (
@@ -138,6 +140,7 @@ async fn insert_request(connection: &mut PgConnection, build: BuildId, new: &New
     .bind(deadline_seconds)
     .bind(new.priority.as_str())
     .bind(identity(new))
+    .bind(new.version.as_ref().map(BuildVersion::as_str))
     .execute(connection)
     .await?;
     if inserted.rows_affected() == 0 {

@@ -4,8 +4,8 @@ use super::Jobs;
 use crate::{Error, PAGE_ROWS_MAX, row};
 use jiff::Timestamp;
 use model::{
-    Actor, ArtifactId, Attempt, BuildId, BuildState, Commit, LeaseId, Phase, Priority, RepositoryName,
-    Revision, Target, WorkerName,
+    Actor, ArtifactId, Attempt, BuildId, BuildState, BuildVersion, Commit, LeaseId, Phase, Priority,
+    RepositoryName, Revision, Target, WorkerName,
 };
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, Row};
@@ -32,6 +32,8 @@ pub struct BuildRow {
     pub commit: Commit,
     /// What is built.
     pub target: Target,
+    /// What it is called; nothing, where it is older than such names.
+    pub version: Option<BuildVersion>,
     /// Who asked.
     pub actor: Actor,
     /// Whether it was asked for although the same had been built.
@@ -82,6 +84,7 @@ impl FromRow<'_, PgRow> for BuildRow {
             revision: row::word(row, "revision")?,
             commit: row::word(row, "commit_id")?,
             target: row::word(row, "target")?,
+            version: row::word_option(row, "version")?,
             actor: row::word(row, "actor")?,
             forced: row.try_get("forced")?,
             priority: row::word(row, "priority")?,
@@ -106,7 +109,7 @@ impl FromRow<'_, PgRow> for BuildRow {
 macro_rules! build_rows {
     ($end:literal) => {
         concat!(
-            "SELECT builds.id, builds.repository, builds.revision, builds.commit_id, builds.target,
+            "SELECT builds.id, builds.repository, builds.revision, builds.commit_id, builds.target, builds.version,
                     builds.actor, builds.forced, builds.priority, builds.created_at,
                     coalesce(results.state, CASE WHEN leases.lease IS NULL THEN 'QUEUED' ELSE 'RUNNING' END)
                         AS state,

@@ -11,7 +11,8 @@ macro_rules! claim {
                  SELECT first.build, nextval('lease_ids') AS lease, first.repository, first.turn, first.rank,
                         first.attempt + 1 AS attempt,
                         now() + make_interval(secs => builds.deadline_seconds) AS expires_at,
-                        builds.revision, builds.commit_id, builds.target, repositories.url
+                        builds.revision, builds.commit_id, builds.target, builds.version,
+                        repositories.url
                  FROM (SELECT * FROM queue
                        WHERE ready AND rank >= ", $begin, " AND expires_at > now()
                        ORDER BY rank, build
@@ -36,7 +37,7 @@ macro_rules! claim {
 macro_rules! claimed {
     () => {
         "claimed.build, claimed.lease, claimed.attempt, claimed.repository, claimed.rank, claimed.url,
-         claimed.revision, claimed.commit_id, claimed.target,
+         claimed.revision, claimed.commit_id, claimed.target, claimed.version,
          extract(epoch FROM claimed.expires_at - clock_timestamp())::float8 AS seconds_left"
     };
 }

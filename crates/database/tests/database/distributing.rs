@@ -44,6 +44,7 @@ async fn tell(builds: &TestBuilds, term: i64, distributions: Vec<Distribution>) 
         store_bytes_read: 0,
         instances: Vec::new(),
         services: Vec::new(),
+        hosts: Vec::new(),
         distributions,
     };
     builds.apply_region_report(&report).await

@@ -1,8 +1,8 @@
 //! What is forbidden and by whom, and the trail that tells of it.
 
-use crate::support::{TestBuilds, actor, on_builds, service};
+use crate::support::{TestBuilds, actor, new_deployment, on_builds, service};
 use database::Error;
-use database::builds::PolicyRefused;
+use database::builds::{NewDeployment, PolicyRefused};
 use jiff::{SignedDuration, Timestamp};
 use model::{Actor, BuildId};
 use policy::audit::Link;
@@ -156,5 +156,48 @@ fn many_deeds_at_once_make_one_chain_without_a_gap() {
             result.unwrap().unwrap();
         }
         assert_eq!(builds.verify_audit().await.unwrap().number, 40);
+    });
+}
+
+#[test]
+fn a_freeze_stops_deployments_that_would_begin_and_that_would_go_on_but_for_a_broken_glass() {
+    on_builds(async |builds| {
+        let artifact = builds.verified(1).await;
+        let plain = new_deployment(&artifact);
+        let began = builds.deploy(&plain).await.unwrap();
+        builds.may_advance(&began).await.unwrap();
+        builds.add_policy(&freeze(-100, 100), &actor()).await.unwrap();
+        assert!(matches!(builds.may_advance(&began).await, Err(Error::Denied(_))));
+        assert!(matches!(builds.deploy(&plain).await, Err(Error::Denied(_))));
+
+        let urgent = NewDeployment {
+            break_glass: Some("the shop is down".to_owned()),
+            ..plain
+        };
+        let urgent = builds.deploy(&urgent).await.unwrap();
+        assert_eq!(
+            urgent.release.0,
+            began.release.0 + 1,
+            "what was denied took no number"
+        );
+        builds.may_advance(&urgent).await.unwrap();
+        let rows = builds.audit(1, None).await.unwrap();
+        assert_eq!(rows[0].entry.action, "deploy");
+        assert_eq!(rows[0].entry.detail["break_glass"], "the shop is down");
+        assert_eq!(rows[0].entry.detail["broken"].as_array().unwrap().len(), 1);
+        assert_eq!(actions(builds).await, ["deploy", "policy.add", "deploy"]);
+    });
+}
+
+#[test]
+fn a_process_finds_the_version_of_its_build() {
+    on_builds(async |builds| {
+        let artifact = builds.verified(1).await;
+        let new = NewDeployment {
+            version: Some("release-v1.2.3".parse().unwrap()),
+            ..new_deployment(&artifact)
+        };
+        let row = builds.deploy(&new).await.unwrap();
+        assert_eq!(row.spec.environment["STARLING_VERSION"], "release-v1.2.3");
     });
 }

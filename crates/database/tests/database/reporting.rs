@@ -48,6 +48,7 @@ fn report(term: i64, instances: Vec<HostInstance>) -> RegionReport {
         store_bytes_read: 1_000,
         instances,
         services: Vec::new(),
+        hosts: Vec::new(),
         distributions: Vec::new(),
     }
 }

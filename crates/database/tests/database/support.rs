@@ -179,6 +179,7 @@ pub fn new_build(number: u32) -> NewBuild {
         revision: "main".parse().unwrap(),
         commit: format!("{number:040x}").parse().unwrap(),
         target: "//web:web".parse().unwrap(),
+        version: None,
         actor: actor(),
         force: false,
         deadline: Duration::from_secs(900),
@@ -220,6 +221,8 @@ pub fn new_deployment(artifact: &Artifact) -> NewDeployment {
         policy: model::RolloutPolicy::default(),
         supersede: true,
         automatic: false,
+        version: None,
+        break_glass: None,
     }
 }
 

@@ -98,6 +98,7 @@ async fn told(builds: &TestBuilds, hosts: &[(&str, &str, bool)]) {
         hosts_alive: 1,
         store_bytes_read: 0,
         instances: Vec::new(),
+        services: Vec::new(),
         hosts: hosts.collect(),
         distributions: Vec::new(),
     };

@@ -103,13 +103,27 @@ pub fn builds_table(builds: &[Build]) -> String {
             build.state.to_string(),
             build.repository.to_string(),
             build.commit.short().to_owned(),
+            build
+                .version
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
             build.target.to_string(),
             build.total_bytes.map(bytes).unwrap_or_default(),
             build.actor.to_string(),
         ]
     });
     table(
-        ["BUILD", "STATE", "REPOSITORY", "COMMIT", "TARGET", "SIZE", "BY"],
+        [
+            "BUILD",
+            "STATE",
+            "REPOSITORY",
+            "COMMIT",
+            "VERSION",
+            "TARGET",
+            "SIZE",
+            "BY",
+        ],
         rows,
     )
 }

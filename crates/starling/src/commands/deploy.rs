@@ -1,6 +1,6 @@
 //! `starling deploy` and `deployments`.
 
-use super::{Session, policy, status, wait};
+use super::{Session, diff, policy, status, wait};
 use crate::exit;
 use crate::output::{Form, table};
 use clap::Args;
@@ -28,6 +28,12 @@ pub struct Options {
     /// Take the place of a deployment that is in flight.
     #[arg(long)]
     supersede: bool,
+    /// Deploy although it is frozen or not approved, and say why; it is recorded.
+    #[arg(long, value_name = "REASON")]
+    break_glass: Option<String>,
+    /// Ask nothing.
+    #[arg(long)]
+    yes: bool,
     /// Return as soon as the deployment is confirmed.
     #[arg(long)]
     detach: bool,
@@ -42,11 +48,23 @@ pub struct ListOptions {
 }
 
 pub async fn run(options: Options, session: &Session) -> anyhow::Result<ExitCode> {
+    if !diff::confirm(
+        session,
+        &options.service,
+        options.build,
+        options.configuration.as_ref(),
+        options.yes,
+    )
+    .await?
+    {
+        return Ok(ExitCode::from(exit::INTERRUPTED));
+    }
     let request = NewDeployment {
         configuration_version: options.configuration,
         labels: options.labels,
         configuration: options.policy.policy()?,
         supersede: options.supersede,
+        break_glass: options.break_glass,
         ..NewDeployment::new(options.service, options.build)
     };
     let deployment: Deployment = session

@@ -4,7 +4,7 @@ use super::Session;
 use crate::output::Form;
 use clap::Args;
 use console::wire::{RegionDiff, SettingChange, ShipDiff, ShippedCommit};
-use model::{BuildId, ServiceName};
+use model::{BuildId, ConfigurationVersion, ServiceName};
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -16,10 +16,19 @@ pub struct Options {
     service: ServiceName,
     /// The build that would be deployed.
     build: BuildId,
+    /// With this version of the service's configuration; with that of what runs otherwise.
+    #[arg(long, value_name = "VERSION")]
+    configuration: Option<ConfigurationVersion>,
 }
 
 pub async fn run(options: &Options, session: &Session) -> anyhow::Result<ExitCode> {
-    let diff = fetch(session, &options.service, options.build).await?;
+    let diff = fetch(
+        session,
+        &options.service,
+        options.build,
+        options.configuration.as_ref(),
+    )
+    .await?;
     session.form.print(&diff, text)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -29,12 +38,13 @@ pub async fn confirm(
     session: &Session,
     service: &ServiceName,
     build: BuildId,
+    configuration: Option<&ConfigurationVersion>,
     yes: bool,
 ) -> anyhow::Result<bool> {
     if session.form == Form::Json {
         return Ok(true);
     }
-    let diff = fetch(session, service, build).await?;
+    let diff = fetch(session, service, build, configuration).await?;
     anstream::eprintln!("{}", text(&diff).trim_end());
     if yes || !std::io::stdin().is_terminal() {
         return Ok(true);
@@ -48,8 +58,16 @@ pub async fn confirm(
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
-async fn fetch(session: &Session, service: &ServiceName, build: BuildId) -> anyhow::Result<ShipDiff> {
-    let path = format!("/v1/services/{service}/diff?build={build}");
+async fn fetch(
+    session: &Session,
+    service: &ServiceName,
+    build: BuildId,
+    configuration: Option<&ConfigurationVersion>,
+) -> anyhow::Result<ShipDiff> {
+    let configuration = configuration
+        .map(|version| format!("&configuration={version}"))
+        .unwrap_or_default();
+    let path = format!("/v1/services/{service}/diff?build={build}{configuration}");
     Ok(session.api.get(&path).await?)
 }
 

@@ -5,7 +5,7 @@ use crate::output::table;
 use clap::{Args, Subcommand, ValueEnum};
 use console::wire::{JoinToken, JoinTokenCreated, JoinTokenList, LIST_LIMIT_DEFAULT, NewJoinToken};
 use jiff::SignedDuration;
-use model::node::Role;
+use model::node::JoinTokenRole;
 use model::{HostName, JoinTokenId, RegionName};
 use reqwest::Method;
 use std::process::ExitCode;
@@ -48,13 +48,16 @@ pub enum RoleName {
     Host,
     /// Manages its region.
     Manager,
+    /// A program that is none of our agents, for the inventory alone.
+    Instance,
 }
 
-impl From<RoleName> for Role {
+impl From<RoleName> for JoinTokenRole {
     fn from(name: RoleName) -> Self {
         match name {
             RoleName::Host => Self::Host,
             RoleName::Manager => Self::Manager,
+            RoleName::Instance => Self::Instance,
         }
     }
 }
@@ -93,9 +96,17 @@ pub async fn run(command: JoinTokenCommand, session: &Session) -> anyhow::Result
 
 fn created_text(created: &JoinTokenCreated) -> String {
     let token = &created.token;
+    let next = match token.role {
+        JoinTokenRole::Host | JoinTokenRole::Manager => {
+            "write the first line into the node's `enrolment.join_token_file`, readable by its owner alone"
+        }
+        JoinTokenRole::Instance => {
+            "send the first line as `token` to POST /v1/inventory/instances/register, with `name` and `ip`"
+        }
+    };
     format!(
         "{}\n\n{} for one {} {}in region {} until {}\nits authority: {}\n\
-         next: write the first line into the node's `enrolment.join_token_file`, readable by its owner alone",
+         next: {next}",
         created.secret,
         token.id,
         token.role.as_str().to_lowercase(),

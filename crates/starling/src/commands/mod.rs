@@ -1,12 +1,16 @@
 //! The engineer's commands: each talks to the API and to nothing else.
 
 mod artifact;
+mod audit;
 mod build;
 mod cancel;
 mod collect;
 mod configuration;
 mod deploy;
+mod diff;
 mod distribution;
+mod governance;
+mod instances;
 mod join_token;
 mod limits;
 mod logs;
@@ -61,6 +65,8 @@ pub enum EngineerCommand {
     /// Keep and list versions of a service's configuration.
     #[command(subcommand)]
     Configuration(configuration::ConfigurationCommand),
+    /// Show the commits and settings that a build's deployment would change, region by region.
+    Diff(diff::Options),
     /// List deployments, newest first.
     Deployments(deploy::ListOptions),
     /// See and control artifacts on their way to hosts.
@@ -77,6 +83,13 @@ pub enum EngineerCommand {
     Node(node::NodeCommand),
     /// List the regions, their hosts, and how long artifacts take to them.
     Regions,
+    /// List every host and program that takes part, what it runs and how it is; or take a program out.
+    Instances(instances::Options),
+    /// Say what may not be deployed when, who may do what, and what needs whose consent.
+    #[command(subcommand)]
+    Policy(governance::PolicyCommand),
+    /// List who did what, newest first, and check that nobody changed the list.
+    Audit(audit::Options),
     /// List the build workers, what they run, and how much waits for them.
     Workers,
     /// Show the whole way of a build or deployment, or of everything.
@@ -115,12 +128,16 @@ pub async fn run(
             EngineerCommand::Rollback(options) => rollout::roll_back(options, &session).await,
             EngineerCommand::Rollout(command) => rollout::run(command, &session).await,
             EngineerCommand::Configuration(command) => configuration::run(command, &session).await,
+            EngineerCommand::Diff(options) => diff::run(&options, &session).await,
             EngineerCommand::Deployments(options) => deploy::list(&options, &session).await,
             EngineerCommand::Distribution(command) => distribution::run(command, &session).await,
             EngineerCommand::Limits(command) => limits::run(command, &session).await,
             EngineerCommand::JoinToken(command) => join_token::run(command, &session).await,
             EngineerCommand::Node(command) => node::run(command, &session).await,
             EngineerCommand::Regions => regions::list(&session).await,
+            EngineerCommand::Instances(options) => instances::run(options, &session).await,
+            EngineerCommand::Policy(command) => governance::run(command, &session).await,
+            EngineerCommand::Audit(options) => audit::run(&options, &session).await,
             EngineerCommand::Workers => workers::list(&session).await,
             EngineerCommand::Status(options) => status::run(&options, &session).await,
         }

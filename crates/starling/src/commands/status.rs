@@ -69,6 +69,9 @@ fn build_text(detail: &BuildDetail) -> String {
         one.revision,
         one.actor
     );
+    if let Some(version) = &one.version {
+        text += &format!("version: {version}\n");
+    }
     if let Some(reason) = &one.reason {
         text += &format!("why: {reason}\n");
     }

@@ -43,7 +43,7 @@ async fn leave_token(builds: &Builds, node: &NodeFiles) -> anyhow::Result<()> {
         .create_join_token(&NewJoinToken {
             secret_hash: secret.hash(),
             region: node.region.clone(),
-            role: node.role,
+            role: node.role.into(),
             name: Some(node.name.clone()),
             life: TOKEN_LIFE,
             actor: "starling-dev".parse()?,

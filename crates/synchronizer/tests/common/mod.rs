@@ -167,6 +167,7 @@ impl World {
             revision: "main".parse().unwrap(),
             commit: "0123456789abcdef0123456789abcdef01234567".parse().unwrap(),
             target: "//wing:feather".parse().unwrap(),
+            version: None,
             actor: "ada@example.org".parse().unwrap(),
             force: false,
             deadline: Duration::from_secs(900),

@@ -154,10 +154,9 @@ macro_rules! inventory_rows {
                  SELECT jsonb_agg(jsonb_build_object('service', instances.service, 'state', instances.state,
                                                      'release', instances.running_release)
                                   ORDER BY instances.service) AS services,
-                        max(CASE WHEN instances.state = 'ERROR' THEN 3
-                                 WHEN instances.state = 'HEALTHY' THEN 1
-                                 WHEN instances.state = 'STAGED' AND instances.running_release IS NOT NULL THEN 1
-                                 ELSE 2 END) AS status
+                        -- HEALTHY, UNKNOWN, DEGRADED, FAILED: of several the last counts.
+                        (ARRAY[1, 0, 2, 3])[max(array_position(
+                            ARRAY['HEALTHY', 'UNKNOWN', 'DEGRADED', 'FAILED'], instances.health))] AS status
                  FROM instances
                  WHERE instances.region = inventory.region AND instances.host = inventory.host) AS running ON true
          ) AS seen "

@@ -1,13 +1,13 @@
 //! How often strangers may try. Nobody guesses a token; this keeps those who try from keeping the database
 //! busy. It counts over all of them, since behind a proxy all have one address: at worst they slow down the
-//! enrolment of new nodes, who ask again, and never a renewal or anything else.
+//! admission of newcomers, who ask again, and never a renewal or anything else.
 
 use crate::refusal::Refusal;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Enrolments at once.
+/// Attempts at once.
 const AT_ONCE_MAX: usize = 8;
 /// Failures in a row before the next attempt has to wait.
 const FAILURES_MAX: f64 = 100.0;
@@ -16,7 +16,7 @@ const FORGIVEN_A_SECOND: f64 = 5.0;
 
 /// Counts attempts.
 #[derive(Debug)]
-pub(super) struct Attempts {
+pub(crate) struct Attempts {
     places: Arc<Semaphore>,
     failures: Mutex<Failures>,
 }
@@ -35,16 +35,22 @@ impl Default for Attempts {
 
 impl Attempts {
     /// A place to try in, until it is dropped.
-    pub(super) fn begin(&self) -> Result<OwnedSemaphorePermit, Refusal> {
-        if self.failures().now(Instant::now()) >= FAILURES_MAX {
-            return Err(Refusal::TooManyAttempts);
-        }
+    pub(crate) fn begin(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        self.check()?;
         Arc::clone(&self.places)
             .try_acquire_owned()
             .map_err(|_| Refusal::TooManyAttempts)
     }
 
-    pub(super) fn note_failure(&self) {
+    /// Whether so few have failed lately that another may try.
+    pub(crate) fn check(&self) -> Result<(), Refusal> {
+        if self.failures().now(Instant::now()) >= FAILURES_MAX {
+            return Err(Refusal::TooManyAttempts);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn note_failure(&self) {
         self.failures().note(Instant::now());
     }
 
