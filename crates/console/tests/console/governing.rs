@@ -1,6 +1,6 @@
 //! Policies and the audit trail, over HTTP.
 
-use crate::support::{Console, on_console};
+use crate::support::on_console;
 use axum::http::StatusCode;
 use console::wire::{AuditList, AuditVerified, PolicyInForce, PolicyList};
 use serde_json::json;
@@ -16,7 +16,7 @@ fn a_policy_is_added_listed_ended_and_both_are_in_the_trail() {
         assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
         let kept: PolicyInForce = answer.json();
         let list: PolicyList = console.get("/v1/policies").await.json();
-        assert_eq!(list.policies, [kept.clone()]);
+        assert_eq!(list.policies, std::slice::from_ref(&kept));
         let page = console.get("/audit").await;
         assert!(
             page.body.contains("web is frozen from 2020-01-01"),

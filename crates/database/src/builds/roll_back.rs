@@ -4,6 +4,7 @@ use super::{
     Builds, DeploymentRow,
     deploy::{Release, confirm, layers, next_numbers},
     deployments::{DeploymentKind, deployment_rows, enter_state},
+    governed,
     progress::keep_final_counts,
 };
 use crate::{Error, row};
