@@ -1,6 +1,6 @@
 //! What the region is told to have.
 
-use model::service::{Cutover, HealthCheck, Overlap, TaskLimits};
+use model::service::HealthCheck;
 use model::{
     ArtifactId, Configuration, Cursor, DeploymentId, Epoch, Layer, RegionService, ReleaseNumber, Selector,
     ServiceSpec,
@@ -30,9 +30,6 @@ pub(crate) fn stage(artifact: ArtifactId, epoch: i64) -> anyhow::Result<RegionSe
             overlap: Default::default(),
             cutover: Default::default(),
             limits: Default::default(),
-            overlap: Overlap::default(),
-            cutover: Cutover::default(),
-            limits: TaskLimits::default(),
         },
     };
     Ok(RegionService {

@@ -2,10 +2,8 @@
 
 use crate::{format, wire};
 use database::builds::{
-    DeploymentKind, DeploymentRow, HoldRow, InstanceRow, JoinTokenRow, NodeRow, REPLICATION_PROMISE,
-    RegionProgress, RegionRow, ReplicaRow, ReplicationTimes, ServiceRow, StateEntered,
     AuditRow, DeploymentKind, DeploymentRow, HoldRow, InstanceRow, JoinTokenRow, NodeRow, PolicyRow,
-    RegionProgress, RegionRow, ReplicaRow, ServiceRow, StateEntered,
+    REPLICATION_PROMISE, RegionProgress, RegionRow, ReplicaRow, ReplicationTimes, ServiceRow, StateEntered,
 };
 use database::jobs::{AttemptRow, BuildRow, PhaseRow, Repository, UsualTime, Waiting, WorkerRow};
 use model::instance::Transfer;

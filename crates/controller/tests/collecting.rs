@@ -83,6 +83,7 @@ impl World {
             revision: "main".parse().unwrap(),
             commit: format!("{commit:040x}").parse().unwrap(),
             target: "//:web".parse().unwrap(),
+            version: None,
             actor: "ada@example.org".parse().unwrap(),
             force,
             deadline: Duration::from_secs(900),

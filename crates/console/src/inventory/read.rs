@@ -77,7 +77,7 @@ pub(crate) async fn list(app: &App, wanted: &Wanted) -> Result<wire::InstanceLis
     let limit = wanted.limit.clamp(1, LIST_LIMIT_MAX);
     let rows = app
         .builds
-        .inventory(&wanted.filter, wanted.after.as_ref(), limit)
+        .list_inventory(&wanted.filter, wanted.after.as_ref(), limit)
         .await?;
     let full = u32::try_from(rows.len()).is_ok_and(|count| count >= limit);
     let next = rows

@@ -43,9 +43,8 @@ pub use nodes::{
     Node, NodeList, REVOCATION_REASON_LENGTH_MAX, Revocation,
 };
 pub use overview::{BuildCounts, Overview, RegionSummary};
-pub use regions::{Region, RegionList, ReplicationTimes, ReportAccepted};
 pub use policies::{AuditEntry, AuditList, AuditVerified, PolicyInForce, PolicyList};
-pub use regions::ReportAccepted;
+pub use regions::{Region, RegionList, ReplicationTimes, ReportAccepted};
 pub use repositories::{NewRepository, Repository, RepositoryLimit, RepositoryList};
 pub use services::{ConfigurationList, ConfigurationVersionRow, Service, ServiceList};
 pub use workers::{Demand, Worker, WorkerBuild, WorkerList};

@@ -81,9 +81,8 @@ impl Builds {
     ///
     /// The artifact must have been recorded before ([`Builds::record_artifact`]). Fails with
     /// [`Error::UnknownService`], [`Error::NotRecorded`], [`Error::OtherTarget`], [`Error::Withdrawn`],
-    /// [`Error::InvalidRollout`], [`Error::UnknownConfiguration`], [`Error::InFlight`] and [`Error::Held`].
-    /// [`Error::UnknownService`], [`Error::NotRecorded`], [`Error::OtherTarget`], [`Error::InvalidRollout`],
-    /// [`Error::UnknownConfiguration`], [`Error::InFlight`], [`Error::Held`] and [`Error::Denied`].
+    /// [`Error::InvalidRollout`], [`Error::UnknownConfiguration`], [`Error::InFlight`], [`Error::Held`] and
+    /// [`Error::Denied`].
     pub async fn deploy(&self, new: &NewDeployment) -> Result<DeploymentRow, Error> {
         new.policy.validate()?;
         let mut transaction = self.pool.begin().await?;

@@ -2,8 +2,8 @@
 //! region should run and does run.
 
 mod artifacts;
-mod collect;
 mod audit;
+mod collect;
 mod configurations;
 mod controls;
 mod cursors;
@@ -32,8 +32,8 @@ mod steering;
 mod terms;
 
 pub use artifacts::Artifact;
-pub use collect::{Inventory, Withdrawn};
 pub use audit::AuditRow;
+pub use collect::{Inventory, Withdrawn};
 pub use configurations::ConfigurationRow;
 pub use controls::{ControlsRow, DistributionChange};
 pub use deploy::NewDeployment;

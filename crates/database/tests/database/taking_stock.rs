@@ -72,7 +72,7 @@ async fn all(builds: &TestBuilds, labels: &str) -> Vec<InventoryRow> {
         labels: labels.parse().unwrap(),
         ..InventoryFilter::default()
     };
-    builds.inventory(&filter, None, 100).await.unwrap()
+    builds.list_inventory(&filter, None, 100).await.unwrap()
 }
 
 async fn names(builds: &TestBuilds, labels: &str) -> Vec<String> {
@@ -297,7 +297,7 @@ fn hosts_with_an_agent_and_programs_are_listed_together_by_label_and_in_pages() 
         let mut after = None;
         for expected in ["db-1", "east.h1", "east.h2"] {
             let page = builds
-                .inventory(&InventoryFilter::default(), after.as_ref(), 1)
+                .list_inventory(&InventoryFilter::default(), after.as_ref(), 1)
                 .await;
             let [row] = &page.unwrap()[..] else {
                 panic!("one row a page")

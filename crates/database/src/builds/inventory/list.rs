@@ -210,7 +210,7 @@ impl LabelTerms {
 
 impl Builds {
     /// Instances by name, at most `limit` and at most [`PAGE_ROWS_MAX`]; only those after `after`, where it is given.
-    pub async fn inventory(
+    pub async fn list_inventory(
         &self,
         filter: &InventoryFilter,
         after: Option<&InventoryPosition>,
