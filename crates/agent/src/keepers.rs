@@ -3,7 +3,7 @@
 use crate::Error;
 use crate::reason::{cut, reason};
 use crate::seat::{Health, Process, TaskRecord, Terms};
-use model::{ReleaseNumber, ServiceName};
+use model::ServiceName;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,7 +27,6 @@ pub(crate) struct Keepers {
 
 #[derive(Debug)]
 struct Kept {
-    release: ReleaseNumber,
     stop: CancellationToken,
     health: watch::Receiver<Health>,
 }
@@ -56,7 +55,7 @@ impl Keepers {
     pub(crate) fn keep(&mut self, service: ServiceName, task: Task, terms: Terms, target: Target) {
         let (sender, health) = watch::channel(Health::Silent(None));
         let stop = CancellationToken::new();
-        let (release, port) = (terms.release, terms.port);
+        let port = terms.port;
         let keeper = Keeper {
             task,
             terms,
@@ -65,11 +64,7 @@ impl Keepers {
             changed: self.changed.clone(),
         };
         self.keepers.spawn(keeper.run(service, stop.clone()));
-        let kept = Kept {
-            release,
-            stop,
-            health,
-        };
+        let kept = Kept { stop, health };
         self.kept.insert(port, kept);
     }
 
@@ -87,11 +82,12 @@ impl Keepers {
 
     /// How a task is.
     pub(crate) fn process(&self, task: Option<&TaskRecord>) -> Process {
-        let port = task.map(|task| task.terms.port);
-        let Some((port, kept)) = port.and_then(|port| Some((port, self.kept.get(&port)?))) else {
+        let terms = task.map(|task| &task.terms);
+        let Some((terms, kept)) = terms.and_then(|terms| Some((terms, self.kept.get(&terms.port)?))) else {
             return Process::Absent;
         };
-        let release = kept.release;
+        // As the record says: a process that runs on for a release of the same bytes has that one's number.
+        let (release, port) = (terms.release, terms.port);
         if kept.stop.is_cancelled() {
             Process::Stopping { release, port }
         } else {

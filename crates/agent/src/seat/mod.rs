@@ -197,14 +197,27 @@ impl Seat {
         let Some(next) = next.filter(|next| !self.is_active(next.release)).cloned() else {
             return false;
         };
-        let artifact = next.artifact;
-        if let Some(before) = self.record.active.replace(next)
-            && before.artifact != artifact
-        {
-            self.record.previous = Some(before.artifact);
+        if let Some(before) = self.record.active.replace(next.clone()) {
+            if before.artifact != next.artifact {
+                self.record.previous = Some(before.artifact);
+            }
+            self.rename(&before, &next);
         }
         self.restarts = Restarts::default();
         true
+    }
+
+    /// A release that runs exactly as the one before did, as when something is rolled back that never came here, is the
+    /// one that runs: its process gets the new number and nothing is stopped.
+    fn rename(&mut self, before: &DesiredService, next: &DesiredService) {
+        let alike = before.artifact == next.artifact
+            && before.spec == next.spec
+            && before.configuration == next.configuration;
+        let alone = self.record.beside.is_none() && self.record.launching.is_none();
+        let task = self.record.task.as_mut();
+        if let Some(task) = task.filter(|task| alike && alone && task.terms.release == before.release) {
+            task.terms.release = next.release;
+        }
     }
 
     /// What is to run until it is the desired order's turn; `None` as long as nothing older runs.

@@ -121,6 +121,21 @@ fn the_release_before_is_kept_for_a_rollback() {
 }
 
 #[test]
+fn a_release_of_the_same_bytes_and_settings_takes_the_process_over_without_a_stop() {
+    let mut sandbox = Sandbox::new();
+    sandbox.play([activate(1, false), Event::Fetched, Event::Healthy(0)]);
+    let process = sandbox.running[0].id.clone();
+    // Release 4 has the bytes of release 1.
+    sandbox.play([activate(4, false), Event::Fetched]);
+    let instance = sandbox.instance().unwrap();
+    assert_eq!(
+        (instance.state, instance.running_release),
+        (TaskState::Healthy, Some(ReleaseNumber(4)))
+    );
+    assert_eq!(sandbox.running[0].id, process);
+}
+
+#[test]
 fn a_crashing_release_is_reported_with_its_reason_and_started_again_later() {
     let mut sandbox = Sandbox::new();
     sandbox.play([activate(1, false), Event::Fetched, Event::Crash(0)]);

@@ -30,7 +30,7 @@ pub struct Sandbox {
 #[derive(Debug, Clone)]
 pub struct Running {
     pub task: TaskRecord,
-    id: LaunchId,
+    pub id: LaunchId,
     stopping: bool,
     pub health: Health,
 }
@@ -240,7 +240,19 @@ impl Sandbox {
             Some(Action::Stop(port)) => self.stop(port),
             None => {}
         }
+        self.rename();
         self.check();
+    }
+
+    /// A process that runs on for a release of the same bytes has that one's number from now on.
+    fn rename(&mut self) {
+        let Some(seat) = &self.seat else { return };
+        for running in &mut self.running {
+            let port = running.task.terms.port;
+            if let Some(known) = seat.record().tasks().find(|task| task.terms.port == port) {
+                running.task.terms.release = known.terms.release;
+            }
+        }
     }
 
     fn start(&mut self, order: &DesiredService) {
