@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 /// The part of `starling deploy`'s arguments that says how.
 #[derive(Debug, Args)]
+#[group(id = "deployment-policy")]
 pub struct Options {
     /// A TOML file with the whole policy, waves included; what is named beside it is stronger.
     #[arg(long, value_name = "FILE")]
