@@ -1,11 +1,9 @@
 //! What the region is told to have.
 
-use model::service::HealthCheck;
 use model::{
     ArtifactId, Configuration, Cursor, DeploymentId, Epoch, Layer, RegionService, ReleaseNumber, Selector,
     ServiceSpec,
 };
-use std::collections::BTreeMap;
 
 /// The only file of an artifact.
 pub(crate) const PROGRAM: &str = "content";
@@ -21,15 +19,8 @@ pub(crate) fn stage(artifact: ArtifactId, epoch: i64) -> anyhow::Result<RegionSe
         release: ReleaseNumber(epoch),
         artifact,
         spec: ServiceSpec {
-            target: "//bench:content".parse()?,
-            command: vec![PROGRAM.to_owned()],
-            environment: BTreeMap::new(),
-            port_variable: "PORT".to_owned(),
-            health: HealthCheck::default(),
             stop_timeout_seconds: 5,
-            overlap: Default::default(),
-            cutover: Default::default(),
-            limits: Default::default(),
+            ..ServiceSpec::new("//bench:content".parse()?, vec![PROGRAM.to_owned()])
         },
     };
     Ok(RegionService {

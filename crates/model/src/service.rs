@@ -31,6 +31,10 @@ pub struct ServiceSpec {
     /// The variable that tells the process which port to listen on.
     #[serde(default = "default_port_variable")]
     pub port_variable: String,
+    /// The port on each host at which the service's clients find it, whichever release runs: the host's proxy holds it.
+    /// Without one, tasks are asked at their own ports.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stable_port: Option<u16>,
     /// How the agent asks whether a task is healthy.
     #[serde(default)]
     pub health: HealthCheck,
@@ -85,6 +89,9 @@ pub enum InvalidServiceSpec {
     /// Limits that no program could live with.
     #[error("`limits.{0}` is too low")]
     Limits(&'static str),
+    /// Nobody can listen there.
+    #[error("`stable_port` is a port from 1 to 65535")]
+    StablePort,
     /// A stop that would never end.
     #[error("`stop_timeout_seconds` is at most 3600")]
     StopTimeout,
@@ -98,6 +105,7 @@ impl ServiceSpec {
             command,
             environment: BTreeMap::new(),
             port_variable: default_port_variable(),
+            stable_port: None,
             health: HealthCheck::default(),
             stop_timeout_seconds: default_stop_timeout_seconds(),
             overlap: Overlap::default(),
@@ -132,6 +140,9 @@ impl ServiceSpec {
         }
         if self.stop_timeout_seconds > 3600 {
             return Err(InvalidServiceSpec::StopTimeout);
+        }
+        if self.stable_port == Some(0) {
+            return Err(InvalidServiceSpec::StablePort);
         }
         self.health.validate()?;
         self.cutover.validate()?;

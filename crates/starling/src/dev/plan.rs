@@ -9,7 +9,7 @@ use crate::api_client::Context as ApiContext;
 use crate::observe;
 use crate::roles::node::EnrolmentSettings;
 use crate::roles::parts::{StoreSettings, SwarmSettings};
-use crate::roles::{agent, api, controller, region, store, synchronizer, worker};
+use crate::roles::{agent, api, controller, proxy, region, store, synchronizer, worker};
 use ::agent::TasksOnExit;
 use anyhow::Context as _;
 use console::{Role as TokenRole, Token, TokenHash};
@@ -18,7 +18,7 @@ use model::control::Limits;
 use model::limits::LimitRequest;
 use model::node::Role;
 use model::repository::LocalRepositories;
-use model::{ByteSize, RegionName};
+use model::{ByteSize, HostName, RegionName};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -133,6 +133,7 @@ impl<'a> Plan<'a> {
             for number in 0..self.options.hosts {
                 // At most ten regions of 64 hosts, so that the ports end below 31,000.
                 let place = u16::try_from(index)? * self.options.hosts + number;
+                hosts.push(self.proxy((region, index), number)?);
                 hosts.push(self.host(region, number, place, &known)?);
             }
         }
@@ -323,6 +324,21 @@ impl<'a> Plan<'a> {
         ))
     }
 
+    /// The proxy of one host. Hosts share this machine, so each has a loopback address of its own: 127.1.R.H, region and
+    /// host counted from 1.
+    fn proxy(&self, (region, index): (&RegionName, usize), number: u16) -> anyhow::Result<Process> {
+        let address = [127, 1, u8::try_from(index + 1)?, u8::try_from(number + 1)?];
+        let name = proxy_name(region, &names::host(number)?);
+        let settings = proxy::Settings {
+            folder: self.layout.work(&name),
+            control_socket: None,
+            listen: Ipv4Addr::from(address).into(),
+            limits: proxy::LimitSettings::default(),
+            observe: observe::Settings::default(),
+        };
+        self.process(name, "proxy", &settings)
+    }
+
     fn host(
         &self,
         region: &RegionName,
@@ -341,6 +357,7 @@ impl<'a> Plan<'a> {
             trusted_keys: vec![self.signing_key.1.clone()],
             ports: (first_port, first_port + TASK_PORTS_A_HOST - 1),
             tasks_on_exit: TasksOnExit::Stop,
+            proxy_control_socket: Some(self.layout.work(&proxy_name(region, &name)).join("control.sock")),
             limits: Limits::default(),
             managers: managers.to_vec(),
             swarm: swarm_settings(&node, "/ip4/127.0.0.1/tcp/0".to_owned()),
@@ -350,6 +367,10 @@ impl<'a> Plan<'a> {
         };
         self.process(format!("{region}.{name}"), "agent", &settings)
     }
+}
+
+fn proxy_name(region: &RegionName, host: &HostName) -> String {
+    format!("{region}.{host}.proxy")
 }
 
 fn swarm_settings(node: &NodeFiles, listen: String) -> SwarmSettings {

@@ -1,5 +1,6 @@
 //! `starling agent`: the program on each host.
 
+use super::frontend::ProxyFrontend;
 use super::node::{self, EnrolmentSettings};
 use super::parts::{self, SwarmSettings};
 use crate::observe;
@@ -9,6 +10,7 @@ use model::node::Role;
 use model::{HostName, Labels, RegionName, ZoneName};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
+use std::sync::Arc;
 use tasks::task::TaskGroups;
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +36,9 @@ pub struct Settings {
     /// Whether tasks stop with the agent, or go on and are adopted by the next one.
     #[serde(default = "keep")]
     pub tasks_on_exit: TasksOnExit,
+    /// The control socket of the host's proxy, which holds the stable ports of services; without one nobody does.
+    #[serde(default)]
+    pub proxy_control_socket: Option<PathBuf>,
     /// Limits of this host's own; of these and the region's, the lower count.
     #[serde(default)]
     pub limits: Limits,
@@ -95,7 +100,10 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<
         config.region, config.host
     )));
 
-    let service = agent::Service::new(config, node.handle.clone());
+    let mut service = agent::Service::new(config, node.handle.clone());
+    if let Some(socket) = settings.proxy_control_socket {
+        service = service.with_frontend(Arc::new(ProxyFrontend::new(socket)));
+    }
     readiness.ready();
     let result = service.run(stop).await;
     // The swarm ends after its user.

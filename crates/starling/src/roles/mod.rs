@@ -4,6 +4,7 @@
 pub mod agent;
 pub mod api;
 pub mod controller;
+mod frontend;
 pub mod node;
 pub mod parts;
 pub mod proxy;

@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod browser;
+mod cutover;
 mod distributions;
 mod enrolment;
 mod faults;

@@ -1,0 +1,66 @@
+//! The agent's frontend: the proxy of the same host, over its control socket.
+
+use ::agent::frontend::{Failure, Frontend, Target};
+use async_trait::async_trait;
+use model::{ServiceName, ServiceSpec};
+use proxy_control::{Client, Error, Point, Protocol};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long upgraded connections to a task may go on once it gets no more requests; then they are closed. Shorter than
+/// the agent waits for a task that drains.
+const TUNNELS_MAX: Duration = Duration::from_secs(10);
+
+/// Sends a service's requests through the proxy that holds its stable port.
+#[derive(Debug)]
+pub struct ProxyFrontend(Client);
+
+impl ProxyFrontend {
+    /// Of the proxy that listens at this control socket, now or later.
+    pub fn new(socket: PathBuf) -> Self {
+        Self(Client::new(socket))
+    }
+}
+
+#[async_trait]
+impl Frontend for ProxyFrontend {
+    async fn point(&self, service: &ServiceName, spec: &ServiceSpec, target: Target) -> Result<(), Failure> {
+        let Some(stable_port) = spec.stable_port else {
+            // It is asked at its tasks' own ports, and must not wait for a proxy that it doesn't need.
+            return match self.0.remove(service.clone()).await {
+                Ok(()) | Err(Error::Unreachable { .. }) => Ok(()),
+                Err(error) => Err(error.into()),
+            };
+        };
+        let point = Point {
+            service: service.clone(),
+            stable_port,
+            active: of(target),
+            protocol: Protocol::Http1,
+            split: Vec::new(),
+            sticky: None,
+        };
+        Ok(self.0.point(point).await?)
+    }
+
+    async fn drain(&self, service: &ServiceName, target: Target) -> Result<u64, Failure> {
+        let tunnels_ms_max = u64::try_from(TUNNELS_MAX.as_millis())?;
+        match self.0.drain(service.clone(), of(target), tunnels_ms_max).await {
+            Ok((requests, tunnels)) => Ok(requests + tunnels),
+            // Nobody can be waiting for an answer through a proxy that isn't there.
+            Err(Error::Unreachable { .. }) => Ok(0),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn withdraw(&self, service: &ServiceName) -> Result<(), Failure> {
+        Ok(self.0.remove(service.clone()).await?)
+    }
+}
+
+fn of(target: Target) -> proxy_control::Target {
+    proxy_control::Target {
+        port: target.port,
+        release: target.release,
+    }
+}

@@ -1,0 +1,83 @@
+//! A release takes over from another behind its host's proxy, while clients ask.
+
+use crate::fixture;
+use crate::system::{System, wait_until};
+use std::io::{self, Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+/// Where the first host of the first region is, as `starling dev` has it.
+const HOST: Ipv4Addr = Ipv4Addr::new(127, 1, 1, 1);
+const CLIENTS: usize = 4;
+
+#[test]
+fn a_second_release_takes_over_under_load_and_no_request_fails() {
+    let system = System::start(&["--regions", "1", "--hosts", "1", "--workers", "1"]);
+    let port = TcpListener::bind((HOST, 0)).unwrap().local_addr().unwrap().port();
+    let repository = system.scratch("beacon");
+    let toml = format!(
+        "{}stable_port = {port}\noverlap = \"always\"\n",
+        fixture::beacon_toml(1 << 10)
+    );
+    fixture::repository(
+        &repository,
+        &[("starling.toml", &toml), ("main.rs", fixture::BEACON)],
+    );
+    system.register("beacon", &repository);
+    let applied = repository.join("starling.toml").display().to_string();
+    system.json(&["service", "apply", &applied]);
+
+    let first = deploy(&system);
+    wait_until("the first release answers at the stable port", || {
+        ask(port).is_ok_and(|said| said.contains(&first))
+    });
+    let stop = Arc::new(AtomicBool::new(false));
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|_| {
+            let stop = stop.clone();
+            thread::spawn(move || load(port, &stop))
+        })
+        .collect();
+    fixture::commit(&repository, &[("README", "second")]);
+    let second = deploy(&system);
+    wait_until("the second release answers at the stable port", || {
+        ask(port).is_ok_and(|said| said.contains(&second))
+    });
+    stop.store(true, Ordering::Relaxed);
+    for client in clients {
+        let answered = client.join().unwrap().unwrap();
+        assert!(answered > 0);
+    }
+}
+
+/// Builds and deploys `main`; the commit that runs.
+fn deploy(system: &System) -> String {
+    let built = system.build("beacon", "//:beacon");
+    let deployed = system.json(&["deploy", "beacon", built["build"]["id"].as_str().unwrap()]);
+    assert_eq!(deployed["deployment"]["state"], "SUCCEEDED", "{deployed}");
+    built["build"]["commit"].as_str().unwrap().to_owned()
+}
+
+/// Asks until told to stop; how many answers there were, or the first that was not good.
+fn load(port: u16, stop: &AtomicBool) -> Result<u64, String> {
+    let mut answered = 0;
+    while !stop.load(Ordering::Relaxed) {
+        match ask(port) {
+            Ok(said) if said.starts_with("HTTP/1.1 200") => answered += 1,
+            other => return Err(format!("{other:?}")),
+        }
+    }
+    Ok(answered)
+}
+
+fn ask(port: u16) -> io::Result<String> {
+    let mut stream = TcpStream::connect((HOST, port))?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    stream.write_all(b"GET /version HTTP/1.1\r\nhost: web\r\nconnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
