@@ -8,6 +8,7 @@ use crate::metrics;
 use artifact_store::{LogPacker, PackedLog, Store};
 use database::jobs::{LogArchive, LogRead, LogSlice};
 use database::{Jobs, Leadership, Singleton};
+use failpoint::Point;
 use model::BuildId;
 use std::time::Duration;
 use tokio::time::MissedTickBehavior;
@@ -91,6 +92,7 @@ impl Service {
             return Ok(false);
         };
         self.store.put_log(&packed).await?;
+        failpoint::reach(Point::ArchiverStored);
         let log = packed.log();
         let archive = LogArchive {
             object: log.object.clone(),
@@ -99,6 +101,7 @@ impl Service {
         };
         let moved = self.jobs.archive_log(build, &archive).await?;
         if moved {
+            failpoint::reach(Point::ArchiverMoved);
             ::metrics::counter!(metrics::LOGS_ARCHIVED).increment(1);
             ::metrics::counter!(metrics::LOG_BYTES_ARCHIVED).increment(log.total);
         }

@@ -5,6 +5,7 @@
 use crate::metrics;
 use database::jobs::{Fate, Reaped};
 use database::{Jobs, Leadership, Singleton};
+use failpoint::Point;
 use std::time::Duration;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -61,6 +62,7 @@ impl Service {
 }
 
 fn tell(reaped: &Reaped) {
+    failpoint::reach(Point::ReaperTook);
     let word = match &reaped.fate {
         Fate::GivenBack => "given_back",
         Fate::Failed(_) => "failed",

@@ -9,6 +9,7 @@ use crate::lease::{Lease, Leases};
 use crate::{Error, metrics};
 use database::jobs::Claim;
 use database::{Hint, Hints, Jobs};
+use failpoint::Point;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tasks::sandbox::{Cgroups, Isolation};
@@ -166,6 +167,7 @@ async fn run_attempt(
     abandon: &CancellationToken,
     stop: &CancellationToken,
 ) {
+    failpoint::reach(Point::WorkerClaimed);
     let running = ::metrics::gauge!(metrics::ATTEMPTS_RUNNING);
     running.increment(1.0);
     let outcome = Box::pin(attempt::run(workshop, claim, &lease, abandon)).await;

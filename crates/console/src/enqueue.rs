@@ -13,7 +13,7 @@ use std::time::Duration;
 /// How long a request waits for a repository to be fetched. The fetch itself goes on afterwards, so that
 /// asking again finds it done or shares it.
 const FETCH_WAIT: Duration = Duration::from_secs(25);
-/// What checkout and upload may take, beside the command's own time.
+/// What checkout may take, beside the command's own time.
 const MARGIN: Duration = Duration::from_secs(15 * 60);
 /// The command's time where `starling.toml` can't be read; the worker will say why.
 const COMMAND_TIME_DEFAULT: Duration = Duration::from_secs(15 * 60);
@@ -55,6 +55,7 @@ pub(crate) async fn enqueue(
             supersede: request.supersede,
         })
         .await?;
+    failpoint::reach(failpoint::Point::ApiEnqueued);
     metrics::build_requested(enqueued.fresh);
     tracing::info!(
         build.id = %enqueued.build.id,

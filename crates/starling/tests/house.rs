@@ -37,8 +37,10 @@ const FLOORS: &[(u8, &[&str])] = &[
     (4, &["starling"]),
 ];
 
-/// Crates that stand beside the house. The simulator drives floor 1; the beacon is what the demo builds.
+/// Crates that stand beside the house. The simulator drives floor 1; the beacon is what the demo builds; at a
+/// failpoint a test kills a process.
 const BESIDE: &[(&str, u8)] = &[
+    ("failpoint", 0),
     ("simulator", 2),
     ("beacon", 1),
     ("fuzz", 3),

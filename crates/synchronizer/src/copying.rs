@@ -7,6 +7,7 @@ use crate::service::Stores;
 use artifact_store::{CopyTarget, Error, Pace, Store};
 use database::Builds;
 use database::builds::ReplicaRow;
+use failpoint::Point;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -58,6 +59,7 @@ impl Copying {
             self.builds
                 .replica_progress(&replica.artifact, &replica.region, 0)
                 .await?;
+            failpoint::reach(Point::ReplicatorBegun);
             let (progress, watched) = watch::channel(0);
             targets.push(CopyTarget {
                 store: store.clone(),
@@ -93,7 +95,9 @@ impl Copying {
                     artifact.bytes = replica.total_bytes,
                     "copied"
                 );
-                Box::pin(compare(&self.builds, store, replica)).await
+                Box::pin(compare(&self.builds, store, replica)).await?;
+                failpoint::reach(Point::ReplicatorVerified);
+                Ok(())
             }
             // It is due again, and goes on where it was.
             Err(Error::Cancelled | Error::Behind) => Ok(()),

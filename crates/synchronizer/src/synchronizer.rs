@@ -6,6 +6,7 @@ use crate::metrics;
 use crate::service::Stores;
 use database::builds::{Artifact, ReplicaRow};
 use database::{Builds, Hint, Jobs};
+use failpoint::Point;
 use futures::StreamExt;
 use model::ReplicaState;
 use std::time::Duration;
@@ -107,6 +108,7 @@ impl Synchronizer {
                     total_bytes: build.total_bytes,
                 };
                 builds.record_artifact(&artifact).await?;
+                failpoint::reach(Point::SynchronizerRecorded);
                 ::metrics::counter!(metrics::ARTIFACTS_RECORDED_TOTAL).increment(1);
                 *cursor = build.cursor;
             }

@@ -3,6 +3,7 @@
 use super::sending::SharedWindow;
 use super::{Crc64, Error, Existing, Part, Store, StoredManifest, UploadTicket, Verification, cut};
 use bytes::Bytes;
+use failpoint::Point;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -114,13 +115,17 @@ impl Replica {
                 return Err(error);
             }
         }
+        failpoint::reach(Point::ReplicatorContentCopied);
         self.target.progress.send_replace(self.manifest.total);
-        store.put_manifest(&self.manifest).await
+        store.put_manifest(&self.manifest).await?;
+        failpoint::reach(Point::ReplicatorCopied);
+        Ok(())
     }
 
     fn take(&self, part: Result<Part, Error>) -> bool {
         match part {
             Ok(part) => {
+                failpoint::reach(Point::ReplicatorPartCopied);
                 self.target.progress.send_modify(|bytes| *bytes += part.length);
                 self.grown().parts.insert(part.number, part);
                 true

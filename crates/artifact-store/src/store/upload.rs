@@ -5,6 +5,7 @@ use super::sending::SharedWindow;
 use super::{ContentKey, Crc64, Error, Existing, Outputs, Part, Store, UploadTicket};
 use artifact::{Manifest, PieceHash};
 use bytes::Bytes;
+use failpoint::Point;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use std::collections::BTreeMap;
@@ -137,6 +138,7 @@ impl Store {
             Destination::New(key) if plan.total() == 0 => (Place::Empty(key), Vec::new()),
             Destination::New(key) => {
                 let ticket = self.create_upload(&key).await?;
+                failpoint::reach(Point::WorkerUploadBegun);
                 let sent = self.send_parts(&ticket, &plan, BTreeMap::new(), progress).await?;
                 (Place::Upload(ticket), sent)
             }
@@ -235,7 +237,9 @@ impl Store {
             Some(part) => part,
             None => {
                 let bytes = (read.bytes.freeze(), crc64nvme);
-                self.put_part_patiently(ticket, number, bytes, window).await?
+                let part = self.put_part_patiently(ticket, number, bytes, window).await?;
+                failpoint::reach(Point::WorkerPartSent);
+                part
             }
         };
         Ok(SentPart {

@@ -17,6 +17,7 @@ use crate::metrics;
 use checkout::Found;
 use database::jobs::{Claim, Made};
 use deadline::Deadline;
+use failpoint::Point;
 use jiff::Timestamp;
 use model::Phase;
 use model::project::TargetKind;
@@ -124,6 +125,7 @@ async fn conclude(lease: &Lease, worked: Result<Done, Fault>) -> Result<Outcome,
     match worked {
         Ok(made) => {
             lease.succeed(made).await?;
+            failpoint::reach(Point::WorkerSucceeded);
             Ok(Outcome::Succeeded)
         }
         Err(Fault::Build(reason)) => {
@@ -166,7 +168,9 @@ impl Attempt<'_> {
             Found::Target(target) => target,
             Found::Earlier(made) => return Ok(made),
         };
+        failpoint::reach(Point::WorkerCheckedOut);
         self.build(&target).await?;
+        failpoint::reach(Point::WorkerBuilt);
         match target.kind {
             TargetKind::Test => {
                 self.log.say("the test has passed").await;

@@ -7,6 +7,7 @@ use crate::pack;
 use artifact::{BuildRun, Provenance, TrustedKeys};
 use artifact_store::{ContentKey, Destination, Outputs, StoredManifest, Uploaded, Verification};
 use database::jobs::Made;
+use failpoint::Point;
 use jiff::Timestamp;
 use model::{ArtifactId, Phase};
 use std::collections::BTreeMap;
@@ -66,12 +67,14 @@ impl Attempt<'_> {
                 ))
                 .await;
         }
+        failpoint::reach(Point::WorkerAllSent);
         // Whoever lost the lease may not complete what another may have gone on with.
         self.lease.progress(total, total).await?;
         let uploaded = self
             .unless_stopped(store.finish(sent))
             .await?
             .map_err(store_fault)?;
+        failpoint::reach(Point::WorkerUploaded);
         Ok(Stored::New(Box::new(uploaded)))
     }
 
@@ -155,6 +158,7 @@ impl Attempt<'_> {
             .sign(&uploaded.manifest, self.run())
             .map_err(Fault::infrastructure("sign the provenance"))?;
         self.set_out(&artifact).await?;
+        failpoint::reach(Point::WorkerSetOut);
         let ours = uploaded.content_key;
         match self.published_content(&artifact).await? {
             // By an earlier build of the same bytes; its content stays where it is, and nothing names ours.
@@ -170,6 +174,7 @@ impl Attempt<'_> {
                     total,
                 };
                 parts.store.put_manifest(&manifest).await.map_err(store_fault)?;
+                failpoint::reach(Point::WorkerPublished);
             }
         }
         self.log.say(&format!("published artifact {artifact}")).await;

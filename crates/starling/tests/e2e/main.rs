@@ -8,6 +8,7 @@ mod browser;
 mod cutover;
 mod distributions;
 mod enrolment;
+mod failpoints;
 mod faults;
 mod fixture;
 mod fleet;
