@@ -33,7 +33,7 @@ pub struct ServiceSpec {
     pub port_variable: String,
     /// The port on each host at which the service's clients find it, whichever release runs: the host's proxy holds it.
     /// Without one, tasks are asked at their own ports.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub stable_port: Option<u16>,
     /// How the agent asks whether a task is healthy.
     #[serde(default)]
