@@ -1,9 +1,10 @@
 //! `/v1/deploy`: a service's rollouts, by the service's name. `/v1/deployments` knows each by its own.
 
+use super::deployments::{create, one};
 use crate::app::App;
-use crate::extract::{Engineer, Id, Json};
+use crate::extract::{Engineer, Json};
 use crate::refusal::{Refusal, RolloutRefused};
-use crate::wire::{DeployStatus, Deployment, DeploymentDetail, NewDeployment, OfService, RollBack};
+use crate::wire::{DeployStatus, Deployment, DeploymentDetail, OfService, RollBack};
 use crate::{deploy, read, rows};
 use axum::Router;
 use axum::extract::State;
@@ -23,23 +24,6 @@ pub(super) fn router() -> Router<App> {
         .route("/deploy/rollback", post(roll_back))
         .route("/deploy/lift", post(lift))
         .route("/deploy/{id}", get(one))
-}
-
-async fn create(
-    State(app): State<App>,
-    Engineer(actor): Engineer,
-    Json(request): Json<NewDeployment>,
-) -> Result<(StatusCode, axum::Json<Deployment>), Refusal> {
-    let deployment = deploy::deploy(&app, &actor, request).await?;
-    Ok((StatusCode::CREATED, axum::Json(deployment)))
-}
-
-async fn one(
-    State(app): State<App>,
-    _: Engineer,
-    Id(id): Id<DeploymentId>,
-) -> Result<axum::Json<DeploymentDetail>, Refusal> {
-    read::deployment_detail(&app, id).await.map(axum::Json)
 }
 
 async fn status(State(app): State<App>, _: Engineer) -> Result<axum::Json<DeployStatus>, Refusal> {

@@ -23,7 +23,7 @@ pub(super) fn router() -> Router<App> {
         .route("/deployments/{id}/events", get(events))
 }
 
-async fn create(
+pub(super) async fn create(
     State(app): State<App>,
     Engineer(actor): Engineer,
     Json(request): Json<NewDeployment>,
@@ -42,7 +42,7 @@ async fn list(
         .map(axum::Json)
 }
 
-async fn one(
+pub(super) async fn one(
     State(app): State<App>,
     _: Engineer,
     Id(id): Id<DeploymentId>,
