@@ -14,7 +14,8 @@ use model::{Actor, DeploymentId, DeploymentState, ReleaseNumber, RolloutPolicy, 
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, PgConnection, Row};
 
-/// How much of a fleet is taken back at once. Half of those whose release is fine need not even restart.
+/// How much of a fleet restarts at once for a rollback; hosts that still run the same bytes change nothing and don't
+/// count.
 const ROLLBACK_BATCH: Share = Share::percent(50);
 
 /// A wish to go back.
