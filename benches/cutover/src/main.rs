@@ -3,7 +3,7 @@
 //! Each of these is a process of its own, played by this program: two tasks that say which release they run, the proxy
 //! (the same library that `starling proxy` runs), whoever steers it, and the load. In the cases `swaps-…` the load is
 //! open-loop (a request is sent when it is due, and its time counts from then, whatever became of earlier ones) and
-//! repeats nothing; meanwhile the steering process swaps releases without pause and is killed with SIGKILL every few
+//! repeats nothing, but for what HTTP/2 says was not processed, which `sent_again` counts; meanwhile the steering process swaps releases without pause and is killed with SIGKILL every few
 //! seconds, and a new proxy takes over from the old one. `failed` counts every request without a whole answer of 200.
 //!
 //! In the cases beside other proxies all have one thread and stand in front of the same task. Their cost is what counts

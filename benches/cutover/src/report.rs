@@ -30,6 +30,7 @@ pub fn swaps(plan: &Plan, case: &str, outcome: &swaps::Outcome) -> anyhow::Resul
         ("p99", load.p99_ms, "ms"),
         ("version_changes_seen", load.changes as f64, ""),
         ("out_of_order", load.out_of_order as f64, ""),
+        ("sent_again", load.sent_again as f64, ""),
     ];
     let line = |metric: &str, value: f64, unit: &str| {
         Line::new(plan.bench, case, metric, (value, unit), 1).note(&note)

@@ -57,6 +57,10 @@ impl Side {
         }
         let port = free_port()?;
         let folder = folder.join(self.to_string());
+        // What an earlier run left there speaks of another port.
+        if folder.exists() {
+            fs_err::remove_dir_all(&folder)?;
+        }
         fs_err::create_dir_all(&folder)?;
         let log = folder.join("log");
         let mut child = match self {

@@ -1,4 +1,5 @@
-//! The load: so many clients, each with a connection of its own, that send when it is time and repeat nothing.
+//! The load: so many clients, each with a connection of its own, that send when it is time and repeat nothing that may
+//! have been processed.
 
 mod http1;
 mod http2;

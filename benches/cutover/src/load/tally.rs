@@ -19,6 +19,7 @@ struct Seen {
     /// Of each answered request, from when it was due until its answer was whole.
     microseconds: Vec<u32>,
     failed: u64,
+    sent_again: u64,
     reasons: BTreeMap<String, u64>,
     /// The newest release that answered, and since when.
     newest: Option<(u64, Instant)>,
@@ -33,6 +34,8 @@ struct Seen {
 pub struct Summary {
     pub total: u64,
     pub failed: u64,
+    /// Requests that a connection on its way out did not process, and that were sent on the next.
+    pub sent_again: u64,
     /// How often which failure was seen.
     pub reasons: BTreeMap<String, u64>,
     pub rate: f64,
@@ -83,6 +86,11 @@ impl Tally {
         }
     }
 
+    /// Counts a request that was not processed, and is sent on another connection.
+    pub fn sent_again(&self) {
+        self.seen().sent_again += 1;
+    }
+
     /// Everything, after so long a time.
     pub fn summary(&self, elapsed: Duration) -> Summary {
         let seen = self.seen();
@@ -101,6 +109,7 @@ impl Tally {
         Summary {
             total: seen.microseconds.len() as u64 + seen.failed,
             failed: seen.failed,
+            sent_again: seen.sent_again,
             reasons: seen.reasons.clone(),
             rate: seen.microseconds.len() as f64 / elapsed.as_secs_f64(),
             p50_ms: at(0.5),
