@@ -3,6 +3,7 @@
 use artifact::TrustedKeys;
 use model::{HostName, RegionName};
 use secrecy::SecretString;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// How a manager takes part in its region.
@@ -18,6 +19,8 @@ pub struct Config {
     pub token: SecretString,
     /// Whose signatures under a manifest count.
     pub trusted_keys: TrustedKeys,
+    /// Where it keeps whom the API said to be revoked.
+    pub revoked_file: PathBuf,
     /// How often etcd and the store are asked without a hint.
     pub period: Duration,
 }

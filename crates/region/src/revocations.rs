@@ -1,9 +1,12 @@
 //! Whom nobody in the region may talk to any more, asked of the API every few seconds.
 //!
 //! Every manager asks, whether it leads or not, since revoked hosts may call on any. While the API is away the
-//! last list stands.
+//! last list stands, also over a restart.
+
+mod memory;
 
 use crate::Config;
+use memory::Memory;
 use model::PeerName;
 use model::host::HOST_REVOKED_MAX;
 use model::node::RevokedPeers;
@@ -44,6 +47,13 @@ impl RevokedSet {
         self.peers.contains(peer)
     }
 
+    /// The list as the API says it.
+    fn list(&self) -> RevokedPeers {
+        RevokedPeers {
+            peers: self.names.clone(),
+        }
+    }
+
     /// Those whom a host must be told to keep out. Who was revoked longer ago than so many others is nobody's
     /// neighbour any more.
     pub(crate) fn for_a_host(&self) -> Vec<PeerName> {
@@ -71,7 +81,12 @@ impl Revocations {
             token: config.token.clone(),
             tag: None,
         };
-        let task = tokio::spawn(ask_for_ever(question, config.period, swarm, sender));
+        let told = Told {
+            memory: Memory::new(config.revoked_file.clone()),
+            swarm,
+            revoked: sender,
+        };
+        let task = tokio::spawn(ask_for_ever(question, config.period, told));
         Self {
             revoked,
             _task: AbortOnDropHandle::new(task),
@@ -83,21 +98,22 @@ impl Revocations {
     }
 }
 
-async fn ask_for_ever(
-    mut question: Question,
-    period: Duration,
-    swarm: Handle,
-    revoked: watch::Sender<Revoked>,
-) {
+async fn ask_for_ever(mut question: Question, period: Duration, told: Told) {
+    match told.memory.recall().await.map(RevokedSet::new) {
+        Ok(Ok(known)) => told.keep_out(known).await,
+        Ok(Err(error)) => {
+            tracing::error!(%error, "what was kept of revoked peers is of no use; asking the API")
+        }
+        Err(error) => tracing::error!(%error, "failed to read who was revoked; asking the API"),
+    }
     loop {
         match question.ask().await {
             Ok(None) => {}
             Ok(Some(now)) => {
-                let peers = now.peers.iter().copied().collect();
-                if let Err(error) = swarm.set_revoked(peers).await {
-                    tracing::error!(%error, "the swarm does not keep revoked peers out");
+                if let Err(error) = told.memory.keep(now.list()).await {
+                    tracing::error!(%error, "revoked peers are kept out until this process ends, and not longer");
                 }
-                revoked.send_replace(Arc::new(now));
+                told.keep_out(now).await;
             }
             Err(error) => {
                 let error = &*error as &dyn std::error::Error;
@@ -105,6 +121,23 @@ async fn ask_for_ever(
             }
         }
         tokio::time::sleep(period).await;
+    }
+}
+
+/// Who hears of revoked peers.
+struct Told {
+    memory: Memory,
+    swarm: Handle,
+    revoked: watch::Sender<Revoked>,
+}
+
+impl Told {
+    async fn keep_out(&self, now: RevokedSet) {
+        let peers = now.peers.iter().copied().collect();
+        if let Err(error) = self.swarm.set_revoked(peers).await {
+            tracing::error!(%error, "the swarm does not keep revoked peers out");
+        }
+        self.revoked.send_replace(Arc::new(now));
     }
 }
 

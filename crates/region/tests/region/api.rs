@@ -104,6 +104,9 @@ async fn take(
 
 /// The whole list, unless the manager names the tag of the one that it would get.
 async fn list_revoked(State(desk): State<Arc<Desk>>, headers: HeaderMap) -> Response {
+    if desk.refusing.load(Ordering::SeqCst) {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
     let peers = desk.revoked.lock().unwrap().clone();
     let tag = format!("\"{}\"", peers.len());
     let seen = headers.get(header::IF_NONE_MATCH);

@@ -44,3 +44,18 @@ async fn a_revoked_host_is_put_out_by_every_manager_and_the_other_hosts_are_told
     good.orders(&other, |orders| !orders.revoked.is_empty()).await;
     is_put_out(&bad, &other).await;
 }
+
+#[tokio::test]
+async fn a_manager_that_starts_while_the_api_is_away_keeps_out_whom_it_kept_out() {
+    let world = World::new().await;
+    let manager = world.manager("manager-1").await;
+    let (good, bad) = (world.host("good").await, world.host("bad").await);
+    world.api.revoke(bad.swarm.local_peer());
+    good.orders(&manager, |orders| !orders.revoked.is_empty()).await;
+    world.api.refuse(true);
+    manager.stop().await;
+
+    let manager = world.manager("manager-1").await;
+    is_put_out(&bad, &manager).await;
+    good.orders(&manager, |orders| !orders.revoked.is_empty()).await;
+}

@@ -192,6 +192,7 @@ impl World {
             api: self.api.address.clone(),
             token: TOKEN.into(),
             trusted_keys: self.trusted_keys(),
+            revoked_file: self.folder(name).with_extension("revoked"),
             period: Duration::from_secs(1),
         };
         let desired = self.desired_state().await;

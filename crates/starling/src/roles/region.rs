@@ -54,6 +54,7 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<
         api: settings.api,
         token: parts::read_secret(&settings.token_file)?.into(),
         trusted_keys: parts::trusted_keys(&settings.trusted_keys)?,
+        revoked_file: settings.swarm.identity_file.with_extension("revoked"),
         period: PERIOD,
     };
     let service = region::Service::new(config, desired, store, (node.handle.clone(), calls))?;
