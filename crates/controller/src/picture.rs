@@ -63,16 +63,15 @@ impl Picture {
 
 /// What the planner needs to know of a region.
 fn region_of(standing: Standing) -> Region {
-    let heard = standing.word.as_ref().is_some_and(|word| word.age < SILENT_AFTER);
+    let fresh = standing.word.as_ref().is_some_and(|word| word.age < SILENT_AFTER);
     Region {
         name: standing.region,
         told: standing.told,
-        heard,
+        heard: fresh && standing.counted,
         cursor: standing.cursor.hosts.unwrap_or(u64::MAX),
         zones: standing.zones,
         staged: standing.staged,
         activated: standing.activated,
-        healthy: standing.healthy,
         settled: standing.settled,
         observed: standing.observed,
         failed: standing.failed,

@@ -11,7 +11,8 @@ pub struct Region {
     pub name: RegionName,
     /// Whether the region's etcd holds what it should be told last.
     pub told: bool,
-    /// Whether the region's manager has reported lately. Of a region that has not, nothing is known.
+    /// Whether the region's manager has reported lately, and knows of the deployment. Of a region that has not, nothing is
+    /// known, not even how many hosts it has.
     pub heard: bool,
     /// How many hosts have their turn; [`u64::MAX`] for everybody.
     pub cursor: u64,
@@ -21,9 +22,7 @@ pub struct Region {
     pub staged: u64,
     /// Hosts that were told to run the release and took that order. All below are among these.
     pub activated: u64,
-    /// Those that run it and answer well.
-    pub healthy: u64,
-    /// Those that have been healthy for as long as the policy asks.
+    /// Those that run it and have been healthy for as long as the policy asks.
     pub settled: u64,
     /// Those of them that have given as many good answers as the wave asks.
     pub observed: u64,

@@ -96,7 +96,6 @@ impl Place {
             zones,
             staged: self.hosts.len() as u64,
             activated: count(|standing| *standing != Standing::Old),
-            healthy,
             settled: healthy,
             observed: healthy,
             failed: count(|standing| {

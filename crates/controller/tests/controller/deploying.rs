@@ -188,6 +188,46 @@ async fn a_region_whose_etcd_was_away_is_told_the_newest_when_it_is_back() {
 }
 
 #[tokio::test]
+async fn a_region_whose_etcd_is_away_for_the_whole_rollout_holds_up_no_other_and_catches_up() {
+    let mut world = World::new().await;
+    let (stop, running) = world.start_controller().await;
+    world.succeeded(1).await;
+    world.stop_etcd("west").await;
+    let next = world.artifact(2).await;
+    world.verify(&next).await;
+    let policy = RolloutPolicy {
+        staging_limit_seconds: 1,
+        ..careful()
+    };
+    let deployment = world.deploy(&next, policy).await;
+    let east = world.told("east", &deployment, Some(0)).await;
+    world.hosts_say("east", &east, [Staged, Staged]).await;
+    let east = world.told("east", &deployment, Some(1)).await;
+    world.hosts_say("east", &east, [Healthy, Staged]).await;
+    let east = world.told("east", &deployment, Some(2)).await;
+    world.hosts_say("east", &east, [Healthy, Healthy]).await;
+    eventually("it says whom it waits for", async || {
+        let row = world.builds.deployment(deployment.id).await.unwrap().unwrap();
+        let words = row.waits_for.unwrap_or_default();
+        let waits = words.contains("2 of 2 hosts have it") && words.contains("west could not be told yet");
+        waits.then_some(())
+    })
+    .await;
+
+    world.start_etcd("west").await;
+    let west = world.told("west", &deployment, Some(0)).await;
+    world.hosts_say("west", &west, [Staged, Staged]).await;
+    let west = world.told("west", &deployment, Some(1)).await;
+    world.hosts_say("west", &west, [Healthy, Staged]).await;
+    let west = world.told("west", &deployment, Some(2)).await;
+    world.hosts_say("west", &west, [Healthy, Healthy]).await;
+    world.reaches(&deployment, DeploymentState::Succeeded).await;
+
+    stop.cancel();
+    running.await.unwrap();
+}
+
+#[tokio::test]
 async fn a_deployment_that_does_not_converge_fails_at_its_deadline_and_says_why() {
     let world = World::new().await;
     let (stop, running) = world.start_controller().await;

@@ -24,15 +24,15 @@ pub struct Standing {
     pub word: Option<RegionWord>,
     /// How many hosts should have their turn.
     pub cursor: Cursor,
+    /// Whether its leader has counted the hosts since it knows of the deployment.
+    pub counted: bool,
     /// Hosts that the release is for, by zone: those alive, and those lost that have it.
     pub zones: BTreeMap<ZoneName, u64>,
     /// Hosts that hold every byte.
     pub staged: u64,
     /// Hosts that took the order to run it.
     pub activated: u64,
-    /// Those that run it and are healthy.
-    pub healthy: u64,
-    /// Those healthy for long enough.
+    /// Those that run it and are healthy for long enough.
     pub settled: u64,
     /// Those of them with enough good answers.
     pub observed: u64,
@@ -49,6 +49,7 @@ pub struct Standing {
 impl FromRow<'_, PgRow> for Standing {
     fn from_row(row: &PgRow) -> sqlx::Result<Self> {
         let (alive, lost): (Option<Json<_>>, Option<Json<_>>) = (row.try_get("alive")?, row.try_get("lost")?);
+        let counted = alive.is_some();
         let mut zones: BTreeMap<ZoneName, u64> = alive.map(|Json(alive)| alive).unwrap_or_default();
         let lost: BTreeMap<ZoneName, u64> = lost.map(|Json(lost)| lost).unwrap_or_default();
         for (zone, hosts) in lost {
@@ -60,10 +61,10 @@ impl FromRow<'_, PgRow> for Standing {
             told: told.unwrap_or(false),
             word: word_of(row)?,
             cursor: cursor_of(row)?.unwrap_or(Cursor::NOBODY),
+            counted,
             zones,
             staged: row::size(row, "staged")?,
             activated: row::size(row, "activated")?,
-            healthy: row::size(row, "healthy")?,
             settled: row::size(row, "settled")?,
             observed: row::size(row, "observed")?,
             failed: row::size(row, "failed")?,
@@ -102,7 +103,6 @@ impl Builds {
                  SELECT region,
                         count(*) FILTER (WHERE staged) AS staged,
                         count(*) FILTER (WHERE class <> 'OTHER') AS activated,
-                        count(*) FILTER (WHERE class = 'HEALTHY') AS healthy,
                         count(*) FILTER (WHERE class = 'HEALTHY'
                                          AND healthy_at <= now() - make_interval(secs => $4)) AS settled,
                         count(*) FILTER (WHERE class = 'HEALTHY' AND observations >= $5
@@ -124,7 +124,7 @@ impl Builds {
                     CASE WHEN service_words.epoch >= deployments.epoch THEN service_words.hosts END AS alive,
                     lost.hosts AS lost, counts.error,
                     coalesce(staged, 0) AS staged, coalesce(activated, 0) AS activated,
-                    coalesce(healthy, 0) AS healthy, coalesce(settled, 0) AS settled,
+                    coalesce(settled, 0) AS settled,
                     coalesce(observed, 0) AS observed, coalesce(failed, 0) AS failed,
                     coalesce(excused, 0) AS excused, coalesce(unknown, 0) AS unknown
              FROM regions

@@ -22,7 +22,10 @@ pub(super) fn wave(deployment: &Deployment<'_>, regions: &[Region]) -> Step {
         ground.goal,
     );
     if ground.wanted == 0 && on_their_way == 0 {
-        return ended(deployment, wave, where_it_is);
+        return match unseen(deployment, wave, regions) {
+            Some(missing) => Step::wait(format!("{where_it_is}; {missing}")),
+            None => ended(deployment, wave, where_it_is),
+        };
     }
     if let Some(stop) = obstacle(deployment, regions) {
         return Step::wait(format!("{where_it_is}; {stop}"));
@@ -91,6 +94,14 @@ fn obstacle(deployment: &Deployment<'_>, regions: &[Region]) -> Option<String> {
         .iter()
         .find(|region| !region.heard && region.admitted() > 0);
     silent.map(|region| format!("nothing more is moved while {} is silent", region.name))
+}
+
+/// Regions of the wave whose hosts nobody can count, so that nobody knows whether all have the release.
+fn unseen(deployment: &Deployment<'_>, wave: &Wave, regions: &[Region]) -> Option<String> {
+    let unseen = regions
+        .iter()
+        .any(|region| region.is_in(wave) && !region.is_open());
+    (deployment.is_rollout() && unseen).then(|| words::missing(regions))
 }
 
 fn ended(deployment: &Deployment<'_>, wave: &Wave, where_it_is: String) -> Step {

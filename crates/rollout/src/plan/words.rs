@@ -40,8 +40,8 @@ pub(super) fn missing(regions: &[Region]) -> String {
 
 fn closed(region: &Region) -> Option<String> {
     match (region.told, region.heard) {
-        (_, false) => Some(format!("{} is silent", region.name)),
-        (false, true) => Some(format!("{} could not be told yet", region.name)),
+        (false, _) => Some(format!("{} could not be told yet", region.name)),
+        (true, false) => Some(format!("{} is silent", region.name)),
         (true, true) => None,
     }
 }
