@@ -10,13 +10,16 @@ use super::{
 use crate::{Error, row};
 use jiff::Timestamp;
 use model::region_service::LAYERS_MAX;
-use model::{Actor, DeploymentId, DeploymentState, ReleaseNumber, RolloutPolicy, ServiceName, Share};
+use model::service::Overlap;
+use model::{
+    Actor, DeploymentId, DeploymentState, ReleaseNumber, RolloutPolicy, ServiceName, ServiceSpec, Share,
+};
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, PgConnection, Row};
 
-/// How much of a fleet restarts at once for a rollback; hosts that still run the same bytes change nothing and don't
-/// count.
-const ROLLBACK_BATCH: Share = Share::percent(50);
+/// How much of a fleet restarts at once for a rollback of a service whose releases don't overlap on a host; hosts that
+/// still run the same bytes change nothing and don't count.
+const RESTARTED_AT_ONCE: Share = Share::percent(50);
 
 /// A wish to go back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,7 +97,7 @@ impl Builds {
             configuration: target.configuration.clone(),
             selector: target.selector.clone(),
             actor: wish.actor.clone(),
-            policy: policy(),
+            policy: policy(&target.spec),
             kind: DeploymentKind::Rollback {
                 of: current.map(|current| current.id),
             },
@@ -189,10 +192,14 @@ fn leaves(current: &DeploymentRow, target: &DeploymentRow, wish: &RollBack) -> (
     }
 }
 
-/// Wide batches, no canary, no bake, and nothing that could stop it: there is nothing better to go to.
-fn policy() -> RolloutPolicy {
+/// Wide batches, no canary, no bake, and nothing that could stop it: there is nothing better to go to. Where a host
+/// starts the earlier release beside the one that runs, nobody is out of service for it, so all are told at once.
+fn policy(spec: &ServiceSpec) -> RolloutPolicy {
     RolloutPolicy {
-        batch_size: ROLLBACK_BATCH,
+        batch_size: match spec.overlap {
+            Overlap::Always => Share::ALL,
+            Overlap::Never => RESTARTED_AT_ONCE,
+        },
         failure_threshold: Share::ALL,
         staging_limit_seconds: 0,
         auto_rollback: false,
