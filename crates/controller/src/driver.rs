@@ -4,6 +4,7 @@ use crate::metrics;
 use crate::picture::{self, Picture};
 use database::Builds;
 use database::builds::{DeploymentRow, RollBack};
+use failpoint::Point;
 use model::{Actor, DeploymentState};
 use rollout::{Step, Verdict, plan};
 use tracing::{debug, info, warn};
@@ -90,6 +91,7 @@ impl Driver {
                     .builds
                     .move_cursors(deployment, &cursors, spends_step)
                     .await?;
+                failpoint::reach(Point::RolloutMoved);
                 (moved, DeploymentState::Wave)
             }
             Verdict::Become { state, wave } => {
@@ -98,6 +100,7 @@ impl Driver {
                     .builds
                     .advance_deployment(deployment, state, place, &reason)
                     .await?;
+                failpoint::reach(Point::RolloutEntered);
                 (moved, state)
             }
             Verdict::RollBack => (
@@ -131,7 +134,10 @@ impl Driver {
             only_from: Some(deployment.id),
         };
         match self.builds.roll_back(&wish).await {
-            Ok(_) => Ok(true),
+            Ok(_) => {
+                failpoint::reach(Point::RolloutRolledBack);
+                Ok(true)
+            }
             Err(database::Error::Overtaken(_)) => Ok(false),
             Err(error) => Err(error),
         }

@@ -8,7 +8,8 @@ pub const PUBLISH_FAILURES_TOTAL: &str = "starling_publisher_failures_total";
 pub const DEPLOYMENTS_TOTAL: &str = "starling_rollout_deployments_total";
 /// Steps in which more hosts were given their turn.
 pub const CURSORS_MOVED_TOTAL: &str = "starling_rollout_cursors_moved_total";
-
+/// How long one look of a reconciler at everything takes, with what it then does; label `part`.
+pub const PASS_SECONDS: &str = "starling_controller_pass_seconds";
 /// Artifacts that were removed from every store.
 pub const COLLECTED_TOTAL: &str = "starling_collector_artifacts_total";
 
@@ -16,6 +17,11 @@ pub const COLLECTED_TOTAL: &str = "starling_collector_artifacts_total";
 pub fn describe() {
     metrics::describe_counter!(PUBLISHED_TOTAL, "Desired states written to a region's etcd");
     metrics::describe_counter!(PUBLISH_FAILURES_TOTAL, "Attempts to tell a region that failed");
+    metrics::describe_histogram!(
+        PASS_SECONDS,
+        metrics::Unit::Seconds,
+        "How long one look at everything takes, with what is then done"
+    );
     metrics::describe_counter!(COLLECTED_TOTAL, "Artifacts removed from every store");
     metrics::describe_counter!(DEPLOYMENTS_TOTAL, "Deployments that reached a state");
     metrics::describe_counter!(

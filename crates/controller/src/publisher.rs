@@ -4,6 +4,7 @@ use crate::{Error, metrics};
 use database::Builds;
 use database::builds::OutboxRow;
 use desired_state::{DesiredState, Published};
+use failpoint::Point;
 use futures::StreamExt;
 use model::RegionName;
 use std::collections::{BTreeMap, HashMap};
@@ -88,6 +89,7 @@ impl Publisher {
         let service = &row.desired.service;
         match published {
             Published::Written => {
+                failpoint::reach(Point::PublisherTold);
                 metrics::count(metrics::PUBLISHED_TOTAL, &row.region);
                 info!(
                     region.name = %row.region,

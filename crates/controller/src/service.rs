@@ -2,9 +2,9 @@
 
 use crate::driver::Driver;
 use crate::publisher::Publisher;
-use crate::{Config, Error};
+use crate::{Config, Error, metrics};
 use database::{Builds, Hint, Singleton};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error_span, warn};
@@ -20,17 +20,24 @@ pub struct Service {
 
 /// A reconciler: looks at the world and acts.
 trait Reconcile: Send + 'static {
+    /// What it is called in metrics.
+    const PART: &'static str;
+
     /// One look. Fails when the database does; then it is tried again.
     fn pass(&self) -> impl Future<Output = Result<(), database::Error>> + Send;
 }
 
 impl Reconcile for Publisher {
+    const PART: &'static str = "publisher";
+
     async fn pass(&self) -> Result<(), database::Error> {
         self.publish_due().await
     }
 }
 
 impl Reconcile for Driver {
+    const PART: &'static str = "rollout";
+
     async fn pass(&self) -> Result<(), database::Error> {
         self.drive_all().await
     }
@@ -80,18 +87,22 @@ impl Service {
 }
 
 /// Repeats a reconciler's pass for as long as this process leads, and campaigns again when it does not.
-async fn lead(
+async fn lead<R: Reconcile>(
     builds: Builds,
     what: Singleton,
     period: Duration,
-    reconciler: impl Reconcile,
+    reconciler: R,
     stop: CancellationToken,
 ) {
+    let passes = ::metrics::histogram!(metrics::PASS_SECONDS, "part" => R::PART);
     while let Some(leadership) = builds.lead(what, &stop).await {
         let mut wakeups = builds.wakeups(is_wanted, period);
         let work = async {
             loop {
-                if let Err(error) = reconciler.pass().await {
+                let began = Instant::now();
+                let outcome = reconciler.pass().await;
+                passes.record(began.elapsed().as_secs_f64());
+                if let Err(error) = outcome {
                     warn!(
                         error = &error as &dyn std::error::Error,
                         "pass failed; trying again"

@@ -19,7 +19,7 @@ macro_rules! points {
         }
 
         impl Point {
-            /// All of them, in the order in which a build comes by.
+            /// All of them, in the order in which a build and its deployment come by.
             pub const ALL: &[Self] = &[$(Self::$point,)+];
 
             /// The role, and what it has just done.
@@ -73,6 +73,14 @@ points! {
     ArchiverStored = "archiver.stored",
     /// A build's log has left the database.
     ArchiverMoved = "archiver.moved",
+    /// A deployment is in its next state.
+    RolloutEntered = "rollout.entered",
+    /// More hosts have their turn, as the database says.
+    RolloutMoved = "rollout.moved",
+    /// A deployment that went wrong has its rollback.
+    RolloutRolledBack = "rollout.rolled-back",
+    /// A region's etcd holds what the database does not know to be there.
+    PublisherTold = "publisher.told",
 }
 
 /// Ends the process here if a test asked for it.

@@ -15,4 +15,5 @@ mod fleet;
 mod journey;
 mod lua;
 mod processes;
+mod rollouts;
 mod system;
