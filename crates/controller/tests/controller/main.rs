@@ -6,4 +6,5 @@
 )]
 
 mod deploying;
+mod fleet;
 mod support;

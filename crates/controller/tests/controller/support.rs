@@ -134,11 +134,15 @@ impl World {
 
     /// What a region's etcd says of the service.
     pub async fn desired(&self, name: &str) -> Option<RegionService> {
+        self.store(name).await.list().await.ok()?.services.pop()
+    }
+
+    /// A region's etcd.
+    pub async fn store(&self, name: &str) -> DesiredState {
         let name = region(name);
-        let store = DesiredState::connect(&self.endpoints[&name], &name)
+        DesiredState::connect(&self.endpoints[&name], &name)
             .await
-            .unwrap();
-        store.list().await.ok()?.services.pop()
+            .unwrap()
     }
 
     /// Waits until a region's etcd gives so many hosts their turn for a deployment; all of them, for `None`.
