@@ -43,6 +43,12 @@ impl Server {
         &self.url
     }
 
+    /// One more empty database; its URL.
+    pub async fn database(&self, name: &str) -> anyhow::Result<String> {
+        self.postgres.create_database(name).await?;
+        Ok(self.postgres.url(name))
+    }
+
     /// A folder that is deleted with the server.
     pub fn folder(&self) -> &Path {
         self.scratch.path()

@@ -16,7 +16,7 @@ mod region;
 mod role;
 
 pub use host::Host;
-pub use metrics::scrape;
+pub use metrics::{answers, scrape};
 pub use region::Region;
 
 /// The binary whose roles are started: it lies beside the bench's own, where `scripts/bench` builds both.

@@ -24,7 +24,7 @@ pub async fn scrape(role: SocketAddr, metric: &str, labels: &[&str]) -> anyhow::
 }
 
 /// Whether a role answers with 200.
-pub(crate) async fn answers(role: SocketAddr, path: &str) -> bool {
+pub async fn answers(role: SocketAddr, path: &str) -> bool {
     get(role, path)
         .await
         .is_ok_and(|text| text.starts_with("HTTP/1.0 200") || text.starts_with("HTTP/1.1 200"))
