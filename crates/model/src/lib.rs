@@ -35,6 +35,7 @@ pub mod secret_name;
 pub mod service;
 pub mod share;
 pub mod target;
+pub mod task_log;
 pub mod version;
 
 pub use actor::Actor;

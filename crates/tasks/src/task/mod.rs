@@ -10,6 +10,7 @@ use crate::Error;
 use crate::sandbox::Exceeded;
 pub use launch::LaunchId;
 pub use limits::TaskGroups;
+pub use log::LogBytes;
 use model::service::TaskLimits;
 pub use record::Record;
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -48,12 +49,13 @@ pub struct TaskSpec {
     pub groups: Option<TaskGroups>,
 }
 
-/// A task's log: the newest output in the file itself, what came before in `PATH.1`.
+/// A task's log, of which the newest part is kept. The file seems longer than what it takes of the disk: its oldest part
+/// is a hole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogFile {
-    /// The file; its folder exists.
+    /// The file.
     pub path: PathBuf,
-    /// The size at which it is moved aside, in bytes. Both files together hold about twice this much.
+    /// How much of it is kept, in bytes, give or take an eighth and what is written in a second.
     pub length_max: u64,
 }
 

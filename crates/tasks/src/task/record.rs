@@ -67,7 +67,8 @@ impl Record {
         self.pid
     }
 
-    pub(super) fn log(&self) -> &LogFile {
+    /// Where its output goes.
+    pub fn log(&self) -> &LogFile {
         &self.log
     }
 
