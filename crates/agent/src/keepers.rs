@@ -1,18 +1,21 @@
 //! The tasks that run: one keeper each, which asks for its health, notices its end and stops it.
 
-use crate::Error;
 use crate::reason::{cut, reason};
 use crate::seat::{Health, Process, TaskRecord, Terms};
+use crate::{Error, logs};
 use model::ServiceName;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tasks::health::{self, Streak, Target};
-use tasks::task::{Ended, Task};
+use tasks::task::{Ended, LogFile, Task};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
+
+/// After how many bad answers it is told what a task that does not answer yet has written.
+const SILENCE_LONG: u32 = 5;
 
 /// Every task that runs here, by its port, which no other has while it runs. Dropping it only stops watching; the tasks
 /// go on.
@@ -120,6 +123,15 @@ impl Keepers {
     }
 }
 
+/// How long a task has not answered yet.
+#[derive(Debug, Default)]
+struct Silence {
+    /// Bad answers.
+    count: u32,
+    /// What it wrote instead.
+    words: Option<String>,
+}
+
 /// Looks after one task until it ends.
 struct Keeper {
     task: Task,
@@ -133,10 +145,12 @@ impl Keeper {
     async fn run(self, service: ServiceName, stop: CancellationToken) -> End {
         let began = Instant::now();
         let failure = tokio::select! {
-            ended = self.task.wait() => Some(self.describe(ended)),
+            ended = self.task.wait() => Some(self.explain(ended).await),
             () = self.ask_for_ever() => None,
             () = stop.cancelled() => {
-                self.task.stop(Duration::from_secs(self.terms.stop_timeout_seconds.into())).await;
+                logs::say(self.log(), format!("release {} is asked to stop", self.terms.release)).await;
+                let ended = self.task.stop(Duration::from_secs(self.terms.stop_timeout_seconds.into())).await;
+                logs::say(self.log(), self.describe(ended)).await;
                 None
             }
         };
@@ -148,8 +162,34 @@ impl Keeper {
         }
     }
 
+    fn log(&self) -> &LogFile {
+        self.task.record().log()
+    }
+
     fn describe(&self, ended: Ended) -> String {
-        cut(format!("the process of release {} {ended}", self.terms.release))
+        format!("the process of release {} {ended}", self.terms.release)
+    }
+
+    /// How it ended unasked, with what it wrote.
+    async fn explain(&self, ended: Ended) -> String {
+        let how = self.describe(ended);
+        logs::say(self.log(), how.clone()).await;
+        match logs::last_words(self.log()).await {
+            Some(words) => cut(format!("{how}; it wrote {words}")),
+            None => cut(how),
+        }
+    }
+
+    /// Why it doesn't answer, with what it wrote, of which is told in steps as of the counts of good answers.
+    async fn explain_silence(&self, silence: &mut Silence, error: &health::Unhealthy) -> String {
+        silence.count = silence.count.saturating_add(1);
+        if silence.count >= SILENCE_LONG && rounded(silence.count) == silence.count {
+            silence.words = logs::last_words(self.log()).await;
+        }
+        match &silence.words {
+            Some(words) => cut(format!("{}; it wrote {words}", reason(error))),
+            None => reason(error),
+        }
     }
 
     async fn ask_for_ever(&self) {
@@ -157,6 +197,7 @@ impl Keeper {
         let mut ticks = tokio::time::interval(Duration::from_millis(check.interval_ms.into()));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut streak = Streak::new(check);
+        let mut silence = Silence::default();
         loop {
             ticks.tick().await;
             let answer = health::ask(&self.target, check).await;
@@ -165,7 +206,9 @@ impl Keeper {
                     observations: rounded(streak.observations()),
                 },
                 (health::Health::Unproven, Ok(())) => Health::Answering,
-                (health::Health::Unproven, Err(error)) => Health::Silent(Some(reason(&error))),
+                (health::Health::Unproven, Err(error)) => {
+                    Health::Silent(Some(self.explain_silence(&mut silence, &error).await))
+                }
                 (health::Health::Bad, Err(error)) => Health::Failing(reason(&error)),
                 // On its way back to health: what was wrong still is what there is to say.
                 (health::Health::Bad, Ok(())) => continue,

@@ -1,8 +1,8 @@
 //! From an order to a running process.
 
-use crate::Config;
 use crate::ports::NoPort;
 use crate::seat::{Launch, Terms};
+use crate::{Config, logs};
 use fs_err::tokio as fs;
 use model::{DesiredService, ServiceName};
 use std::collections::BTreeMap;
@@ -35,7 +35,7 @@ pub(crate) enum NotStarted {
 /// What is written down of a process before it is started.
 pub(crate) fn plan(config: &Config, order: &DesiredService, port: u16) -> Result<Launch, NotStarted> {
     let log = LogFile {
-        path: service_folder(&config.folder, &order.service).join(format!("{port}.log")),
+        path: logs::file(&config.folder, &order.service, order.release),
         length_max: config.log_length_max,
     };
     Ok(Launch {
@@ -54,15 +54,18 @@ pub(crate) fn plan(config: &Config, order: &DesiredService, port: u16) -> Result
     })
 }
 
-/// Starts the order's program as it was planned. `artifact` is the folder that holds its verified bytes.
+/// Starts the order's program as it was planned. `artifact` is the folder that holds its verified bytes; the logs that
+/// are `in_use` stay whatever their age.
 pub(crate) async fn launch(
     config: &Config,
     order: &DesiredService,
     artifact: &Path,
     plan: &Launch,
+    in_use: Vec<PathBuf>,
 ) -> Result<Task, NotStarted> {
     let run = run_folder(config, &order.service);
     fs::create_dir_all(&run).await.map_err(NotStarted::Folder)?;
+    make_room(config, &order.service, plan, in_use).await;
     let (program, arguments) = order.spec.command.split_first().ok_or(NotStarted::NoProgram)?;
     let told = told(config, &order.service, artifact, &plan.terms);
     let mut variables = told.clone();
@@ -91,6 +94,17 @@ pub(crate) async fn launch(
         groups: config.groups.clone(),
     };
     Ok(start(spec).await?)
+}
+
+/// Keeps the logs few, and says in the one that begins or goes on what comes now.
+async fn make_room(config: &Config, service: &ServiceName, plan: &Launch, mut in_use: Vec<PathBuf>) {
+    in_use.push(plan.log.path.clone());
+    let (folder, name) = (config.folder.clone(), service.clone());
+    let pruned = tokio::task::spawn_blocking(move || logs::prune(&folder, &name, &in_use));
+    if let Err(error) = pruned.await.map_err(io::Error::other).flatten() {
+        tracing::warn!(service.name = %service, %error, "failed to delete the output of an old release");
+    }
+    logs::say(&plan.log, logs::start_line(plan.terms.release, plan.terms.port)).await;
 }
 
 /// How a task is asked for its health.

@@ -30,6 +30,7 @@ mod host;
 mod keepers;
 mod launch;
 pub mod ledger;
+mod logs;
 mod managers;
 mod metrics;
 pub mod ports;

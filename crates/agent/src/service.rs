@@ -3,12 +3,15 @@
 use crate::frontend::{Direct, Frontend};
 use crate::fronts::Fronts;
 use crate::host::Host;
+use crate::logs::{Desk, Running};
 use crate::talk::Talk;
 use crate::{Config, Error, metrics};
 use std::sync::Arc;
 use std::time::Instant;
-use tokio::sync::Notify;
+use swarm::IncomingCall;
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 /// The agent of one host.
 #[derive(Debug)]
@@ -16,6 +19,7 @@ pub struct Service {
     config: Config,
     swarm: swarm::Handle,
     frontend: Arc<dyn Frontend>,
+    calls: Option<mpsc::Receiver<IncomingCall>>,
 }
 
 impl Service {
@@ -25,6 +29,16 @@ impl Service {
             config,
             swarm,
             frontend: Arc::new(Direct),
+            calls: None,
+        }
+    }
+
+    /// The same agent, that answers what managers ask about the output of its tasks.
+    #[must_use]
+    pub fn with_calls(self, calls: mpsc::Receiver<IncomingCall>) -> Self {
+        Self {
+            calls: Some(calls),
+            ..self
         }
     }
 
@@ -46,9 +60,16 @@ impl Service {
         let mut talk = Talk::new(&self.config, self.swarm.clone());
         let mut hints = self.swarm.hints();
         let fronts = Fronts::new(self.frontend);
+        let (running, logs) = watch::channel(Running::default());
+        let desk = Desk::new(self.config.folder.as_path().into(), logs);
+        let _desk = self
+            .calls
+            .map(|calls| AbortOnDropHandle::new(tokio::spawn(desk.run(calls))));
         let mut host = Host::open(self.config, self.swarm, talk.managers(), fronts, changed.clone()).await?;
         loop {
             host.settle().await?;
+            let logs = host.logs();
+            running.send_if_modified(|before| std::mem::replace(before, logs.clone()) != logs);
             talk.begin_if_due(&host);
             let wake = host.wake().into_iter().chain(talk.wake()).map(|(at, _)| at).min();
             tokio::select! {

@@ -7,6 +7,7 @@ mod starting;
 use crate::fronts::{Fronts, Wish};
 use crate::keepers::{End, Keepers};
 use crate::ledger::Ledger;
+use crate::logs::Running;
 use crate::ports::Ports;
 use crate::reason::reason;
 use crate::seat::{Action, RestartPolicy, Seat, Supply, World};
@@ -17,6 +18,7 @@ use model::host::{HostReport, Neighbour, SERVICES_MAX};
 use model::{ArtifactId, DesiredService, Instance, PeerName, ServiceName};
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How many addresses of its own a host reports.
@@ -216,6 +218,15 @@ impl Host {
             arrivals: self.shelf.arrivals(&self.ordered(), &self.limits()),
             trouble: self.shelf.trouble(),
         }
+    }
+
+    /// Where the processes that run write.
+    pub(crate) fn logs(&self) -> Running {
+        let logs = self.seats.iter().flat_map(|(service, seat)| {
+            let tasks = seat.record().tasks();
+            tasks.map(|task| (service.clone(), task.terms.release, task.process.log().clone()))
+        });
+        Arc::new(logs.collect())
     }
 
     /// The lower of the region's limits and this host's own.

@@ -5,7 +5,7 @@ use crate::launch::{self, NotStarted, launch};
 use crate::metrics;
 use crate::ports::Ground;
 use crate::reason::reason;
-use crate::seat::Action;
+use crate::seat::{Action, Seat};
 use model::{DesiredService, ServiceName};
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -60,13 +60,15 @@ impl Host {
 
     pub(super) async fn start(&mut self, now: Instant, order: &DesiredService) {
         let service = &order.service;
-        let launching = self
-            .seats
-            .get(service)
-            .and_then(|seat| seat.record().launching.clone());
-        let Some(plan) = launching else { return };
+        let Some(record) = self.seats.get(service).map(Seat::record) else {
+            return;
+        };
+        let Some(plan) = record.launching.clone() else {
+            return;
+        };
+        let logs = record.tasks().map(|task| task.process.log().path.clone());
         let folder = self.shelf.folder(&order.artifact);
-        let result = launch(&self.config, order, &folder, &plan).await;
+        let result = launch(&self.config, order, &folder, &plan, logs.collect()).await;
         let Some(seat) = self.seats.get_mut(service) else {
             return;
         };

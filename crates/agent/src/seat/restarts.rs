@@ -1,5 +1,6 @@
 //! When a task that ended by itself is started again.
 
+use crate::reason::cut;
 use std::time::{Duration, Instant};
 
 /// How the pauses between two starts grow.
@@ -46,7 +47,7 @@ impl Restarts {
         let reason = self.reason.as_ref()?;
         Some(match self.failures {
             0 | 1 => reason.clone(),
-            failures => format!("{reason} ({failures} times in a row)"),
+            failures => cut(format!("{reason} ({failures} times in a row)")),
         })
     }
 }

@@ -70,10 +70,11 @@ impl Host {
     pub async fn start(&self, region: &Region) -> Agent {
         let identity = Identity::load_or_create(&self.config.folder.with_file_name("identity")).unwrap();
         let config = region.swarm(identity, self.config.host.as_str(), Role::Host);
-        let (handle, _incoming, driver) = Swarm::start(config).await.unwrap();
+        let (handle, calls, driver) = Swarm::start(config).await.unwrap();
         let (swarm, stop) = (CancellationToken::new(), CancellationToken::new());
         tokio::spawn(driver.run(swarm.clone()));
         let service = Service::new(self.config.clone(), handle)
+            .with_calls(calls)
             .with_frontend(self.frontend.clone())
             .run(stop.clone());
         let service = tokio::spawn(service);

@@ -9,6 +9,7 @@ mod faults;
 mod frontend;
 mod host;
 mod lifecycle;
+mod logs;
 mod manager;
 mod recovery;
 mod reuse;

@@ -6,6 +6,7 @@ use artifact::{SigningKey, TrustedKeys};
 use jiff::{SignedDuration, Timestamp};
 use model::control::RegionControls;
 use model::host::{HostOrders, HostReport, HostRequest, HostResponse, Neighbour, StoreOffer};
+use model::task_log::{LogAnswer, LogQuestion, ManagerRequest, ManagerResponse};
 use model::{ArtifactId, DesiredService, HostName, PeerName, RegionName};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -69,6 +70,8 @@ struct Said {
     neighbours: Vec<Neighbour>,
     revoked: Vec<PeerName>,
     store: Vec<StoreOffer>,
+    /// Who reported last.
+    host: Option<swarm::PeerId>,
 }
 
 impl FakeManager {
@@ -136,6 +139,19 @@ impl FakeManager {
         self.change(|said| said.controls = controls);
     }
 
+    /// The host that reported last.
+    pub fn host(&self) -> swarm::PeerId {
+        self.said.lock().unwrap().host.unwrap()
+    }
+
+    /// Asks that host for a part of a log.
+    pub async fn ask_log(&self, question: LogQuestion) -> LogAnswer {
+        let request = postcard::to_stdvec(&ManagerRequest::Log(question)).unwrap();
+        let answer = self.swarm.call(self.host(), &[], request).await.unwrap();
+        let ManagerResponse::Log(answer) = postcard::from_bytes(&answer).unwrap();
+        answer
+    }
+
     pub fn lead(&self, term: i64) {
         self.change(|said| said.term = term);
     }
@@ -157,6 +173,7 @@ async fn answer_all(
     while let Some(call) = incoming.recv().await {
         let request: HostRequest = postcard::from_bytes(&call.request).unwrap();
         let response = answer(&said.lock().unwrap(), &request);
+        said.lock().unwrap().host = Some(call.peer());
         call.answer(postcard::to_stdvec(&response).unwrap()).unwrap();
         if let HostRequest::Report(report) = request {
             reports.send_replace(Some(report));

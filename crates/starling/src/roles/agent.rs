@@ -79,8 +79,6 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<
     let Some((node, calls)) = node::start(&settings.swarm, settings.enrolment, place, &stop).await? else {
         return Ok(());
     };
-    // Hosts are asked nothing; whoever tries is told so by the closed channel.
-    drop(calls);
     let mut config = Config::new(
         settings.host,
         settings.zone,
@@ -100,7 +98,7 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<
         config.region, config.host
     )));
 
-    let mut service = agent::Service::new(config, node.handle.clone());
+    let mut service = agent::Service::new(config, node.handle.clone()).with_calls(calls);
     if let Some(socket) = settings.proxy_control_socket {
         service = service.with_frontend(Arc::new(ProxyFrontend::new(socket)));
     }
