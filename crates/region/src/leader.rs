@@ -2,6 +2,7 @@
 
 use crate::distributions::{Around, Distributions};
 use crate::listing::{Listing, Services};
+use crate::logs::Logs;
 use crate::rarity::Sampling;
 use crate::reporter::{News, Reporter, Sent};
 use crate::revocations::Revoked;
@@ -82,6 +83,7 @@ impl Leader {
         calls: &mut mpsc::Receiver<IncomingCall>,
         listing: Listing,
         seeds: Seeds,
+        mut logs: Logs,
         mut revoked: watch::Receiver<Revoked>,
     ) {
         self.revoked.clone_from(&revoked.borrow_and_update());
@@ -117,6 +119,10 @@ impl Leader {
                     self.revoked.clone_from(&revoked.borrow_and_update());
                     self.roster.revoke(|peer| self.revoked.contains(peer));
                     self.hint_everybody().await;
+                }
+                Some(lookup) = logs.next_lookup() => {
+                    // Whoever wished to know may have given up.
+                    drop(lookup.reply.send(self.roster.whereabouts(&lookup.host)));
                 }
                 Some(sent) = &mut report, if reporting => {
                     reporting = false;

@@ -6,8 +6,8 @@
 //! plane what its hosts say. A manager that does not lead says so to whoever asks.
 //!
 //! Where to read: `service` campaigns; `leader` is the one loop of a leader; `roster`, `topology`, `shares`,
-//! `budget` and `distributions` are its pure rules; `listing`, `seeds`, `rarity`, `reporter` and `revocations`
-//! are its errands, each a task of its own, so that a slow etcd, store or API never keeps a host waiting for an
+//! `budget` and `distributions` are its pure rules; `listing`, `seeds`, `rarity`, `reporter`, `revocations` and
+//! `logs` are its errands, each a task of its own, so that a slow etcd, store or API never keeps a host waiting for an
 //! answer.
 //!
 //! Promises:
@@ -31,6 +31,7 @@ mod distributions;
 mod facts;
 mod leader;
 mod listing;
+mod logs;
 pub mod metrics;
 mod pieces;
 mod rarity;

@@ -5,6 +5,7 @@
 
 use crate::distributions::Seen;
 use crate::facts::Facts;
+use crate::logs::Whereabouts;
 use crate::shares::Shares;
 use crate::topology::Topology;
 use model::distribution::Arrival;
@@ -221,6 +222,15 @@ impl Roster {
     /// A host's labels and its place.
     pub(crate) fn labels(&self, host: &HostName) -> Option<&Placed> {
         self.hosts.get(host).map(|host| &host.labels)
+    }
+
+    /// Where a host is reached, if it is not lost.
+    pub(crate) fn whereabouts(&self, host: &HostName) -> Option<Whereabouts> {
+        let host = self.hosts.get(host).filter(|host| !host.lost)?;
+        Some(Whereabouts {
+            peer: host.peer,
+            addresses: host.addresses.clone(),
+        })
     }
 
     /// The peers of these hosts.

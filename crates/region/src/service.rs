@@ -2,6 +2,7 @@
 
 use crate::leader::Leader;
 use crate::listing::Listing;
+use crate::logs::Logs;
 use crate::reporter::Reporter;
 use crate::revocations::{Revocations, Revoked};
 use crate::seeds::Seeds;
@@ -91,13 +92,14 @@ impl Service {
             listing.services(),
         );
         let reporter = Reporter::new(&self.config, self.http.clone(), leadership.term());
+        let logs = Logs::start(&self.config, self.http.clone(), self.swarm.clone());
         let leader = Leader::new(&self.config, leadership.term(), self.swarm.clone(), reporter);
         tokio::select! {
             // Whoever may not lead any more answers no further host.
             biased;
             () = stop.cancelled() => {}
             () = leadership.lost().cancelled() => {}
-            () = leader.run(&mut self.calls, listing, seeds, revoked) => {}
+            () = leader.run(&mut self.calls, listing, seeds, logs, revoked) => {}
         }
     }
 }

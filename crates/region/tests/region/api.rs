@@ -7,9 +7,12 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use model::node::RevokedPeers;
 use model::region_report::RegionReport;
+use model::task_log::{LogAnswer, LogAsked, LogQuestion, LogStart, LogsAsked};
 use model::{PeerName, RegionName};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -34,6 +37,9 @@ struct Desk {
     refusing: AtomicBool,
     heard: watch::Sender<Vec<Heard>>,
     revoked: Mutex<Vec<PeerName>>,
+    /// Questions about logs that no manager has taken.
+    questions: Mutex<Vec<LogAsked>>,
+    answers: watch::Sender<BTreeMap<u64, LogAnswer>>,
 }
 
 impl Api {
@@ -44,10 +50,14 @@ impl Api {
             refusing: AtomicBool::new(false),
             heard: watch::Sender::default(),
             revoked: Mutex::default(),
+            questions: Mutex::default(),
+            answers: watch::Sender::default(),
         });
         let router = Router::new()
             .route("/v1/regions/{region}/report", post(take))
             .route("/v1/regions/{region}/revoked", get(list_revoked))
+            .route("/v1/regions/{region}/logs/asked", get(questions))
+            .route("/v1/regions/{region}/logs/{id}", post(answered))
             .with_state(Arc::clone(&desk));
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { address, desk }
@@ -61,6 +71,24 @@ impl Api {
     pub fn revoke(&self, peer: swarm::PeerId) {
         let peer = peer.to_string().parse().unwrap();
         self.desk.revoked.lock().unwrap().push(peer);
+    }
+
+    /// Asks a host for a log's last lines, by way of its manager.
+    pub async fn ask_log(&self, id: u64, host: &str) -> LogAnswer {
+        self.desk.questions.lock().unwrap().push(LogAsked {
+            id,
+            host: host.parse().unwrap(),
+            question: LogQuestion {
+                service: "beacon".parse().unwrap(),
+                release: None,
+                start: LogStart::Tail(9),
+                wait_ms: 0,
+            },
+        });
+        let mut answers = self.desk.answers.subscribe();
+        let wait = answers.wait_for(|answers| answers.contains_key(&id));
+        let answered = tokio::time::timeout(crate::support::LIMIT, wait).await;
+        answered.expect("never answered").unwrap()[&id].clone()
     }
 
     /// Waits for a report like this.
@@ -100,6 +128,23 @@ async fn take(
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     }
+}
+
+/// At once, whatever the manager would wait for.
+async fn questions(State(desk): State<Arc<Desk>>) -> Json<LogsAsked> {
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let asked = std::mem::take(&mut *desk.questions.lock().unwrap());
+    Json(LogsAsked { asked })
+}
+
+async fn answered(
+    State(desk): State<Arc<Desk>>,
+    Path((_, id)): Path<(RegionName, u64)>,
+    Json(answer): Json<LogAnswer>,
+) -> StatusCode {
+    desk.answers
+        .send_modify(|answers| drop(answers.insert(id, answer)));
+    StatusCode::NO_CONTENT
 }
 
 /// The whole list, unless the manager names the tag of the one that it would get.

@@ -4,6 +4,7 @@
 
 mod api;
 mod leadership;
+mod logs;
 mod node;
 mod orders;
 mod reports;

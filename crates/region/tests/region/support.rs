@@ -227,7 +227,7 @@ impl World {
     }
 
     async fn agent(&self, name: &str, manager: &Manager) -> Agent {
-        let (swarm, _calls, node) = self.node(name, Role::Host).await;
+        let (swarm, calls, node) = self.node(name, Role::Host).await;
         let manager = agent::Manager {
             peer: manager.swarm.local_peer(),
             addresses: manager.swarm.addresses().to_vec(),
@@ -242,7 +242,7 @@ impl World {
         );
         config.poll_period = Duration::from_millis(200);
         let stop = CancellationToken::new();
-        let service = agent::Service::new(config, swarm.clone());
+        let service = agent::Service::new(config, swarm.clone()).with_calls(calls);
         tokio::spawn(service.run(stop.clone()));
         Agent {
             name: name.parse().unwrap(),
