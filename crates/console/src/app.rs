@@ -6,6 +6,7 @@ use crate::inventory::Inventory;
 use crate::live::Streams;
 use crate::log::Logs;
 use crate::service::{Config, Error, Parts};
+use crate::task_logs::TaskLogs;
 use crate::token::{TOKENS_MAX, Tokens};
 use artifact_store::Store;
 use database::{Builds, Jobs};
@@ -32,6 +33,8 @@ pub(crate) struct App {
     pub(crate) issuer: Issuer,
     /// Hears programs that speak for themselves.
     pub(crate) inventory: Inventory,
+    /// Asks hosts what their tasks write.
+    pub(crate) task_logs: TaskLogs,
     /// Wakes live streams when something changed.
     pub(crate) changes: Changes,
     /// Counts live streams.
@@ -65,6 +68,7 @@ impl App {
             secure_cookie: config.secure_cookie,
             retention: Arc::new(config.retention),
             issuer: Issuer::new(config.authorities, config.certificate_life)?,
+            task_logs: TaskLogs::default(),
             changes: Changes::default(),
             streams: Streams::default(),
             background: TaskTracker::new(),

@@ -14,7 +14,8 @@
 //! - What one client can make the server hold (bodies, connections, live streams) is bounded.
 //!
 //! It never builds, copies or runs anything itself: it reads and writes the two databases, reads the main
-//! store and asks a mirror of each repository, and others act. It keeps no state that a second instance would need.
+//! store and asks a mirror of each repository, and others act. It keeps no state that a second instance would need, but
+//! for the questions about tasks' output that wait for a region (`task_logs`).
 
 mod api;
 mod app;
@@ -41,6 +42,7 @@ mod router;
 mod rows;
 mod serve;
 mod service;
+mod task_logs;
 mod token;
 pub mod wire;
 

@@ -1,7 +1,7 @@
 //! Reads both databases and says it in the words of [`wire`](crate::wire).
 
 use crate::app::App;
-use crate::refusal::Refusal;
+use crate::refusal::{LogRefused, Refusal};
 use crate::{distributions, rows, wire};
 use database::builds::{DeploymentRow, Events, RegionProgress};
 use database::jobs::BuildRow;
@@ -242,6 +242,25 @@ pub(crate) async fn service_by_name(app: &App, name: &ServiceName) -> Result<wir
     let newest = deployments(app, DEPLOYMENTS_SEARCHED, None).await?.deployments;
     let deployment = newest.into_iter().find(|deployment| deployment.service == *name);
     Ok(rows::service(row, deployment))
+}
+
+/// In which region a host is that has said something of a service; the one that is named, if it is.
+pub(crate) async fn region_of(
+    app: &App,
+    service: &ServiceName,
+    host: &HostName,
+    named: Option<RegionName>,
+) -> Result<RegionName, Refusal> {
+    if let Some(region) = named {
+        return Ok(region);
+    }
+    let mut regions = app.builds.regions_of(service, host).await?;
+    let (service, host) = (service.clone(), host.clone());
+    match regions.len() {
+        0 => Err(LogRefused::NoInstance { service, host }.into()),
+        1 => Ok(regions.remove(0)),
+        _ => Err(LogRefused::SeveralRegions { host, regions }.into()),
+    }
 }
 
 /// The whole at a glance.

@@ -5,8 +5,10 @@ mod enrolment;
 mod inventory;
 mod policy;
 mod rollout;
+mod task_log;
 
 pub(crate) use rollout::RolloutRefused;
+pub(crate) use task_log::LogRefused;
 
 use crate::wire::{ErrorBody, ErrorDetail};
 use axum::Json;
@@ -116,6 +118,8 @@ pub(crate) enum Refusal {
     AgentSpeaks(InstanceName),
     #[error(transparent)]
     Heartbeat(#[from] crate::inventory::HeartbeatRefused),
+    #[error(transparent)]
+    TaskLog(#[from] LogRefused),
     #[error("too many ask to be let in at once")]
     TooManyAttempts,
     #[error("the request is larger than this address takes")]
@@ -181,6 +185,7 @@ impl Refusal {
             Self::AuditBroken(_) => ("audit_broken", StatusCode::CONFLICT),
             Self::AgentSpeaks(_) => ("agent_speaks", StatusCode::CONFLICT),
             Self::Heartbeat(refused) => inventory::heartbeat(refused).0,
+            Self::TaskLog(refused) => refused.code(),
             Self::TooManyAttempts => ("too_many_attempts", StatusCode::TOO_MANY_REQUESTS),
             Self::TooLarge => ("too_large", StatusCode::PAYLOAD_TOO_LARGE),
             Self::TooSlow => ("too_slow", StatusCode::SERVICE_UNAVAILABLE),
@@ -240,11 +245,7 @@ impl Refusal {
             Self::StaleReport(_) => "stop reporting: another manager leads this region".to_owned(),
             Self::UnknownJoinToken(_) => "list tokens with `starling join-token list`".to_owned(),
             Self::UnknownNode { .. } => "list nodes with `starling node list`".to_owned(),
-            Self::NoAuthority(region) => {
-                format!(
-                    "correct the name, or add an [[authorities]] table for {region} to the API's settings"
-                )
-            }
+            Self::NoAuthority(region) => enrolment::no_authority(region),
             Self::Unproven(unproven) => enrolment::unproven(unproven).1.to_owned(),
             Self::Certificate(_) => {
                 "enrol the node anew: make a token with `starling join-token create`".to_owned()
@@ -257,6 +258,7 @@ impl Refusal {
             Self::AuditBroken(_) => "compare the database with a backup: somebody changed it".to_owned(),
             Self::AgentSpeaks(_) => "stop the agent, or keep it out with `starling node revoke`".to_owned(),
             Self::Heartbeat(refused) => inventory::heartbeat(refused).1.to_owned(),
+            Self::TaskLog(refused) => refused.next(),
             Self::TooManyAttempts => "ask again in a few seconds".to_owned(),
             Self::TooLarge => "send less at once".to_owned(),
             Self::TooManyStreams => "close a few pages, or ask without /events".to_owned(),

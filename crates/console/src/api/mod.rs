@@ -18,6 +18,7 @@ mod policies;
 mod regions;
 mod repositories;
 mod services;
+mod task_logs;
 mod workers;
 
 pub(crate) use builds::is_settled;
@@ -48,6 +49,7 @@ pub(crate) fn router() -> Router<App> {
         .merge(regions::router())
         .merge(repositories::router())
         .merge(services::router())
+        .merge(task_logs::router())
         .merge(workers::router())
 }
 

@@ -21,6 +21,7 @@ mod nodes;
 mod overview;
 mod rollout;
 mod services;
+mod task_log;
 
 use crate::app::App;
 use axum::Router;
@@ -55,5 +56,7 @@ pub(crate) fn router() -> Router<App> {
         .route("/nodes/live", get(nodes::live))
         .route("/services", get(services::page))
         .route("/services/live", get(services::live))
+        .route("/services/{name}/log", get(task_log::page))
+        .route("/services/{name}/log/live", get(task_log::live))
         .route("/logout", post(login::log_out))
 }

@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 use database::builds::EnrolmentRefused;
+use model::RegionName;
 use model::node::JoinTokenState;
 use swarm::Unproven;
 
@@ -64,4 +65,9 @@ pub(super) const fn unproven(unproven: &Unproven) -> ((&'static str, StatusCode)
             "set the node's clock, by NTP for example; it asks again by itself",
         ),
     }
+}
+
+/// What to do about a region that this server signs nothing for.
+pub(super) fn no_authority(region: &RegionName) -> String {
+    format!("correct the name, or add an [[authorities]] table for {region} to the API's settings")
 }

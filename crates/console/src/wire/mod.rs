@@ -16,6 +16,7 @@ mod policies;
 mod regions;
 mod repositories;
 mod services;
+mod task_logs;
 mod workers;
 
 pub use artifacts::ArtifactProvenance;
@@ -47,6 +48,7 @@ pub use policies::{AuditEntry, AuditList, AuditVerified, PolicyInForce, PolicyLi
 pub use regions::{Region, RegionList, ReplicationTimes, ReportAccepted};
 pub use repositories::{NewRepository, Repository, RepositoryLimit, RepositoryList};
 pub use services::{ConfigurationList, ConfigurationVersionRow, Service, ServiceList};
+pub use task_logs::TaskLog;
 pub use workers::{Demand, Worker, WorkerBuild, WorkerList};
 
 /// The largest page that a list answers with, and the size when none is asked for.

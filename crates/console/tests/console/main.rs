@@ -9,6 +9,7 @@ mod comparing;
 mod deploying;
 mod distributing;
 mod enrolling;
+mod following;
 mod governing;
 mod living;
 mod logging;

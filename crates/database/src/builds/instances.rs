@@ -91,4 +91,18 @@ impl Builds {
         .await?;
         Ok(instances)
     }
+
+    /// The regions in which a host of this name has spoken of a service, at most [`ROWS_MAX`].
+    pub async fn regions_of(&self, service: &ServiceName, host: &HostName) -> Result<Vec<RegionName>, Error> {
+        let rows = sqlx::query(
+            "SELECT region FROM instances WHERE service = $1 AND host = $2 ORDER BY region LIMIT $3",
+        )
+        .bind(service.as_str())
+        .bind(host.as_str())
+        .bind(row::limit(ROWS_MAX, ROWS_MAX))
+        .fetch_all(&self.pool)
+        .await?;
+        let regions = rows.iter().map(|row| row::word(row, "region"));
+        Ok(regions.collect::<sqlx::Result<_>>()?)
+    }
 }

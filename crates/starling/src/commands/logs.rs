@@ -1,7 +1,10 @@
-//! `starling logs`.
+//! `starling logs`: what builds and tasks write.
+
+mod task;
 
 use super::Session;
 use crate::api_client::{ApiClient, Error};
+use anyhow::Context as _;
 use clap::Args;
 use console::wire::{BuildDetail, LogSearch};
 use model::BuildId;
@@ -17,15 +20,18 @@ const SEARCHES_MAX: usize = 256;
 /// Arguments of `starling logs`.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// Which build.
-    build: BuildId,
-    /// Go on until the build has ended.
+    /// Which build; with --host, which service.
+    #[arg(value_name = "BUILD|SERVICE")]
+    of: String,
+    /// Go on until the build has ended; a service's output until Ctrl-C.
     #[arg(long, short, conflicts_with = "search")]
     follow: bool,
     /// Print only the lines that hold this text, with their numbers. In any case unless it has capital
     /// letters.
     #[arg(long, short, value_name = "TEXT")]
     search: Option<String>,
+    #[command(flatten)]
+    task: task::Options,
 }
 
 /// Reads a log onwards from where the last reading ended.
@@ -63,14 +69,20 @@ impl Tail {
 }
 
 pub async fn run(options: &Options, session: &Session) -> anyhow::Result<ExitCode> {
-    if let Some(text) = &options.search {
-        return search(options.build, text, session).await;
+    if let Some(host) = &options.task.host {
+        let service = options.of.parse().context("with --host, name a service")?;
+        return task::run(&service, host, options, session).await;
     }
-    let mut tail = Tail::new(options.build);
+    let build = options.of.parse();
+    let build: BuildId = build.context("name a build, or a service and with --host one of its hosts")?;
+    if let Some(text) = &options.search {
+        return search(build, text, session).await;
+    }
+    let mut tail = Tail::new(build);
     let mut output = anstream::stdout();
     loop {
         // Asked for before the log, so that a terminal state means that nothing more is coming.
-        let detail: BuildDetail = session.api.get(&format!("/v1/builds/{}", options.build)).await?;
+        let detail: BuildDetail = session.api.get(&format!("/v1/builds/{build}")).await?;
         output.write_all(&tail.read(&session.api).await?)?;
         output.flush()?;
         if tail.finished || !options.follow || detail.build.state.is_terminal() {

@@ -47,7 +47,7 @@ pub enum EngineerCommand {
     Artifact(artifact::ArtifactCommand),
     /// See which artifacts nobody needs any more, and let them go.
     Collect(collect::Options),
-    /// Print a build's log.
+    /// Print a build's log, or with --host what a service's tasks write there.
     Logs(logs::Options),
     /// Cancel a build or deployment that has not ended.
     Cancel(cancel::Options),
