@@ -38,9 +38,10 @@ const FLOORS: &[(u8, &[&str])] = &[
 ];
 
 /// Crates that stand beside the house. The simulator drives floor 1; the beacon is what the demo builds; at a
-/// failpoint a test kills a process.
+/// failpoint a test kills a process; the load asks a service under way.
 const BESIDE: &[(&str, u8)] = &[
     ("failpoint", 0),
+    ("load", 2),
     ("simulator", 2),
     ("beacon", 1),
     ("fuzz", 3),

@@ -1,7 +1,6 @@
 //! A client of HTTP/2 with prior knowledge.
 
-use super::tally::Tally;
-use super::{ANSWER_LIMIT, Pace};
+use crate::{ANSWER_LIMIT, Pace, Tally, Target};
 use anyhow::Context as _;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty};
@@ -9,17 +8,17 @@ use hyper::client::conn::http2;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::error::Error as _;
-use std::net::Ipv4Addr;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpStream;
 
 type Sender = http2::SendRequest<Empty<Bytes>>;
 
-pub async fn run(port: u16, mut pace: Pace, tally: Arc<Tally>) {
+pub(crate) async fn run(target: Target, mut pace: Pace, tally: Arc<Tally>) {
     let mut sender = None;
     while let Some(due) = pace.due().await {
         let newest = tally.newest();
-        let asked = tokio::time::timeout(ANSWER_LIMIT, ask(port, &mut sender, &tally)).await;
+        let asked = tokio::time::timeout(ANSWER_LIMIT, ask(target, &mut sender, &tally)).await;
         match asked.unwrap_or_else(|_| Err(anyhow::anyhow!("no answer in time"))) {
             Ok(release) => tally.answered(due, newest, release),
             Err(error) => {
@@ -32,16 +31,16 @@ pub async fn run(port: u16, mut pace: Pace, tally: Arc<Tally>) {
 
 /// Sends one request; the release that answered. One that the connection did not take any more, since the proxy had
 /// said that it goes away, is sent on the next connection: it was never sent, or at least not processed.
-async fn ask(port: u16, sender: &mut Option<Sender>, tally: &Tally) -> anyhow::Result<u64> {
+async fn ask(target: Target, sender: &mut Option<Sender>, tally: &Tally) -> anyhow::Result<u64> {
     loop {
         let mut open = match sender.take() {
             Some(open) if !open.is_closed() => open,
-            _ => connect(port).await?,
+            _ => connect(target.address).await?,
         };
         if open.ready().await.is_err() {
             continue;
         }
-        let request = Request::get(format!("http://web:{port}/")).body(Empty::new())?;
+        let request = Request::get(format!("http://web{}", target.path)).body(Empty::new())?;
         let response = match open.try_send_request(request).await {
             Ok(response) => response,
             Err(error) if error.message().is_some() => continue,
@@ -56,9 +55,7 @@ async fn ask(port: u16, sender: &mut Option<Sender>, tally: &Tally) -> anyhow::R
         anyhow::ensure!(response.status() == StatusCode::OK, "{}", response.status());
         let body = response.into_body().collect().await?.to_bytes();
         *sender = Some(open);
-        return std::str::from_utf8(&body)?
-            .parse()
-            .context("the answer names no release");
+        return (target.release)(&body).context("the answer names no release");
     }
 }
 
@@ -74,8 +71,8 @@ fn is_unprocessed(error: &hyper::Error) -> bool {
     })
 }
 
-async fn connect(port: u16) -> anyhow::Result<Sender> {
-    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+async fn connect(address: SocketAddr) -> anyhow::Result<Sender> {
+    let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
     // What breaks it is told to the request.
