@@ -3,6 +3,7 @@
 //! It starts a whole `starling dev`, then does through the API what an engineer would do, and in the
 //! end asks every host over HTTP what it runs.
 
+mod load;
 mod memory;
 mod report;
 mod repository;
@@ -15,7 +16,10 @@ use anyhow::Context as _;
 use clap::Args;
 use console::wire::{self, BuildDetail, DeploymentDetail};
 use model::project::{PROJECT_FILE, ProjectFile};
-use model::{BuildState, Commit, DeploymentState, Priority, RepositoryName, ServiceName, Target};
+use model::service::Overlap;
+use model::{
+    BuildState, Commit, DeploymentState, Priority, RepositoryName, ServiceName, ServiceSpec, Target,
+};
 use reqwest::Method;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -47,7 +51,7 @@ struct Outcome {
     commit: Commit,
     build: BuildDetail,
     deployment: DeploymentDetail,
-    rollouts: Vec<rollouts::Rollout>,
+    shown: rollouts::Shown,
     answers: Vec<Answer>,
     memory: Vec<memory::Peak>,
 }
@@ -110,13 +114,14 @@ async fn main_job(options: &Options, system: &dev::System) -> anyhow::Result<Out
         Some(_) => ("//crates/beacon:large", "beacon-large"),
     };
     let service: ServiceName = service.parse()?;
-    register(&api, &source, &service).await?;
+    let stable_port = load::free_port(system.hosts())?;
+    register(&api, &source, &service, stable_port).await?;
 
     say(&format!("building {target} at {}", source.commit.short()));
     let build = build(&api, &source, target.parse()?).await?;
     say(&format!("deploying {service} to every host"));
     let deployment = deploy(&api, &service, &build).await?;
-    let rollouts = rollouts::show(&api, &service, build.build.id).await?;
+    let shown = rollouts::show(&api, &service, build.build.id, (system.hosts(), stable_port)).await?;
     // As they are after everything.
     let last: DeploymentDetail = api
         .get(&format!("/v1/deployments/{}", deployment.deployment.id))
@@ -127,13 +132,19 @@ async fn main_job(options: &Options, system: &dev::System) -> anyhow::Result<Out
         commit: source.commit,
         build,
         deployment,
-        rollouts,
+        shown,
         answers,
         memory,
     })
 }
 
-async fn register(api: &ApiClient, source: &repository::Source, service: &ServiceName) -> anyhow::Result<()> {
+/// Registers the repository, and the service that it declares, found at `stable_port` on every host.
+async fn register(
+    api: &ApiClient,
+    source: &repository::Source,
+    service: &ServiceName,
+    stable_port: u16,
+) -> anyhow::Result<()> {
     let request = wire::NewRepository {
         name: source.name.clone(),
         url: format!("file://{}", source.folder.display()),
@@ -141,12 +152,17 @@ async fn register(api: &ApiClient, source: &repository::Source, service: &Servic
     let _: wire::Repository = api.send_json(Method::POST, "/v1/repositories", &request).await?;
     let text = fs_err::read_to_string(source.folder.join(PROJECT_FILE))?;
     let project = ProjectFile::parse(&text)?;
-    let spec = project
+    let declared = project
         .services
         .get(service)
         .with_context(|| format!("{PROJECT_FILE} declares no service {service}"))?;
+    let spec = ServiceSpec {
+        stable_port: Some(stable_port),
+        overlap: Overlap::Always,
+        ..declared.clone()
+    };
     let _: wire::Service = api
-        .send_json(Method::PUT, &format!("/v1/services/{service}"), spec)
+        .send_json(Method::PUT, &format!("/v1/services/{service}"), &spec)
         .await?;
     Ok(())
 }

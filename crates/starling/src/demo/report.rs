@@ -24,6 +24,7 @@ pub fn tables(outcome: &Outcome) -> String {
         sources(outcome),
         memory(outcome),
         rollouts_table(outcome),
+        load(outcome),
         hosts(outcome),
     ]
     .join("\n")
@@ -108,7 +109,7 @@ fn memory(outcome: &Outcome) -> String {
 }
 
 fn rollouts_table(outcome: &Outcome) -> String {
-    let rows = outcome.rollouts.iter().map(|rollout| {
+    let rows = outcome.shown.rollouts.iter().map(|rollout| {
         let one = &rollout.detail.deployment;
         [
             one.release.to_string(),
@@ -119,6 +120,33 @@ fn rollouts_table(outcome: &Outcome) -> String {
         ]
     });
     table(["RELEASE", "ROLLOUT", "ENDED", "TOOK", "ITS WAY"], rows) + "\n"
+}
+
+fn load(outcome: &Outcome) -> String {
+    let rows = outcome.shown.load.iter().map(|load| {
+        let seen = &load.seen;
+        [
+            load.during.to_owned(),
+            seen.total.to_string(),
+            seen.failed.to_string(),
+            format!("{:.0}/s", seen.rate),
+            format!("{:.0} ms", seen.p99_ms),
+            seen.changes.to_string(),
+            seen.out_of_order.to_string(),
+        ]
+    });
+    table(
+        [
+            "LOAD DURING",
+            "REQUESTS",
+            "FAILED",
+            "ANSWERED",
+            "P99",
+            "VERSION CHANGES",
+            "OUT OF ORDER",
+        ],
+        rows,
+    ) + "\n"
 }
 
 fn hosts(outcome: &Outcome) -> String {
@@ -160,6 +188,7 @@ pub fn shortfalls(outcome: &Outcome) -> Vec<String> {
         }
     }
     for rollout in outcome
+        .shown
         .rollouts
         .iter()
         .filter(|rollout| !rollout.ended_as_it_must())
@@ -173,6 +202,7 @@ pub fn shortfalls(outcome: &Outcome) -> Vec<String> {
             one.reason.as_deref().unwrap_or("no reason given")
         ));
     }
+    found.extend(outcome.shown.load.iter().filter_map(lacking));
     let bounded = |name: &str| BOUNDED.iter().any(|kind| name.contains(kind));
     for peak in outcome
         .memory
@@ -182,4 +212,25 @@ pub fn shortfalls(outcome: &Outcome) -> Vec<String> {
         found.push(format!("{} held {} of memory", peak.process, bytes(peak.bytes)));
     }
     found
+}
+
+/// What clients saw that they must not see.
+fn lacking(load: &rollouts::Load) -> Option<String> {
+    let (during, seen) = (load.during, &load.seen);
+    let lacking = if seen.failed > 0 {
+        let reasons: Vec<_> = seen.reasons.keys().map(String::as_str).collect();
+        format!(
+            "{} of {} requests failed: {}",
+            seen.failed,
+            seen.total,
+            reasons.join("; ")
+        )
+    } else if seen.total == 0 {
+        "nobody asked".to_owned()
+    } else if seen.changes == 0 {
+        "nobody saw another release".to_owned()
+    } else {
+        return None;
+    };
+    Some(format!("during {during}, {lacking}"))
 }

@@ -24,6 +24,7 @@ use layout::Layout;
 use local_services::{Etcd, Postgres};
 use plan::Plan;
 use server::Server;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -63,7 +64,8 @@ pub struct System {
     layout: Layout,
     api: ApiContext,
     login: String,
-    hosts: u64,
+    /// Where each host's services are found.
+    hosts: Vec<Ipv4Addr>,
     supervisor: Supervisor,
 }
 
@@ -113,7 +115,9 @@ impl System {
         for group in plan.processes()? {
             supervisor.start(group);
         }
-        let hosts = u64::from(options.regions) * u64::from(options.hosts);
+        let hosts = (0..options.regions.into())
+            .flat_map(|region| (0..options.hosts).map(move |number| names::address(region, number)))
+            .collect::<anyhow::Result<_>>()?;
         Ok(Self {
             layout,
             api,
@@ -127,7 +131,7 @@ impl System {
     pub async fn ready(&self) -> anyhow::Result<()> {
         let api = self.client()?;
         let wait = async {
-            while hosts_alive(&api).await.unwrap_or_default() < self.hosts {
+            while hosts_alive(&api).await.unwrap_or_default() < self.hosts.len() as u64 {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         };
@@ -146,6 +150,11 @@ impl System {
         Ok(ApiClient::from_context(&self.api)?)
     }
 
+    /// Where each host's services are found at their stable ports.
+    pub fn hosts(&self) -> &[Ipv4Addr] {
+        &self.hosts
+    }
+
     /// The page that logs a browser in.
     pub fn login(&self) -> &str {
         &self.login
@@ -157,8 +166,9 @@ impl System {
     }
 
     fn greet(&self) {
-        let noun = if self.hosts == 1 { "host" } else { "hosts" };
-        anstream::println!("ready: {} {noun}", self.hosts);
+        let hosts = self.hosts.len();
+        let noun = if hosts == 1 { "host" } else { "hosts" };
+        anstream::println!("ready: {hosts} {noun}");
         anstream::println!("console: {}", self.login);
         anstream::println!("next, in another terminal:");
         anstream::println!("  starling repository add NAME FOLDER-OR-URL");

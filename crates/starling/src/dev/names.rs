@@ -3,6 +3,7 @@
 use model::labels::InvalidLabel;
 use model::{HostName, Labels, RegionName, ZoneName};
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 /// Names as a cloud has them, for as many regions as `starling dev` may have.
 const REGIONS: [&str; 10] = [
@@ -41,6 +42,17 @@ pub fn host(number: u16) -> anyhow::Result<HostName> {
 pub fn zone(region: &RegionName, number: u16) -> anyhow::Result<ZoneName> {
     let letter = if number.is_multiple_of(2) { "a" } else { "b" };
     Ok(format!("{region}{letter}").parse()?)
+}
+
+/// Where a host's services are found: hosts share this machine, so each has a loopback address of its own, 127.1.R.H,
+/// region and host counted from 1.
+pub fn address(region: usize, number: u16) -> anyhow::Result<Ipv4Addr> {
+    Ok(Ipv4Addr::new(
+        127,
+        1,
+        u8::try_from(region + 1)?,
+        u8::try_from(number + 1)?,
+    ))
 }
 
 /// The first host of each region is the one that dares something first.

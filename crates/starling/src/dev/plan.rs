@@ -324,15 +324,13 @@ impl<'a> Plan<'a> {
         ))
     }
 
-    /// The proxy of one host. Hosts share this machine, so each has a loopback address of its own: 127.1.R.H, region and
-    /// host counted from 1.
+    /// The proxy of one host.
     fn proxy(&self, (region, index): (&RegionName, usize), number: u16) -> anyhow::Result<Process> {
-        let address = [127, 1, u8::try_from(index + 1)?, u8::try_from(number + 1)?];
         let name = proxy_name(region, &names::host(number)?);
         let settings = proxy::Settings {
             folder: self.layout.work(&name),
             control_socket: None,
-            listen: Ipv4Addr::from(address).into(),
+            listen: names::address(index, number)?.into(),
             limits: proxy::LimitSettings::default(),
             observe: observe::Settings::default(),
         };
