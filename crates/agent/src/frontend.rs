@@ -4,6 +4,10 @@ use async_trait::async_trait;
 use model::{ReleaseNumber, ServiceName, ServiceSpec};
 use std::error::Error;
 use std::fmt;
+use std::time::Duration;
+
+/// How long requests wait at most for a task to be exchanged for another one; whoever waits longer has given up.
+pub const EXCHANGE_MAX: Duration = Duration::from_secs(30);
 
 /// Whatever kept a frontend from doing what it was asked; it is asked again.
 pub type Failure = Box<dyn Error + Send + Sync>;
@@ -29,6 +33,16 @@ pub trait Frontend: Send + Sync + fmt::Debug {
     /// to come again.
     async fn drain(&self, service: &ServiceName, target: Target) -> Result<u64, Failure>;
 
+    /// Holds the service's requests from now on, since `target`, which gets them, is about to be exchanged for another
+    /// task and the two may not run at the same time; how many it still has. Ends with the next [`Self::point`], or by
+    /// itself after [`EXCHANGE_MAX`].
+    async fn exchange(
+        &self,
+        service: &ServiceName,
+        spec: &ServiceSpec,
+        target: Target,
+    ) -> Result<u64, Failure>;
+
     /// The service is no longer here.
     async fn withdraw(&self, service: &ServiceName) -> Result<(), Failure>;
 }
@@ -49,6 +63,15 @@ impl Frontend for Direct {
     }
 
     async fn drain(&self, _service: &ServiceName, _target: Target) -> Result<u64, Failure> {
+        Ok(0)
+    }
+
+    async fn exchange(
+        &self,
+        _service: &ServiceName,
+        _spec: &ServiceSpec,
+        _target: Target,
+    ) -> Result<u64, Failure> {
         Ok(0)
     }
 

@@ -28,6 +28,8 @@ pub(crate) enum Wish {
     Point(Target, Box<ServiceSpec>),
     /// Let this task end what it began.
     Drain(Target),
+    /// Hold requests until the task that gets them has been exchanged for another one.
+    Exchange(Target, Box<ServiceSpec>),
     /// Forget the service.
     Withdraw,
 }
@@ -46,6 +48,8 @@ struct Standing {
     /// What was confirmed last. Unknown while it is being changed.
     pointed: Option<Target>,
     in_flight: Option<(Target, u64)>,
+    /// For which task requests are held, and how many it still has.
+    held: Option<(Target, u64)>,
     asking: bool,
     /// It was told to forget the service, and did.
     withdrawn: bool,
@@ -62,6 +66,7 @@ impl Standing {
             Wish::Nothing => return false,
             Wish::Point(target, _) => self.pointed != Some(*target),
             Wish::Drain(target) => self.in_flight.is_none_or(|(of, _)| of != *target),
+            Wish::Exchange(target, _) => self.held.is_none_or(|(of, _)| of != *target),
             Wish::Withdraw if self.withdrawn => return false,
             Wish::Withdraw => true,
         };
@@ -80,14 +85,21 @@ impl Fronts {
     }
 
     /// What the frontend said last about a service.
-    pub(crate) fn front(&self, service: &ServiceName, drains: Option<Target>) -> Front {
+    pub(crate) fn front(
+        &self,
+        service: &ServiceName,
+        drains: Option<Target>,
+        leaves: Option<Target>,
+    ) -> Front {
         let Some(standing) = self.services.get(service) else {
             return Front::default();
         };
         let in_flight = standing.in_flight.filter(|(of, _)| Some(*of) == drains);
+        let held = standing.held.filter(|(of, _)| Some(*of) == leaves);
         Front {
             pointed: standing.pointed,
             in_flight: in_flight.map(|(_, count)| count),
+            held: held.map(|(_, count)| count),
         }
     }
 
@@ -115,9 +127,12 @@ impl Fronts {
         }
         standing.asking = true;
         if matches!(&wish, Wish::Point(target, _) if standing.pointed != Some(*target))
-            || wish == Wish::Withdraw
+            || matches!(&wish, Wish::Exchange(..) | Wish::Withdraw)
         {
             standing.pointed = None;
+        }
+        if !matches!(&wish, Wish::Exchange(..)) {
+            standing.held = None;
         }
         let (frontend, service) = (self.frontend.clone(), service.clone());
         self.calls.spawn(async move {
@@ -126,6 +141,7 @@ impl Fronts {
                     Wish::Nothing => Ok(0),
                     Wish::Point(target, spec) => frontend.point(&service, spec, *target).await.map(|()| 0),
                     Wish::Drain(target) => frontend.drain(&service, *target).await,
+                    Wish::Exchange(target, spec) => frontend.exchange(&service, spec, *target).await,
                     Wish::Withdraw => frontend.withdraw(&service).await.map(|()| 0),
                 }
             };
@@ -175,6 +191,10 @@ impl Fronts {
             }
             Wish::Drain(target) => {
                 standing.in_flight = Some((target, count));
+                standing.due_at = Some(now + DRAIN_LOOK);
+            }
+            Wish::Exchange(target, _) => {
+                standing.held = Some((target, count));
                 standing.due_at = Some(now + DRAIN_LOOK);
             }
             Wish::Withdraw => standing.withdrawn = true,

@@ -1,6 +1,6 @@
 //! Whoever steers a proxy.
 
-use crate::{Command, Error, Mode, Point, Reply, ServiceStatus, Target, line};
+use crate::{Command, Error, Exchange, Mode, Point, Reply, ServiceStatus, Target, line};
 use model::ServiceName;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -56,6 +56,19 @@ impl Client {
             target,
             tunnels_ms_max,
         };
+        match self.ask(&command).await? {
+            Reply::Draining { in_flight, tunnels } => Ok((in_flight, tunnels)),
+            _ => Err(Error::Unexpected),
+        }
+    }
+
+    /// Holds a service's requests until the next [`Self::point`], at most `ms_max` long, and says what its task still has
+    /// to do, as [`Self::drain`] does.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn exchange(&self, exchange: Exchange) -> Result<(u64, u64), Error> {
+        let command = Command::Exchange(exchange);
         match self.ask(&command).await? {
             Reply::Draining { in_flight, tunnels } => Ok((in_flight, tunnels)),
             _ => Err(Error::Unexpected),

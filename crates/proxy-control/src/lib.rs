@@ -21,6 +21,6 @@ mod words;
 pub use client::{Client, ask, connect};
 pub use error::Error;
 pub use words::{
-    Command, InvalidPoint, Mode, Point, Protocol, Reply, SHARES_MAX, ServiceStatus, Share, Standing, Sticky,
-    Target, TargetStatus,
+    Command, Exchange, InvalidPoint, Mode, Point, Protocol, Reply, SHARES_MAX, ServiceStatus, Share,
+    Standing, Sticky, Target, TargetStatus,
 };

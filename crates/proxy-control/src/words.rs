@@ -149,6 +149,19 @@ pub enum Mode {
     Maintenance,
 }
 
+/// Who is about to be exchanged for another task, since the two may not run at the same time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exchange {
+    /// The service; one that is not known has nothing to do.
+    pub service: ServiceName,
+    /// The task that will end.
+    pub target: Target,
+    /// How long requests are held at most, in milliseconds.
+    pub ms_max: u64,
+    /// How long upgraded connections may go on, in milliseconds.
+    pub tunnels_ms_max: u64,
+}
+
 /// What a proxy is told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
@@ -167,6 +180,10 @@ pub enum Command {
         /// set for a target's drain holds.
         tunnels_ms_max: u64,
     },
+    /// Holds a service's requests, as [`Mode::Pause`] does, since its only task is about to be exchanged for another one;
+    /// ends with the next [`Command::Point`], or once `ms_max` have gone by since it was said first. Answered by
+    /// [`Reply::Draining`] with what the task still has to do. Nothing is held for a target that isn't the active one.
+    Exchange(Exchange),
     /// Changes what becomes of a service's requests. Answered by [`Reply::Done`].
     Mode {
         /// The service.

@@ -11,6 +11,7 @@ use proxy_control::{Mode, Point, ServiceStatus, Target};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// A service's route, shared.
@@ -21,6 +22,8 @@ pub(crate) struct Frontend {
     /// Tells held requests to claim again.
     changed: watch::Sender<()>,
     hold_max: Duration,
+    /// Until when an exchange holds requests, if there is one.
+    exchange_until: Mutex<Option<Instant>>,
     cutoffs: Mutex<Cutoffs>,
 }
 
@@ -31,6 +34,7 @@ impl Frontend {
             route: Mutex::new(Route::new(point, mode, limits)),
             changed: watch::Sender::new(()),
             hold_max,
+            exchange_until: Mutex::default(),
             cutoffs: Mutex::default(),
         }
     }
@@ -72,13 +76,16 @@ impl Frontend {
 
     async fn claim_when_resumed(self: &Arc<Self>, headers: &HeaderMap) -> Result<Claim, Refused> {
         let mut changed = self.changed.subscribe();
-        let deadline = tokio::time::Instant::now() + self.hold_max;
+        let deadline = Instant::now() + self.hold_max;
         loop {
             let held = Held(self);
             // What was changed between the claim and the subscription is seen here.
-            if self.route().mode() == Mode::Pause {
-                let resumed = tokio::time::timeout_at(deadline, changed.changed()).await;
-                if !matches!(resumed, Ok(Ok(()))) {
+            if self.holds() {
+                let until = self
+                    .exchange_until()
+                    .map_or(deadline, |until| until.min(deadline));
+                let resumed = tokio::time::timeout_at(until, changed.changed()).await;
+                if !matches!(resumed, Ok(Ok(()))) && self.holds() {
                     self.route().failed();
                     return Err(Refused::Route(Refusal::HeldTooLong));
                 }
@@ -90,11 +97,44 @@ impl Frontend {
         }
     }
 
+    /// Whether requests are held. An exchange that lasts too long is over.
+    fn holds(&self) -> bool {
+        let late = self.exchange_until().is_some_and(|until| until <= Instant::now());
+        let mut route = self.route();
+        if late {
+            route.end_exchange();
+        }
+        route.holds()
+    }
+
+    /// Holds requests until the next point or `hold_max`; what the active target still has to do.
+    pub(crate) fn exchange(&self, target: Target, hold_max: Duration, tunnels_max: Duration) -> (u64, u64) {
+        let left = {
+            let mut route = self.route();
+            let left = route.exchange(target);
+            if !route.is_exchanging() {
+                return left;
+            }
+            left
+        };
+        self.exchange_until()
+            .get_or_insert(Instant::now() + hold_max.min(self.hold_max));
+        if left.1 > 0 {
+            self.cutoffs().arm(target, tunnels_max);
+        }
+        left
+    }
+
+    fn exchange_until(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.exchange_until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn set_point(&self, point: Point) -> Result<(), route::Error> {
         let mut route = self.route();
         route.set_point(point)?;
         self.cutoffs().follow(&route);
         drop(route);
+        *self.exchange_until() = None;
         self.changed.send_replace(());
         Ok(())
     }

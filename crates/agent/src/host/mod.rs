@@ -104,7 +104,11 @@ impl Host {
     fn point(&mut self, now: Instant) {
         for (service, seat) in &self.seats {
             let world = world(&self.shelf, &self.keepers, &self.fronts, service, seat);
-            let wish = match (seat.serves(&world), seat.drains(), &seat.record().active) {
+            let active = &seat.record().active;
+            let wish = match (seat.serves(&world), seat.drains(), active) {
+                _ if let (Some(target), Some(order)) = (seat.leaves(), active) => {
+                    Wish::Exchange(target, Box::new(order.spec.clone()))
+                }
                 (Some(target), Some(drains), _) if world.front.pointed == Some(target) => Wish::Drain(drains),
                 (Some(target), _, Some(order)) => Wish::Point(target, Box::new(order.spec.clone())),
                 (_, _, None) if seat.is_leaving() || self.fronts.knows(service) => Wish::Withdraw,
@@ -279,6 +283,6 @@ fn world(shelf: &Shelf, keepers: &Keepers, fronts: &Fronts, service: &ServiceNam
             .unwrap_or_default(),
         process: keepers.process(record.task.as_ref()),
         beside: keepers.process(record.beside.as_ref().map(|beside| &beside.task)),
-        front: fronts.front(service, seat.drains()),
+        front: fronts.front(service, seat.drains(), seat.leaves()),
     }
 }

@@ -16,6 +16,8 @@ pub(super) struct Waits {
     rising_since: Option<Instant>,
     pointed_since: Option<Instant>,
     drained_since: Option<Instant>,
+    /// Since when the only process is to be exchanged for another one.
+    pub(super) leaves_since: Option<Instant>,
     /// The process beside has failed, was reported, and is only to be stopped.
     condemned: bool,
 }
@@ -187,6 +189,7 @@ impl Seat {
             (waits.rising_since, times.healthy_deadline_seconds),
             (waits.pointed_since, times.drain_seconds),
             (waits.drained_since, times.warm_seconds),
+            (waits.leaves_since, self.leave_seconds()),
         ];
         ends.into_iter()
             .filter_map(|(since, seconds)| since?.checked_add(Duration::from_secs(seconds.into())))
@@ -194,7 +197,7 @@ impl Seat {
             .min()
     }
 
-    fn times(&self) -> Cutover {
+    pub(super) fn times(&self) -> Cutover {
         self.record
             .active
             .as_ref()
@@ -210,13 +213,13 @@ pub(super) enum Place {
     Beside(Role),
 }
 
-fn target(task: &TaskRecord) -> Target {
+pub(super) fn target(task: &TaskRecord) -> Target {
     Target {
         port: task.terms.port,
         release: task.terms.release,
     }
 }
 
-fn passed(now: Instant, since: Instant, seconds: u32) -> bool {
+pub(super) fn passed(now: Instant, since: Instant, seconds: u32) -> bool {
     now.saturating_duration_since(since) >= Duration::from_secs(seconds.into())
 }

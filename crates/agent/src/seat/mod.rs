@@ -5,9 +5,11 @@
 //! deciding once, so a lost action only has to be decided again.
 //!
 //! The bytes are not an action: [`Seat::wants`] and [`Seat::keeps`] say at any time which artifacts should be here and
-//! which may stay. Neither is where requests go: [`Seat::serves`] and [`Seat::drains`] say what the frontend should do.
+//! which may stay. Neither is where requests go: [`Seat::serves`], [`Seat::drains`] and [`Seat::leaves`] say what the
+//! frontend should do.
 
 mod cutover;
+mod exchange;
 mod record;
 mod restarts;
 #[cfg(test)]
@@ -165,6 +167,7 @@ impl Seat {
     /// Takes the next step: moves the record on, and says what to do about the processes.
     pub fn decide(&mut self, now: Instant, world: &World, policy: &RestartPolicy) -> Option<Action> {
         let promoted = self.promote(world);
+        let leaves_since = self.waits.leaves_since.take();
         let supply = if promoted { &Supply::Whole } else { &world.active };
         let may_start = *supply == Supply::Whole && self.restarts.allow(now);
         let Some(active) = &self.record.active else {
@@ -179,7 +182,7 @@ impl Seat {
             }
             (Some(task), None) if task.terms.release == active.release => None,
             (Some(_), None) if self.overlaps() => may_start.then(start),
-            (Some(_), None) => stop(&world.process),
+            (Some(_), None) => self.exchange(now, world, leaves_since),
         }
     }
 

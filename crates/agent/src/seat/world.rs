@@ -119,6 +119,8 @@ pub struct Front {
     pub pointed: Option<Target>,
     /// How many requests the retired process still has, if that is known.
     pub in_flight: Option<u64>,
+    /// Where requests are held while the only process is exchanged for another one: how many it still has.
+    pub held: Option<u64>,
 }
 
 /// The next step for a service's processes.

@@ -234,6 +234,60 @@ async fn an_agent_killed_at_any_step_of_a_cut_over_goes_on_with_both_processes()
 }
 
 #[tokio::test]
+async fn requests_wait_while_a_task_that_may_not_overlap_is_exchanged_for_the_next() {
+    let (region, files) = (Region::new(), tempfile::tempdir().unwrap());
+    let manager = FakeManager::start(&region, "manager-1").await;
+    let mut artifacts = Vec::new();
+    for note in ["first", "second"] {
+        let packed = pack(files.path(), beacon(), note);
+        artifacts.push(manager.seed(&packed, &region.key).await);
+    }
+    let alone = |release: i64, artifact| {
+        let mut order = order("web", release, release, artifact, Activate);
+        order.spec.overlap = Overlap::Never;
+        order
+    };
+    let mut host = Host::new(&region, &[&manager]);
+    let frontend = Arc::new(FakeFrontend::default());
+    host.frontend = frontend.clone();
+    let agent = host.start(&region).await;
+    manager.order([alone(1, artifacts[0])]);
+    reaches(&manager, "web", 1, TaskState::Healthy).await;
+    host.until("requests go to the first", |_| frontend.state().pointed.is_some())
+        .await;
+    let first = host.task("web").unwrap();
+    frontend.state().in_flight = 1;
+    manager.order([alone(2, artifacts[1])]);
+    host.until("requests are held", |_| frontend.state().leaves.is_some())
+        .await;
+    let leaves = frontend.state().leaves.unwrap();
+    assert_eq!(
+        (leaves.port, leaves.release),
+        (first.terms.port, ReleaseNumber(1))
+    );
+    // An agent that comes later goes on with it.
+    frontend.state().leaves = None;
+    agent.kill().await;
+    assert!(lives(&first), "it ends what it began");
+    let agent = host.start(&region).await;
+    host.until("requests are held again", |_| frontend.state().leaves.is_some())
+        .await;
+    assert!(lives(&first));
+    frontend.state().in_flight = 0;
+    reaches(&manager, "web", 2, TaskState::Healthy).await;
+    host.until("requests go to the second", |_| {
+        let state = frontend.state();
+        state.leaves.is_none()
+            && state
+                .pointed
+                .is_some_and(|target| target.release == ReleaseNumber(2))
+    })
+    .await;
+    assert!(!lives(&first));
+    agent.stop().await;
+}
+
+#[tokio::test]
 async fn a_stranger_on_a_services_port_is_passed_over() {
     let (region, files) = (Region::new(), tempfile::tempdir().unwrap());
     let manager = FakeManager::start(&region, "manager-1").await;

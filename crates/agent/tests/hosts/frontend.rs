@@ -21,6 +21,8 @@ pub struct State {
     /// How often it was asked about that.
     pub drains: u64,
     pub withdrawn: bool,
+    /// The task that is to be exchanged for another one, while requests are held.
+    pub leaves: Option<Target>,
 }
 
 impl FakeFrontend {
@@ -40,7 +42,9 @@ impl FakeFrontend {
 #[async_trait]
 impl Frontend for FakeFrontend {
     async fn point(&self, _: &ServiceName, _: &ServiceSpec, target: Target) -> Result<(), Failure> {
-        self.present()?.pointed = Some(target);
+        let mut state = self.present()?;
+        state.pointed = Some(target);
+        state.leaves = None;
         Ok(())
     }
 
@@ -48,6 +52,12 @@ impl Frontend for FakeFrontend {
         let mut state = self.present()?;
         assert_ne!(state.pointed, Some(target), "what gets requests is not drained");
         state.drains += 1;
+        Ok(state.in_flight)
+    }
+
+    async fn exchange(&self, _: &ServiceName, _: &ServiceSpec, target: Target) -> Result<u64, Failure> {
+        let mut state = self.present()?;
+        state.leaves = Some(target);
         Ok(state.in_flight)
     }
 

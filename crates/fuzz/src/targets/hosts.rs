@@ -4,6 +4,7 @@ use super::values::{self, valid};
 use model::control::RegionControls;
 use model::host::{HostOrders, HostReport, HostRequest, HostResponse, Neighbour, StoreOffer};
 use model::instance::Transfer;
+use model::task_log::{LogAnswer, LogPart, LogQuestion, LogStart, ManagerRequest, ManagerResponse};
 use model::{ArtifactId, Epoch, Instance, ReleaseNumber, TaskState};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -103,5 +104,43 @@ pub(super) fn response_examples() -> Vec<Vec<u8>> {
         HostResponse::Manifest(vec![7; 40]),
         HostResponse::StandingBy,
         HostResponse::Refused("too many hosts".to_owned()),
+    ])
+}
+
+pub(super) fn manager_request(bytes: &[u8]) {
+    comes_out_again::<ManagerRequest>(bytes);
+}
+
+pub(super) fn manager_request_examples() -> Vec<Vec<u8>> {
+    let question = |release, start| {
+        ManagerRequest::Log(LogQuestion {
+            service: valid("beacon"),
+            release,
+            start,
+            wait_ms: 5_000,
+        })
+    };
+    encoded([
+        question(None, LogStart::Tail(200)),
+        question(Some(ReleaseNumber(3)), LogStart::At(1 << 40)),
+    ])
+}
+
+pub(super) fn manager_response(bytes: &[u8]) {
+    comes_out_again::<ManagerResponse>(bytes);
+}
+
+pub(super) fn manager_response_examples() -> Vec<Vec<u8>> {
+    let part = LogPart {
+        release: ReleaseNumber(3),
+        newest: ReleaseNumber(4),
+        gone_bytes: 7,
+        text: "a line\n".to_owned(),
+        next: 14,
+        end: 20,
+    };
+    encoded([
+        ManagerResponse::Log(LogAnswer::Part(part)),
+        ManagerResponse::Log(LogAnswer::Refused("it is not kept".to_owned())),
     ])
 }

@@ -51,6 +51,16 @@ pub const TARGETS: &[Target] = &[
         read: hosts::response,
         examples: hosts::response_examples,
     },
+    Target {
+        name: "manager-request",
+        read: hosts::manager_request,
+        examples: hosts::manager_request_examples,
+    },
+    Target {
+        name: "manager-response",
+        read: hosts::manager_response,
+        examples: hosts::manager_response_examples,
+    },
     // A store.
     Target {
         name: "manifest",

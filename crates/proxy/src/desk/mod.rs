@@ -1,5 +1,6 @@
 //! Where commands are carried out, one after the other.
 
+mod drains;
 mod refused;
 
 use crate::frontend::Frontend;
@@ -13,7 +14,6 @@ use refused::Refused;
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// The most services of one host.
@@ -169,6 +169,7 @@ impl Desk {
                 target,
                 tunnels_ms_max,
             } => self.drain(service, target, tunnels_ms_max).await,
+            Command::Exchange(exchange) => self.exchange(exchange).await,
             Command::Status => Ok(self.status().await),
             // Both are a conversation, which the control socket leads.
             Command::TakeOver | Command::Taken => Err(Refused::Phase),
@@ -205,7 +206,7 @@ impl Desk {
             if route.point().stable_port != point.stable_port {
                 return Err(Refused::PortChanged(point.service));
             }
-            if *route.point() == point {
+            if *route.point() == point && !route.is_exchanging() {
                 return Ok(Reply::Done);
             }
             route.check_point(&point)?;
@@ -279,37 +280,6 @@ impl Desk {
             self.close_idle();
         }
         Ok(Reply::Done)
-    }
-
-    async fn drain(
-        &mut self,
-        service: ServiceName,
-        target: Target,
-        tunnels_ms_max: u64,
-    ) -> Result<Reply, Refused> {
-        let (mut in_flight, mut tunnels) = match self.served.get(&service) {
-            Some(served) => served
-                .frontend
-                .drain(target, Duration::from_millis(tunnels_ms_max))?,
-            None => (0, 0),
-        };
-        let command = Command::Drain {
-            service,
-            target,
-            tunnels_ms_max,
-        };
-        match self.pass_on(&command).await {
-            Some(Reply::Draining {
-                in_flight: requests,
-                tunnels: open,
-            }) => {
-                in_flight += requests;
-                tunnels += open;
-            }
-            Some(Reply::Refused { reason }) => return Err(Refused::Predecessor(reason)),
-            _ => {}
-        }
-        Ok(Reply::Draining { in_flight, tunnels })
     }
 
     async fn status(&mut self) -> Reply {

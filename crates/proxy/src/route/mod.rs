@@ -73,6 +73,8 @@ pub enum Error {
 pub struct Route {
     point: Point,
     mode: Mode,
+    /// The only task is about to be exchanged for another one: requests wait for that.
+    exchanging: bool,
     limits: Limits,
     /// The active one first, then as they came.
     targets: Vec<Entry>,
@@ -90,6 +92,7 @@ impl Route {
         Self {
             point,
             mode,
+            exchanging: false,
             limits,
             targets,
             held_now: 0,
@@ -113,15 +116,37 @@ impl Route {
     /// Counts a request at the target it shall go to.
     pub fn claim(&mut self, wish: Wish) -> Verdict {
         match self.mode {
-            Mode::Serve => self.choose(wish),
+            Mode::Serve if !self.exchanging => self.choose(wish),
             Mode::Maintenance => self.refuse(Refusal::Maintenance),
-            Mode::Pause if self.held_now >= self.limits.held_max => self.refuse(Refusal::HeldMax),
-            Mode::Pause => {
+            _ if self.held_now >= self.limits.held_max => self.refuse(Refusal::HeldMax),
+            Mode::Serve | Mode::Pause => {
                 self.held_now += 1;
                 self.held += 1;
                 Verdict::Hold
             }
         }
+    }
+
+    /// Whether requests are held.
+    pub fn holds(&self) -> bool {
+        match self.mode {
+            Mode::Serve => self.exchanging,
+            Mode::Pause => true,
+            Mode::Maintenance => false,
+        }
+    }
+
+    /// Holds requests until the next point or [`Self::end_exchange`], if this is the active target; what it still has to
+    /// do, as (requests, tunnels).
+    pub fn exchange(&mut self, target: Target) -> (u64, u64) {
+        self.exchanging |= target == self.point.active;
+        let entry = self.targets.iter().find(|entry| entry.target == target);
+        entry.map_or((0, 0), |entry| (entry.in_flight, entry.tunnels))
+    }
+
+    /// Requests are held for no exchange any more.
+    pub fn end_exchange(&mut self) {
+        self.exchanging = false;
     }
 
     fn choose(&mut self, wish: Wish) -> Verdict {
@@ -221,6 +246,7 @@ impl Route {
             }
         }
         self.point = point;
+        self.exchanging = false;
         while self.targets.len() > TARGETS_MAX {
             self.forget_oldest();
         }
@@ -251,6 +277,11 @@ impl Route {
         }
         let entry = self.targets.iter().find(|entry| entry.target == target);
         Ok(entry.map_or((0, 0), |entry| (entry.in_flight, entry.tunnels)))
+    }
+
+    /// Whether requests wait for an exchange of the only task.
+    pub fn is_exchanging(&self) -> bool {
+        self.exchanging
     }
 
     /// Whether a target takes part.

@@ -4,7 +4,7 @@ use crate::client::Client;
 use crate::rig::{Rig, eventually};
 use crate::task::Task;
 use hyper::StatusCode;
-use proxy_control::{Error, Mode, Reply, line};
+use proxy_control::{Error, Exchange, Mode, Reply, line};
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
@@ -34,6 +34,44 @@ async fn a_pause_holds_requests_until_it_ends_and_no_more_than_it_may() {
     }
     let status = &control.status().await.unwrap()[0];
     assert_eq!((status.held, status.held_now, status.failures), (3, 0, 1));
+    proxy.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_wait_while_the_only_task_is_exchanged_for_another_one_and_not_for_ever() {
+    let rig = Rig::new();
+    let proxy = rig.start().await;
+    let (first, second) = (Task::start(1), Task::start(2));
+    rig.point_at(first.target).await;
+    let control = rig.control();
+    let exchange = |target, ms_max| {
+        control.exchange(Exchange {
+            service: "web".parse().unwrap(),
+            target,
+            ms_max,
+            tunnels_ms_max: 1_000,
+        })
+    };
+    let port = rig.stable_port;
+    assert_eq!(exchange(first.target, 60_000).await.unwrap(), (0, 0));
+    let held = tokio::spawn(async move { Client::new(port).get("/").await.unwrap() });
+    eventually("held", async || control.status().await.unwrap()[0].held_now == 1).await;
+    // Whoever asked for it asks again and again, and points elsewhere in the end.
+    assert_eq!(exchange(first.target, 60_000).await.unwrap(), (0, 0));
+    rig.point_at(second.target).await;
+    assert_eq!(held.await.unwrap().text, "2");
+
+    // Nothing is held for one that gets no requests.
+    assert_eq!(exchange(first.target, 60_000).await.unwrap(), (0, 0));
+    assert_eq!(Client::new(port).get("/").await.unwrap().text, "2");
+    // Whoever asked for it may be gone for good, and the point may stay as it was.
+    exchange(second.target, 200).await.unwrap();
+    assert_eq!(Client::new(port).get("/").await.unwrap().text, "2");
+    exchange(second.target, 60_000).await.unwrap();
+    rig.point_at(second.target).await;
+    assert_eq!(Client::new(port).get("/").await.unwrap().text, "2");
+    let status = &control.status().await.unwrap()[0];
+    assert_eq!((status.held, status.held_now, status.failures), (2, 0, 0));
     proxy.stop().await;
 }
 

@@ -1,15 +1,18 @@
 //! The agent's frontend: the proxy of the same host, over its control socket.
 
-use ::agent::frontend::{Failure, Frontend, Target};
+use ::agent::frontend::{EXCHANGE_MAX, Failure, Frontend, Target};
 use async_trait::async_trait;
 use model::{ServiceName, ServiceSpec};
-use proxy_control::{Client, Error, Point, Protocol};
+use proxy_control::{Client, Error, Exchange, Point, Protocol};
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// How long upgraded connections to a task may go on once it gets no more requests; then they are closed. Shorter than
 /// the agent waits for a task that drains.
 const TUNNELS_MAX: Duration = Duration::from_secs(10);
+
+/// The same while requests wait for the task to be exchanged for another one.
+const EXCHANGE_TUNNELS_MAX: Duration = Duration::from_secs(3);
 
 /// Sends a service's requests through the proxy that holds its stable port.
 #[derive(Debug)]
@@ -48,6 +51,28 @@ impl Frontend for ProxyFrontend {
         match self.0.drain(service.clone(), of(target), tunnels_ms_max).await {
             Ok((requests, tunnels)) => Ok(requests + tunnels),
             // Nobody can be waiting for an answer through a proxy that isn't there.
+            Err(Error::Unreachable { .. }) => Ok(0),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn exchange(
+        &self,
+        service: &ServiceName,
+        spec: &ServiceSpec,
+        target: Target,
+    ) -> Result<u64, Failure> {
+        if spec.stable_port.is_none() {
+            return Ok(0);
+        }
+        let exchange = Exchange {
+            service: service.clone(),
+            target: of(target),
+            ms_max: u64::try_from(EXCHANGE_MAX.as_millis())?,
+            tunnels_ms_max: u64::try_from(EXCHANGE_TUNNELS_MAX.as_millis())?,
+        };
+        match self.0.exchange(exchange).await {
+            Ok((requests, tunnels)) => Ok(requests + tunnels),
             Err(Error::Unreachable { .. }) => Ok(0),
             Err(error) => Err(error.into()),
         }

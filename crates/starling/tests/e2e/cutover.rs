@@ -15,11 +15,20 @@ const CLIENTS: usize = 4;
 
 #[test]
 fn a_second_release_takes_over_under_load_and_no_request_fails() {
+    take_over("always");
+}
+
+#[test]
+fn a_release_that_may_not_overlap_follows_another_under_load_and_no_request_fails() {
+    take_over("never");
+}
+
+fn take_over(overlap: &str) {
     let system = System::start(&["--regions", "1", "--hosts", "1", "--workers", "1"]);
     let port = TcpListener::bind((HOST, 0)).unwrap().local_addr().unwrap().port();
     let repository = system.scratch("beacon");
     let toml = format!(
-        "{}stable_port = {port}\noverlap = \"always\"\n",
+        "{}stable_port = {port}\noverlap = \"{overlap}\"\n",
         fixture::beacon_toml(1 << 10)
     );
     fixture::repository(

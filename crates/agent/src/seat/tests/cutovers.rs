@@ -187,7 +187,42 @@ fn releases_that_may_not_overlap_follow_each_other() {
     ]);
     let instance = sandbox.instance().unwrap();
     assert_eq!(instance.reason.as_deref(), Some("release 1 is being stopped"));
-    assert_eq!(releases(&sandbox), [1]);
-    sandbox.play([Event::Stopped]);
-    assert_eq!(releases(&sandbox), [2]);
+    let front = |in_flight| Event::Front { in_flight };
+    sandbox.play([front(1), Event::Wait { seconds: 9 }, Event::Stopped]);
+    assert_eq!(releases(&sandbox), [1], "it ends what it began");
+    let mut patient = sandbox.clone();
+    patient.play([front(0), Event::Stopped]);
+    assert_eq!(releases(&patient), [2]);
+    sandbox.play([Event::Wait { seconds: 1 }, Event::Stopped]);
+    assert_eq!(releases(&sandbox), [2], "what waits doesn't wait for ever");
+}
+
+#[test]
+fn requests_are_not_held_for_a_process_that_is_to_stay_after_all() {
+    let mut sandbox = Sandbox::new();
+    sandbox.play([
+        activate(1, false),
+        Event::Fetched,
+        Event::Healthy(0),
+        activate(2, false),
+        Event::Fetched,
+        Event::Front { in_flight: 1 },
+    ]);
+    let leaves = |sandbox: &Sandbox| sandbox.seat.as_ref().and_then(Seat::leaves);
+    assert!(leaves(&sandbox).is_some());
+    sandbox.play([Event::Order {
+        epoch: 3,
+        release: 1,
+        activate: true,
+        overlap: false,
+    }]);
+    assert_eq!((leaves(&sandbox), releases(&sandbox)), (None, vec![1]));
+    // What isn't healthy has no requests.
+    sandbox.play([
+        Event::Failing(0),
+        activate(4, false),
+        Event::Fetched,
+        Event::Stopped,
+    ]);
+    assert_eq!(releases(&sandbox), [4]);
 }

@@ -10,6 +10,7 @@ use model::service::Overlap;
 use std::collections::BTreeSet;
 use tasks::task::{LaunchId, LogFile};
 
+#[derive(Clone)]
 pub struct Sandbox {
     pub now: Instant,
     pub seat: Option<Seat>,
@@ -20,6 +21,8 @@ pub struct Sandbox {
     /// Where requests really go, and what the agent knows of it.
     pointed: Option<Target>,
     confirmed: Option<Target>,
+    /// For which process requests are held.
+    held: Option<Target>,
     in_flight: u64,
     /// The agent dies between the next start and the word of it.
     dies_at_start: bool,
@@ -46,6 +49,7 @@ impl Sandbox {
             epoch_max: Epoch(i64::MIN),
             pointed: None,
             confirmed: None,
+            held: None,
             in_flight: 0,
             dies_at_start: false,
             starts: 0,
@@ -80,6 +84,7 @@ impl Sandbox {
         };
         let record = self.seat.as_ref().map(Seat::record);
         let drains = self.seat.as_ref().and_then(Seat::drains);
+        let leaves = self.seat.as_ref().and_then(Seat::leaves);
         World {
             desired: supply(record.and_then(|record| record.desired.as_ref())),
             fallback: supply(self.seat.as_ref().and_then(Seat::fallback)),
@@ -90,6 +95,9 @@ impl Sandbox {
             front: Front {
                 pointed: self.confirmed,
                 in_flight: drains.map(|_| self.in_flight),
+                held: leaves
+                    .filter(|leaves| self.held == Some(*leaves))
+                    .map(|_| self.in_flight),
             },
         }
     }
@@ -176,7 +184,10 @@ impl Sandbox {
     fn front(&mut self, in_flight: u64) {
         let world = self.world();
         let Some(seat) = &self.seat else { return };
-        if let Some(target) = seat.serves(&world) {
+        self.held = seat.leaves();
+        if self.held.is_some() {
+            self.confirmed = None;
+        } else if let Some(target) = seat.serves(&world) {
             self.pointed = Some(target);
             self.confirmed = Some(target);
         }
@@ -223,6 +234,7 @@ impl Sandbox {
             running.health = Health::Silent(None);
         }
         self.confirmed = None;
+        self.held = None;
         let known: Vec<&TaskRecord> = seat.record().tasks().collect();
         assert_eq!(known.len(), self.running.len());
         assert!(
