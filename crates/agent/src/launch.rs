@@ -2,7 +2,7 @@
 
 use crate::ports::NoPort;
 use crate::seat::{Launch, Terms};
-use crate::{Config, logs};
+use crate::{Config, logs, releases};
 use fs_err::tokio as fs;
 use model::{DesiredService, ServiceName};
 use std::collections::BTreeMap;
@@ -137,6 +137,12 @@ fn told(config: &Config, service: &ServiceName, artifact: &Path, terms: &Terms) 
         ("STARLING_HOST", config.host.to_string()),
         ("STARLING_ZONE", config.zone.to_string()),
         ("STARLING_REGION", config.region.to_string()),
+        (
+            "STARLING_RELEASE_FILE",
+            releases::file(&config.folder, service, terms)
+                .display()
+                .to_string(),
+        ),
         (terms.port_variable.as_str(), terms.port.to_string()),
     ];
     told.map(|(name, value)| (name.to_owned(), value)).into()

@@ -35,6 +35,7 @@ mod managers;
 mod metrics;
 pub mod ports;
 mod reason;
+mod releases;
 pub mod seat;
 mod service;
 mod shelf;

@@ -10,6 +10,7 @@ use crate::ledger::Ledger;
 use crate::logs::Running;
 use crate::ports::Ports;
 use crate::reason::reason;
+use crate::releases::Releases;
 use crate::seat::{Action, RestartPolicy, Seat, Supply, World};
 use crate::shelf::Shelf;
 use crate::{Config, Error, TasksOnExit, metrics};
@@ -38,6 +39,7 @@ pub(crate) struct Host {
     keepers: Keepers,
     ports: Ports,
     fronts: Fronts,
+    releases: Releases,
     neighbours: Vec<Neighbour>,
     revoked: Vec<PeerName>,
     /// Whether orders were taken in this life. Until then nothing is deleted that they may still name.
@@ -62,6 +64,10 @@ impl Host {
         self.prepare(now, &mut actions);
         if !self.store(now).await? {
             return Ok(());
+        }
+        for (service, seat) in &self.seats {
+            let folder = &self.config.folder;
+            self.releases.tell(folder, service, seat.record()).await;
         }
         for (service, action) in actions {
             match action {

@@ -6,6 +6,7 @@ use crate::keepers::Keepers;
 use crate::launch;
 use crate::ledger::Ledger;
 use crate::managers::Managers;
+use crate::releases::Releases;
 use crate::seat::{RestartPolicy, Seat, TaskRecord, Terms};
 use crate::shelf::{Obtain, Offers, Shelf};
 use crate::{Config, Error, store};
@@ -72,6 +73,7 @@ impl Host {
             keepers,
             ports,
             fronts,
+            releases: Releases::default(),
             neighbours: Vec::new(),
             revoked: Vec::new(),
             heard: false,

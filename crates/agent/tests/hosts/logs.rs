@@ -117,6 +117,18 @@ async fn output_of_earlier_releases_stays_and_what_is_not_kept_is_refused_in_wor
     let renamed = part(&manager, question(None, LogStart::At(0))).await;
     assert_eq!(renamed.release, ReleaseNumber(3));
     assert!(renamed.text.contains("release 2 starts"), "{}", renamed.text);
+    // The process itself finds its present release in a file.
+    let task = host.task("web").unwrap();
+    let variables = std::fs::read(format!("/proc/{}/environ", task.process.pid())).unwrap();
+    let variables = String::from_utf8(variables).unwrap();
+    let of = |name: &str| {
+        variables
+            .split('\0')
+            .find_map(|variable| variable.strip_prefix(name))
+    };
+    assert_eq!(of("STARLING_RELEASE="), Some("2"));
+    let file = of("STARLING_RELEASE_FILE=").unwrap();
+    assert_eq!(std::fs::read_to_string(file).unwrap(), "3\n");
     agent.stop().await;
 }
 
