@@ -1,12 +1,12 @@
 //! What a host does when its agent, its manager or its task goes away.
 
 use crate::artifacts::{beacon, pack};
-use crate::host::{Host, lives, name, order, pid, reaches, version};
+use crate::host::{Host, lives, name, order, pid, reaches, reported, version};
 use crate::manager::{FakeManager, Region};
 use agent::Error;
 use model::deployment::Directive::{Activate, Stage};
 use model::{ReleaseNumber, TaskState};
-use rustix::process::{Signal, kill_process};
+use rustix::process::{Signal, kill_process, kill_process_group};
 
 #[tokio::test]
 async fn a_killed_agent_finds_its_task_again_even_when_it_is_cut_off() {
@@ -131,6 +131,58 @@ async fn neither_term_nor_epoch_goes_back_not_even_over_a_restart() {
     reaches(&manager, "web", 3, TaskState::Healthy).await;
     agent.stop().await;
     assert_eq!(host.ledger().term, 6);
+}
+
+#[tokio::test]
+async fn a_host_that_comes_back_after_a_week_gets_todays_release() {
+    let (region, files) = (Region::new(), tempfile::tempdir().unwrap());
+    let manager = FakeManager::start(&region, "manager-1").await;
+    let mut artifacts = Vec::new();
+    for note in ["last-week", "today"] {
+        let packed = pack(files.path(), beacon(), note);
+        artifacts.push(manager.seed(&packed, &region.key).await);
+    }
+    let host = Host::new(&region, &[&manager]);
+    let last_week = order("web", 1, 1, artifacts[0], Activate);
+    manager.order([last_week.clone(), order("gone", 1, 1, artifacts[0], Activate)]);
+    let agent = host.start(&region).await;
+    reaches(&manager, "gone", 1, TaskState::Healthy).await;
+    reaches(&manager, "web", 1, TaskState::Healthy).await;
+    // The machine was off.
+    agent.kill().await;
+    for service in ["web", "gone"] {
+        kill_process_group(pid(&host.task(service).unwrap()), Signal::KILL).unwrap();
+    }
+
+    // Thirty releases and as many leaders came and went, and so did a service.
+    manager.lead(30);
+    manager.order([order("web", 60, 31, artifacts[1], Activate)]);
+    let agent = host.start(&region).await;
+    let healthy = reaches(&manager, "web", 31, TaskState::Healthy).await;
+    assert_eq!(healthy.running_release, Some(ReleaseNumber(31)));
+    assert!(
+        version(healthy.port.unwrap())
+            .unwrap()
+            .contains(r#""release":"31""#)
+    );
+    host.until("the service that went is not run", |ledger| {
+        ledger.services[&name("gone")].task.is_none()
+    })
+    .await;
+    // Whoever still leads by last week's orders is not obeyed.
+    manager.order([last_week]);
+    reported(&manager, "two more reports", {
+        let mut reports = 0;
+        move |_| {
+            reports += 1;
+            reports > 2
+        }
+    })
+    .await;
+    let ledger = host.ledger();
+    let web = ledger.services[&name("web")].task.as_ref().unwrap();
+    assert!(lives(web) && web.terms.release == ReleaseNumber(31));
+    agent.stop().await;
 }
 
 #[tokio::test]

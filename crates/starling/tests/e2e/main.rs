@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad_input;
+mod bad_releases;
 mod browser;
 mod cutover;
 mod distributions;
