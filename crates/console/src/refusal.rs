@@ -2,6 +2,7 @@
 //! one place.
 
 mod enrolment;
+mod fleet;
 mod inventory;
 mod policy;
 mod rollout;
@@ -361,6 +362,7 @@ impl From<database::Error> for Refusal {
             Error::Registration(refused) => Self::Registration(refused),
             Error::InvalidSpec(error) => Self::InvalidSpec(error),
             Error::InvalidRollout(error) => RolloutRefused::Invalid(error).into(),
+            Error::Fleet(mismatch) => RolloutRefused::Fleet(mismatch).into(),
             Error::UnknownConfiguration { service, version } => {
                 RolloutRefused::UnknownConfiguration { service, version }.into()
             }

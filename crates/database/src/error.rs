@@ -1,6 +1,6 @@
 //! Why a call on either database did not do what was asked.
 
-use crate::builds::{EnrolmentRefused, PolicyRefused, RegistrationRefused};
+use crate::builds::{EnrolmentRefused, FleetMismatch, PolicyRefused, RegistrationRefused};
 use model::{
     ArtifactId, BuildId, ConfigurationVersion, DeploymentId, LeaseId, RegionName, RepositoryName,
     ServiceName, Target, rollout::InvalidRollout, service::InvalidServiceSpec,
@@ -79,6 +79,9 @@ pub enum Error {
     /// The policy says something impossible.
     #[error(transparent)]
     InvalidRollout(#[from] InvalidRollout),
+    /// The hosts that are there are not what the deployment asks for.
+    #[error(transparent)]
+    Fleet(#[from] FleetMismatch),
     /// The service has no such version of its configuration.
     #[error("service {service} has no configuration {version}")]
     UnknownConfiguration {

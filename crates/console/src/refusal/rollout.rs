@@ -1,6 +1,8 @@
 //! Why a deployment was not begun, moved or taken back.
 
+use super::fleet;
 use axum::http::StatusCode;
+use database::builds::FleetMismatch;
 use model::rollout::InvalidRollout;
 use model::{ConfigurationVersion, DeploymentId, ServiceName};
 
@@ -9,6 +11,8 @@ use model::{ConfigurationVersion, DeploymentId, ServiceName};
 pub(crate) enum RolloutRefused {
     #[error("{0}")]
     Invalid(InvalidRollout),
+    #[error(transparent)]
+    Fleet(FleetMismatch),
     #[error("service {service} has no configuration {version}")]
     UnknownConfiguration {
         service: ServiceName,
@@ -35,6 +39,7 @@ impl RolloutRefused {
     pub(super) const fn code(&self) -> (&'static str, StatusCode) {
         match self {
             Self::Invalid(_) => ("invalid_rollout", StatusCode::UNPROCESSABLE_ENTITY),
+            Self::Fleet(mismatch) => fleet::code(mismatch),
             Self::UnknownConfiguration { .. } => ("unknown_configuration", StatusCode::NOT_FOUND),
             Self::ConfigurationFixed(_) => ("configuration_fixed", StatusCode::CONFLICT),
             Self::InFlight { .. } => ("deployment_in_flight", StatusCode::CONFLICT),
@@ -48,6 +53,7 @@ impl RolloutRefused {
     pub(super) fn next(&self) -> String {
         match self {
             Self::Invalid(_) => "correct it and send it again".to_owned(),
+            Self::Fleet(mismatch) => fleet::next(mismatch),
             Self::UnknownConfiguration { service, .. } => format!(
                 "list them with `starling configuration list {service}`, or make it with `starling configuration set`"
             ),

@@ -7,7 +7,7 @@ use super::{
     configurations,
     controls::lift_aborts,
     deployments::{DeploymentKind, deployment_rows, enter_state},
-    governed,
+    governed, inventory,
     progress::keep_final_counts,
     roll_back,
 };
@@ -81,8 +81,8 @@ impl Builds {
     ///
     /// The artifact must have been recorded before ([`Builds::record_artifact`]). Fails with
     /// [`Error::UnknownService`], [`Error::NotRecorded`], [`Error::OtherTarget`], [`Error::Withdrawn`],
-    /// [`Error::InvalidRollout`], [`Error::UnknownConfiguration`], [`Error::InFlight`], [`Error::Held`] and
-    /// [`Error::Denied`].
+    /// [`Error::InvalidRollout`], [`Error::Fleet`], [`Error::UnknownConfiguration`], [`Error::InFlight`],
+    /// [`Error::Held`] and [`Error::Denied`].
     pub async fn deploy(&self, new: &NewDeployment) -> Result<DeploymentRow, Error> {
         new.policy.validate()?;
         let mut transaction = self.pool.begin().await?;
@@ -93,6 +93,7 @@ impl Builds {
             variable.or_insert_with(|| version.to_string());
         }
         let allowed = governed::allow(&mut transaction, new).await?;
+        inventory::check_fleet(&mut transaction, &new.selector, &new.policy).await?;
         if new.automatic {
             refuse_if_held(&mut transaction, &new.service).await?;
         }

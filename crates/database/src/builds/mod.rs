@@ -43,8 +43,8 @@ pub use enrol::{Enrolment, EnrolmentRefused};
 pub use events::{Events, RegionEvents, StateEntered};
 pub use instances::InstanceRow;
 pub use inventory::{
-    Beat, Heard, Heartbeats, InstanceSecret, InventoryFilter, InventoryPosition, InventoryRow, KnownLabel,
-    RegisteredRow, Registration, RegistrationRefused, RunningService,
+    Beat, FleetMismatch, Heard, Heartbeats, InstanceSecret, InventoryFilter, InventoryPosition, InventoryRow,
+    KnownLabel, RegisteredRow, Registration, RegistrationRefused, RunningService,
 };
 pub use join_tokens::{JOIN_TOKEN_LIFE_MAX, JOIN_TOKENS_OPEN_MAX, JoinTokenRow, NewJoinToken};
 pub use nodes::NodeRow;

@@ -1,5 +1,6 @@
 //! Cursors, an engineer's words, and the way back.
 
+use crate::hosts::told;
 use crate::support::{TestBuilds, actor, new_deployment, on_builds, region, service};
 use database::Error;
 use database::builds::{DeploymentKind, DeploymentRow, NewDeployment, RollBack, Steered};
@@ -278,6 +279,7 @@ fn a_configuration_version_never_comes_to_mean_something_else() {
 #[test]
 fn whom_a_release_was_not_for_goes_on_with_the_one_below() {
     on_builds(async |builds| {
+        told(builds, &[("h1", r#"{"role": "canary"}"#, true)]).await;
         let everybody = succeeded(builds, 1).await;
         let artifact = builds.verified(2).await;
         let canary: Selector = "role=canary".parse().unwrap();

@@ -1,5 +1,6 @@
 //! Who takes part, how it is, and whose word counts.
 
+use crate::hosts::told;
 use crate::support::{TestBuilds, actor, on_builds, region};
 use database::Error;
 use database::builds::{
@@ -7,7 +8,6 @@ use database::builds::{
     Registration, RegistrationRefused,
 };
 use model::node::{JoinTokenRole, JoinTokenState};
-use model::region_report::{HostFacts, RegionReport};
 use model::{InstanceHealth, InstanceId, Labels};
 use proptest::prelude::*;
 use std::time::Duration;
@@ -82,27 +82,6 @@ async fn names(builds: &TestBuilds, labels: &str) -> Vec<String> {
 
 async fn status(builds: &TestBuilds, name: &str) -> InstanceHealth {
     builds.inventory_instance(name).await.unwrap().unwrap().status
-}
-
-/// The region's leader says this of hosts.
-async fn told(builds: &TestBuilds, hosts: &[(&str, &str, bool)]) {
-    let hosts = hosts.iter().map(|(host, said, alive)| HostFacts {
-        host: host.parse().unwrap(),
-        zone: "east-a".parse().unwrap(),
-        labels: labels(said),
-        alive: *alive,
-    });
-    let report = RegionReport {
-        region: region("east"),
-        term: 1,
-        hosts_alive: 1,
-        store_bytes_read: 0,
-        instances: Vec::new(),
-        services: Vec::new(),
-        hosts: hosts.collect(),
-        distributions: Vec::new(),
-    };
-    builds.apply_region_report(&report).await.unwrap();
 }
 
 #[test]
@@ -308,9 +287,19 @@ fn hosts_with_an_agent_and_programs_are_listed_together_by_label_and_in_pages() 
                 id: row.id,
             });
         }
-        let known = builds.known_labels(10).await.unwrap();
-        let most = known.first().map(|label| (label.key.as_str(), label.instances));
-        assert_eq!(most, Some(("region", 3)));
+        let known = builds.known_labels(&"ring=cannary".parse().unwrap(), 10).await;
+        let known: Vec<_> = known
+            .unwrap()
+            .into_iter()
+            .map(|label| (label.key, label.value, label.hosts))
+            .collect();
+        let label = |key: &str, value: &str, hosts| (key.to_owned(), value.to_owned(), hosts);
+        let (ring, region) = (label("ring", "canary", 1), label("region", "east", 2));
+        assert_eq!(
+            (known.contains(&ring), &known[1]),
+            (true, &region),
+            "what was asked for comes first: {known:?}"
+        );
     });
 }
 

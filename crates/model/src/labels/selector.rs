@@ -24,6 +24,13 @@ pub enum Term {
 }
 
 impl Term {
+    /// The label that it is about.
+    pub const fn key(&self) -> &LabelKey {
+        match self {
+            Self::Is(key, _) | Self::IsNot(key, _) | Self::Has(key) | Self::HasNot(key) => key,
+        }
+    }
+
     fn matches(&self, labels: &Placed) -> bool {
         match self {
             Self::Is(key, value) => labels.get(key.as_str()) == Some(value.as_str()),
@@ -98,6 +105,16 @@ impl Selector {
     /// Its conditions.
     pub fn terms(&self) -> &[Term] {
         &self.0
+    }
+
+    /// The labels that it speaks of, as often as it does.
+    pub fn keys(&self) -> impl Iterator<Item = &LabelKey> {
+        self.0.iter().map(Term::key)
+    }
+
+    /// Whether whatever the other matches is matched by this one too, as far as their terms show.
+    pub fn covers(&self, other: &Self) -> bool {
+        self.0.iter().all(|term| other.0.contains(term))
     }
 
     /// Whether it matches every instance.
@@ -231,6 +248,17 @@ mod tests {
             let wide = Selector::new(terms).unwrap();
             let placed = placed(&labels);
             prop_assert!(wide.matches(&placed) || !narrow.matches(&placed));
+        }
+
+        #[test]
+        fn a_selector_that_covers_another_matches_whatever_that_one_does(
+            one in prop::collection::vec(term(), 0..4), other in prop::collection::vec(term(), 0..4),
+            labels in labels(),
+        ) {
+            let (one, other) = (Selector::new(one).unwrap(), Selector::new(other).unwrap());
+            let placed = placed(&labels);
+            prop_assert!(!one.covers(&other) || !other.matches(&placed) || one.matches(&placed));
+            prop_assert!(one.covers(&one) && Selector::default().covers(&one));
         }
 
         #[test]

@@ -1,16 +1,16 @@
 //! Looking at the inventory.
 
 use super::super::Builds;
+use super::label_terms::{LabelTerms, label_terms};
 use crate::{Error, PAGE_ROWS_MAX, row};
 use jiff::Timestamp;
 use model::inventory::InstanceKind;
-use model::labels::{Placed, Selector, Term};
+use model::labels::{Placed, Selector};
 use model::{
     Actor, HostName, InstanceHealth, InstanceId, InstanceName, RegionName, ReleaseNumber, ReportedVersion,
     ServiceName, TaskState, ZoneName,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
 use sqlx::{FromRow, Row};
@@ -90,17 +90,6 @@ pub struct InventoryPosition {
     pub id: InstanceId,
 }
 
-/// A label that some instance has.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KnownLabel {
-    /// The label's name.
-    pub key: String,
-    /// What it says.
-    pub value: String,
-    /// Of how many instances.
-    pub instances: u64,
-}
-
 impl FromRow<'_, PgRow> for InventoryRow {
     fn from_row(row: &PgRow) -> sqlx::Result<Self> {
         let Json(labels) = row.try_get("labels")?;
@@ -163,51 +152,6 @@ macro_rules! inventory_rows {
     };
 }
 
-/// What must hold of a row's labels; the values of [`LabelTerms`] are `$2` to `$5`.
-macro_rules! label_terms {
-    () => {
-        "labels @> $2 AND labels ?& $3 AND NOT labels ?| $4
-         AND NOT EXISTS (SELECT FROM unnest($5::jsonb[]) AS term (label) WHERE labels @> term.label)"
-    };
-}
-
-/// A selector's terms by their kind.
-struct LabelTerms {
-    is: Value,
-    has: Vec<String>,
-    has_not: Vec<String>,
-    is_not: Vec<Value>,
-}
-
-impl LabelTerms {
-    /// `None` where two terms ask for two values of one label.
-    fn of(selector: &Selector) -> Option<Self> {
-        let mut is = serde_json::Map::new();
-        let (mut has, mut has_not, mut is_not) = (Vec::new(), Vec::new(), Vec::new());
-        for term in selector.terms() {
-            match term {
-                Term::Is(key, value) => {
-                    let value = Value::from(value.as_str());
-                    let before = is.insert(key.to_string(), value.clone());
-                    if before.is_some_and(|before| before != value) {
-                        return None;
-                    }
-                }
-                Term::IsNot(key, value) => is_not.push(json!({ (key.as_str()): value.as_str() })),
-                Term::Has(key) => has.push(key.to_string()),
-                Term::HasNot(key) => has_not.push(key.to_string()),
-            }
-        }
-        let is = Value::Object(is);
-        Some(Self {
-            is,
-            has,
-            has_not,
-            is_not,
-        })
-    }
-}
-
 impl Builds {
     /// Instances by name, at most `limit` and at most [`PAGE_ROWS_MAX`]; only those after `after`, where it is given.
     pub async fn list_inventory(
@@ -258,28 +202,5 @@ impl Builds {
         .fetch_optional(&self.pool)
         .await?;
         Ok(found)
-    }
-
-    /// The labels that instances have, where they stand included, those of most instances first; at most `limit`
-    /// and at most [`PAGE_ROWS_MAX`]. For whoever asked for labels that no instance has.
-    pub async fn known_labels(&self, limit: u32) -> Result<Vec<KnownLabel>, Error> {
-        let rows = sqlx::query(
-            "SELECT label.key, label.value, count(*) AS instances
-             FROM inventory CROSS JOIN LATERAL jsonb_each_text(inventory.labels) AS label
-             WHERE inventory.retired_at IS NULL AND label.key <> 'host'
-             GROUP BY label.key, label.value
-             ORDER BY instances DESC, label.key, label.value LIMIT $1",
-        )
-        .bind(row::limit(limit, PAGE_ROWS_MAX))
-        .fetch_all(&self.pool)
-        .await?;
-        let labels = rows.iter().map(|row| {
-            Ok(KnownLabel {
-                key: row.try_get("key")?,
-                value: row.try_get("value")?,
-                instances: row::size(row, "instances")?,
-            })
-        });
-        Ok(labels.collect::<sqlx::Result<_>>()?)
     }
 }

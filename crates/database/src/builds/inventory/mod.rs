@@ -5,15 +5,19 @@
 //! (`heartbeats`), in narrow rows without an index on what changes.
 
 mod agents;
+mod fleet;
 mod fold;
 mod heartbeats;
+mod label_terms;
 mod list;
 mod register;
 mod retire;
 mod writer;
 
 pub(super) use agents::take_in;
+pub(super) use fleet::check as check_fleet;
+pub use fleet::{FleetMismatch, KnownLabel};
 pub use heartbeats::{Beat, Heard};
-pub use list::{InventoryFilter, InventoryPosition, InventoryRow, KnownLabel, RunningService};
+pub use list::{InventoryFilter, InventoryPosition, InventoryRow, RunningService};
 pub use register::{InstanceSecret, RegisteredRow, Registration, RegistrationRefused};
 pub use writer::Heartbeats;
