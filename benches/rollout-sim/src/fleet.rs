@@ -10,7 +10,7 @@ use model::rollout::Strategy;
 use model::service::Overlap;
 use model::{
     Actor, ArtifactId, BuildId, DeploymentState, ReleaseNumber, RolloutPolicy, Selector, ServiceName,
-    ServiceSpec, Share,
+    ServiceSpec, Share, WhenBusy,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -101,7 +101,7 @@ impl Fleet {
             selector: Selector::default(),
             policy,
             actor: self.actor.clone(),
-            supersede: false,
+            when_busy: WhenBusy::Refuse,
             automatic: false,
             version: None,
             break_glass: None,

@@ -2,10 +2,11 @@
 
 use crate::app::App;
 use crate::refusal::Refusal;
-use crate::{metrics, rows, wire};
+use crate::{candidate, metrics, rows, wire};
 use database::builds::{Artifact, NewDeployment, RollBack};
 use database::jobs::BuildRow;
-use model::{Actor, BuildState};
+use model::code::Code;
+use model::{Actor, BuildId, BuildState, BuildVersion};
 
 /// Confirms a deployment.
 pub(crate) async fn deploy(
@@ -13,15 +14,16 @@ pub(crate) async fn deploy(
     actor: &Actor,
     request: wire::NewDeployment,
 ) -> Result<wire::Deployment, Refusal> {
-    let wire::NewDeployment { service, build, .. } = request.clone();
-    let row = app.jobs.build(build).await?.ok_or(Refusal::UnknownBuild(build))?;
-    let artifact = published(&row)?;
+    let service = request.service.clone();
+    let code = code_of(request.build, request.code_version)?;
     let spec = app
         .builds
         .service(&service)
         .await?
         .ok_or_else(|| Refusal::UnknownService(service.clone()))?
         .spec;
+    let row = candidate::build_of(app, &spec.target, &code).await?;
+    let artifact = published(&row)?;
     if spec.target != row.target {
         return Err(Refusal::OtherTarget {
             service,
@@ -35,13 +37,13 @@ pub(crate) async fn deploy(
         .builds
         .deploy(&NewDeployment {
             service,
-            build,
+            build: row.id,
             artifact: artifact.id,
             configuration: request.configuration_version,
             selector: request.labels,
             policy: request.configuration,
             actor: actor.clone(),
-            supersede: request.supersede,
+            when_busy: request.when_busy,
             automatic: request.automatic,
             version: row.version,
             break_glass: request.break_glass,
@@ -52,7 +54,7 @@ pub(crate) async fn deploy(
         deployment.id = %deployment.id,
         deployment.release = %deployment.release,
         service.name = %deployment.service,
-        build.id = %build,
+        build.id = %row.id,
         actor = %actor,
         "a deployment was confirmed"
     );
@@ -89,6 +91,15 @@ pub(crate) async fn roll_back(
         "a rollback was confirmed"
     );
     Ok(rows::deployment(deployment))
+}
+
+/// What shall run, of which exactly one name is given.
+pub(crate) fn code_of(build: Option<BuildId>, version: Option<BuildVersion>) -> Result<Code, Refusal> {
+    match (build, version) {
+        (Some(build), None) => Ok(Code::Build(build)),
+        (None, Some(version)) => Ok(Code::Version(version)),
+        _ => Err(Refusal::Invalid("give either build or code_version".to_owned())),
+    }
 }
 
 /// What a build published; refused unless it SUCCEEDED, and for a test.

@@ -1,13 +1,15 @@
 //! What a deployment would change: commits between what runs and what would run, and how it runs.
 
 use crate::app::App;
+use crate::candidate;
 use crate::refusal::{Refusal, RolloutRefused};
 use crate::wire::{self, DIFF_COMMITS_MAX, RegionDiff, SettingChange, ShipDiff, ShippedCommit};
 use database::builds::RunningRelease;
 use database::jobs::BuildRow;
 use jiff::Timestamp;
+use model::code::Code;
 use model::version::VERSION_VARIABLE;
-use model::{BuildId, Commit, Configuration, ConfigurationVersion, RegionName, ServiceName, ServiceSpec};
+use model::{Commit, Configuration, ConfigurationVersion, RegionName, ServiceName, ServiceSpec};
 use repository_mirror::Commits;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -20,14 +22,14 @@ type Between = Result<(Commits, Commits), String>;
 pub(crate) async fn ship_diff(
     app: &App,
     service: &ServiceName,
-    build: BuildId,
+    code: &Code,
     configuration: Option<ConfigurationVersion>,
 ) -> Result<ShipDiff, Refusal> {
-    let row = app.jobs.build(build).await?.ok_or(Refusal::UnknownBuild(build))?;
     let found = app.builds.service(service).await?;
     let mut spec = found
         .ok_or_else(|| Refusal::UnknownService(service.clone()))?
         .spec;
+    let row = candidate::build_of(app, &spec.target, code).await?;
     if let Some(version) = &row.version {
         let variable = spec.environment.entry(VERSION_VARIABLE.to_owned());
         variable.or_insert_with(|| version.to_string());
@@ -60,7 +62,8 @@ pub(crate) async fn ship_diff(
     regions.sort_by(|one, other| one.region.cmp(&other.region));
     Ok(ShipDiff {
         service: service.clone(),
-        build,
+        build: row.id,
+        version: row.version,
         commit: row.commit,
         repository: row.repository,
         regions,

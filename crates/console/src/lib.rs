@@ -21,6 +21,7 @@ mod api;
 mod app;
 mod assets;
 mod attempts;
+mod candidate;
 mod change;
 mod deploy;
 mod diff;

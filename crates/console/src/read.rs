@@ -202,7 +202,7 @@ pub(crate) async fn deployment_detail(
 
 /// What may still fail before a deployment in flight stops.
 async fn budget(app: &App, row: &DeploymentRow) -> Result<Option<wire::FailureBudget>, Refusal> {
-    if !row.state.is_in_flight() {
+    if !row.state.is_in_flight() || row.is_queued() {
         return Ok(None);
     }
     let standings = app.builds.standings(row, 0).await?;

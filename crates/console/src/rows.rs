@@ -7,6 +7,7 @@ use database::builds::{
 };
 use database::jobs::{AttemptRow, BuildRow, PhaseRow, Repository, UsualTime, Waiting, WorkerRow};
 use model::instance::Transfer;
+use model::version::VERSION_VARIABLE;
 use std::time::Duration;
 
 /// A leader reports every few seconds; after this long its region is called silent.
@@ -149,8 +150,10 @@ pub(crate) fn replica(row: ReplicaRow) -> wire::Replica {
     }
 }
 
-pub(crate) fn deployment(row: DeploymentRow) -> wire::Deployment {
+pub(crate) fn deployment(mut row: DeploymentRow) -> wire::Deployment {
     wire::Deployment {
+        queued: row.is_queued(),
+        version: row.spec.environment.remove(VERSION_VARIABLE),
         id: row.id,
         service: row.service,
         target: row.spec.target,

@@ -2,6 +2,7 @@
 
 use crate::metrics;
 use crate::picture::{self, Picture};
+use crate::queue;
 use database::Builds;
 use database::builds::{DeploymentRow, RollBack};
 use failpoint::Point;
@@ -25,7 +26,9 @@ impl Driver {
 
     /// Takes every deployment in flight further, where the planner says so. Trouble with one holds up no other.
     pub(crate) async fn drive_all(&self) -> Result<(), database::Error> {
-        for deployment in self.builds.deployments_in_flight().await? {
+        let in_flight = self.builds.deployments_in_flight().await?;
+        queue::begin_due(&self.builds, &in_flight).await?;
+        for deployment in in_flight {
             let id = deployment.id;
             if let Err(error) = self.drive(deployment).await {
                 warn!(

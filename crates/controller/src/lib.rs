@@ -21,6 +21,7 @@ mod error;
 pub mod metrics;
 mod picture;
 mod publisher;
+mod queue;
 mod service;
 
 pub use config::Config;

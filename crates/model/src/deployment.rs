@@ -79,6 +79,19 @@ impl DeploymentState {
     }
 }
 
+/// What becomes of a newcomer while another deployment of its service is in flight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WhenBusy {
+    /// It is refused.
+    #[default]
+    Refuse,
+    /// It waits until the other has ended; of two that wait the newer one stays.
+    Queue,
+    /// It takes the other's place.
+    Supersede,
+}
+
 word_enum!(
     /// What hosts should do with a release now.
     Directive {

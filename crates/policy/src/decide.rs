@@ -13,6 +13,8 @@ pub enum Act {
     Deploy(BuildId),
     /// Let a deployment that was confirmed go on, wave by wave.
     Advance,
+    /// Pause, resume, step or abort a deployment, or lift a hold.
+    Steer,
     /// Bring back what ran before.
     RollBack,
 }
@@ -81,7 +83,7 @@ pub fn decide(policies: &[Policy], ask: &Ask, now: Timestamp) -> Result<Allowed,
             subject: ask.subject.to_string(),
         });
     }
-    if ask.act == Act::RollBack {
+    if matches!(ask.act, Act::RollBack | Act::Steer) {
         return Ok(Allowed { broken: Vec::new() });
     }
     let mut denials: Vec<Denial> = freezes(policies, &ask.subject, now).map(frozen).collect();

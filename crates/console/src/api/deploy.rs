@@ -28,8 +28,10 @@ pub(super) fn router() -> Router<App> {
 
 async fn status(State(app): State<App>, _: Engineer) -> Result<axum::Json<DeployStatus>, Refusal> {
     let in_flight = app.builds.deployments_in_flight().await?;
+    let queued = app.builds.queued_deployments().await?;
     let holds = app.builds.deploy_holds().await?;
     Ok(axum::Json(DeployStatus {
+        queued: queued.into_iter().map(rows::deployment).collect(),
         in_flight: in_flight.into_iter().map(rows::deployment).collect(),
         holds: holds.into_iter().map(rows::hold).collect(),
     }))
@@ -37,11 +39,11 @@ async fn status(State(app): State<App>, _: Engineer) -> Result<axum::Json<Deploy
 
 async fn progress(
     State(app): State<App>,
-    _: Engineer,
+    Engineer(actor): Engineer,
     Json(OfService { service }): Json<OfService>,
 ) -> Result<axum::Json<DeploymentDetail>, Refusal> {
     let id = in_flight(&app, &service).await?;
-    let steered = app.builds.allow_step(id).await?;
+    let steered = app.builds.allow_step(id, &actor).await?;
     answer(&app, id, steered).await
 }
 
@@ -89,7 +91,7 @@ async fn lift(
     Engineer(actor): Engineer,
     Json(OfService { service }): Json<OfService>,
 ) -> Result<StatusCode, Refusal> {
-    let lifted = app.builds.lift_hold(&service).await?;
+    let lifted = app.builds.lift_hold(&service, &actor).await?;
     tracing::info!(service.name = %service, actor = %actor, lifted, "automatic deployments may go on");
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,15 +1,14 @@
 //! `/v1/services`.
 
 use crate::app::App;
-use crate::diff;
 use crate::extract::{Engineer, Id, Json, Query};
-use crate::read;
 use crate::refusal::Refusal;
 use crate::wire::{Service, ServiceList, ShipDiff};
+use crate::{deploy, diff, read};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::routing::get;
-use model::{BuildId, ConfigurationVersion, ServiceName, ServiceSpec};
+use model::{BuildId, BuildVersion, ConfigurationVersion, ServiceName, ServiceSpec};
 use serde::Deserialize;
 
 /// The largest spec, in bytes; all arguments and variables that a spec may hold fit.
@@ -25,11 +24,12 @@ pub(super) fn router() -> Router<App> {
         .route("/services/{name}/diff", get(ship_diff))
 }
 
-/// `?build=ID&configuration=VERSION`.
+/// `?build=ID&configuration=VERSION`, or `code_version` instead of `build`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Candidate {
-    build: BuildId,
+    build: Option<BuildId>,
+    code_version: Option<BuildVersion>,
     configuration: Option<ConfigurationVersion>,
 }
 
@@ -40,7 +40,8 @@ async fn ship_diff(
     Id(name): Id<ServiceName>,
     Query(wanted): Query<Candidate>,
 ) -> Result<axum::Json<ShipDiff>, Refusal> {
-    diff::ship_diff(&app, &name, wanted.build, wanted.configuration)
+    let code = deploy::code_of(wanted.build, wanted.code_version)?;
+    diff::ship_diff(&app, &name, &code, wanted.configuration)
         .await
         .map(axum::Json)
 }

@@ -17,6 +17,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use jiff::Timestamp;
+use model::code::Code;
 use model::{ArtifactId, BuildId, BuildState, ReplicaState, ServiceName};
 use serde::Deserialize;
 
@@ -207,7 +208,7 @@ pub(crate) async fn deploy(
     Id(build): Id<BuildId>,
     Form(DeployForm { service }): Form<DeployForm>,
 ) -> Result<Response, PageRefusal> {
-    let deployment = deploy::deploy(&app, &actor, NewDeployment::new(service, build)).await?;
+    let deployment = deploy::deploy(&app, &actor, NewDeployment::new(service, Code::Build(build))).await?;
     Ok(Redirect::to(&format!("/deployments/{}", deployment.id)).into_response())
 }
 

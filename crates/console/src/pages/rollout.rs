@@ -43,7 +43,7 @@ impl Part {
     }
 
     fn in_flight(&self) -> bool {
-        self.deployment.state.is_in_flight()
+        self.deployment.state.is_in_flight() && !self.deployment.queued
     }
 
     fn paused(&self) -> bool {
@@ -110,10 +110,10 @@ pub(crate) async fn resume(
 /// `POST /deployments/{id}/step`.
 pub(crate) async fn step(
     State(app): State<App>,
-    _: Engineer,
+    Engineer(actor): Engineer,
     Id(id): Id<DeploymentId>,
 ) -> Result<Response, PageRefusal> {
-    app.builds.allow_step(id).await?;
+    app.builds.allow_step(id, &actor).await?;
     Ok(back_to(id))
 }
 

@@ -4,7 +4,10 @@ use super::fleet;
 use axum::http::StatusCode;
 use database::builds::FleetMismatch;
 use model::rollout::InvalidRollout;
-use model::{ConfigurationVersion, DeploymentId, ServiceName};
+use model::{BuildVersion, Commit, ConfigurationVersion, DeploymentId, ServiceName, Target};
+
+/// How many commits a refusal lists.
+const COMMITS_LISTED_MAX: usize = 10;
 
 /// What stands against a rollout.
 #[derive(Debug, thiserror::Error)]
@@ -13,6 +16,13 @@ pub(crate) enum RolloutRefused {
     Invalid(InvalidRollout),
     #[error(transparent)]
     Fleet(FleetMismatch),
+    #[error("no build of {target} is called {version}, or of that commit, and has SUCCEEDED")]
+    UnknownVersion { version: BuildVersion, target: Target },
+    #[error("{version} may mean any of {} commits", commits.len())]
+    AmbiguousVersion {
+        version: BuildVersion,
+        commits: Vec<Commit>,
+    },
     #[error("service {service} has no configuration {version}")]
     UnknownConfiguration {
         service: ServiceName,
@@ -40,6 +50,8 @@ impl RolloutRefused {
         match self {
             Self::Invalid(_) => ("invalid_rollout", StatusCode::UNPROCESSABLE_ENTITY),
             Self::Fleet(mismatch) => fleet::code(mismatch),
+            Self::UnknownVersion { .. } => ("unknown_version", StatusCode::NOT_FOUND),
+            Self::AmbiguousVersion { .. } => ("ambiguous_version", StatusCode::CONFLICT),
             Self::UnknownConfiguration { .. } => ("unknown_configuration", StatusCode::NOT_FOUND),
             Self::ConfigurationFixed(_) => ("configuration_fixed", StatusCode::CONFLICT),
             Self::InFlight { .. } => ("deployment_in_flight", StatusCode::CONFLICT),
@@ -54,12 +66,18 @@ impl RolloutRefused {
         match self {
             Self::Invalid(_) => "correct it and send it again".to_owned(),
             Self::Fleet(mismatch) => fleet::next(mismatch),
+            Self::UnknownVersion { target, .. } => {
+                format!("build {target} of it first, or list what was built with `starling builds`")
+            }
+            Self::AmbiguousVersion { commits, .. } => format!("give one of the commits: {}", short(commits)),
             Self::UnknownConfiguration { service, .. } => format!(
                 "list them with `starling configuration list {service}`, or make it with `starling configuration set`"
             ),
             Self::ConfigurationFixed(_) => "give the new variables a version of their own".to_owned(),
             Self::InFlight { deployment, .. } => {
-                format!("wait for it (`starling status {deployment}`), or take its place with `--supersede`")
+                format!(
+                    "wait for it (`starling status {deployment}`), get in line with `--queue`, or take its place with `--supersede`"
+                )
             }
             Self::Held { service, .. } => {
                 format!("when the cause is mended, lift the hold with `starling rollout lift {service}`")
@@ -71,4 +89,13 @@ impl RolloutRefused {
             }
         }
     }
+}
+
+fn short(commits: &[Commit]) -> String {
+    let listed: Vec<&str> = commits
+        .iter()
+        .take(COMMITS_LISTED_MAX)
+        .map(Commit::short)
+        .collect();
+    listed.join(", ")
 }

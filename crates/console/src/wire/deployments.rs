@@ -2,12 +2,13 @@
 
 use super::RegionDistribution;
 use jiff::Timestamp;
+use model::code::Code;
 use model::instance::Transfer;
 use model::rollout::Wave;
 use model::{
-    Actor, ArtifactId, BuildId, Commit, ConfigurationVersion, Cursor, DeploymentId, DeploymentState,
-    HostName, Instance, RegionName, ReleaseNumber, ReplicaState, RepositoryName, RolloutPolicy, Selector,
-    ServiceName, Target, ZoneName,
+    Actor, ArtifactId, BuildId, BuildVersion, Commit, ConfigurationVersion, Cursor, DeploymentId,
+    DeploymentState, HostName, Instance, RegionName, ReleaseNumber, ReplicaState, RepositoryName,
+    RolloutPolicy, Selector, ServiceName, Target, WhenBusy, ZoneName,
 };
 use serde::{Deserialize, Serialize};
 
@@ -17,8 +18,12 @@ use serde::{Deserialize, Serialize};
 pub struct NewDeployment {
     /// What to move.
     pub service: ServiceName,
-    /// The build whose artifact it shall run.
-    pub build: BuildId,
+    /// The build whose artifact it shall run; this or `code_version`.
+    #[serde(default)]
+    pub build: Option<BuildId>,
+    /// Its newest build of this version, such as `release-v1.4.2`, or of this commit.
+    #[serde(default)]
+    pub code_version: Option<BuildVersion>,
     /// With which version of its configuration; with that of what runs where none is named.
     #[serde(default)]
     pub configuration_version: Option<ConfigurationVersion>,
@@ -28,9 +33,9 @@ pub struct NewDeployment {
     /// How it moves, and when it stops.
     #[serde(default)]
     pub configuration: RolloutPolicy,
-    /// Whether it takes the place of a deployment that is in flight; else such a one is a refusal.
+    /// What becomes of it while a deployment of the service is in flight: `refuse`, `queue` or `supersede`.
     #[serde(default)]
-    pub supersede: bool,
+    pub when_busy: WhenBusy,
     /// Whether no person asked for this very deployment, so that a hold after a rollback forbids it.
     #[serde(default)]
     pub automatic: bool,
@@ -41,14 +46,19 @@ pub struct NewDeployment {
 
 impl NewDeployment {
     /// A build for all instances of a service, moved in the usual way.
-    pub fn new(service: ServiceName, build: BuildId) -> Self {
+    pub fn new(service: ServiceName, code: Code) -> Self {
+        let (build, code_version) = match code {
+            Code::Build(build) => (Some(build), None),
+            Code::Version(version) => (None, Some(version)),
+        };
         Self {
             service,
             build,
+            code_version,
             configuration_version: None,
             labels: Selector::default(),
             configuration: RolloutPolicy::default(),
-            supersede: false,
+            when_busy: WhenBusy::default(),
             automatic: false,
             break_glass: None,
         }
@@ -82,6 +92,8 @@ pub struct OfService {
 pub struct DeployStatus {
     /// Every deployment in flight, oldest first.
     pub in_flight: Vec<Deployment>,
+    /// Every deployment that waits for another of its service to end, oldest first.
+    pub queued: Vec<Deployment>,
     /// Services that nothing is deployed to automatically.
     pub holds: Vec<DeployHold>,
 }
@@ -112,6 +124,8 @@ pub struct Deployment {
     pub release: ReleaseNumber,
     /// The build that made the release's bytes.
     pub build: BuildId,
+    /// What its code is called; nothing, where it is older than such names.
+    pub version: Option<String>,
     /// The release's bytes.
     pub artifact: ArtifactId,
     /// Who asked.
@@ -120,6 +134,8 @@ pub struct Deployment {
     pub state: DeploymentState,
     /// Why it is there.
     pub reason: Option<String>,
+    /// Whether it waits for another deployment of the service to end.
+    pub queued: bool,
     /// What it waits for, while it is in flight.
     pub waits_for: Option<String>,
     /// Whether it brings back a release that ran before.

@@ -1,19 +1,21 @@
 //! What a deployment would change.
 
 use jiff::Timestamp;
-use model::{BuildId, Commit, RegionName, ReleaseNumber, RepositoryName, ServiceName};
+use model::{BuildId, BuildVersion, Commit, RegionName, ReleaseNumber, RepositoryName, ServiceName};
 use serde::{Deserialize, Serialize};
 
 /// The most commits that are shown on each side of one difference.
 pub const DIFF_COMMITS_MAX: usize = 50;
 
-/// `GET /v1/services/{service}/diff?build=ID`: what would change if the build were deployed.
+/// `GET /v1/services/{service}/diff?build=ID` or `?code_version=VERSION`: what would change if the build were deployed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShipDiff {
     /// Which service.
     pub service: ServiceName,
     /// What would run.
     pub build: BuildId,
+    /// What its code is called; nothing, where it is older than such names.
+    pub version: Option<BuildVersion>,
     /// Made of this commit.
     pub commit: Commit,
     /// Of this repository.

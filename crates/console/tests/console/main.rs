@@ -4,6 +4,7 @@
 
 mod admitting;
 mod building;
+mod choosing;
 mod collecting;
 mod comparing;
 mod deploying;

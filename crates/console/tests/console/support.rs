@@ -234,6 +234,8 @@ impl Console {
             .args(["-c", "commit.gpgSign=false"])
             .args(arguments)
             .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            // One day, so that versions of that day are the same.
+            .env("GIT_COMMITTER_DATE", "2026-11-26T12:00:00Z")
             .current_dir(self.work())
             .status()
             .unwrap();

@@ -124,7 +124,7 @@ impl World {
             configuration: None,
             selector: model::Selector::default(),
             policy,
-            supersede: true,
+            when_busy: model::WhenBusy::Supersede,
             automatic: false,
             version: None,
             break_glass: None,

@@ -5,7 +5,7 @@
 
 use super::{
     Builds,
-    deployments::{DeploymentRow, enter_state, lock_state},
+    deployments::{DeploymentRow, enter_state, lock},
     roll_back,
 };
 use crate::{Error, Hint, hints, row};
@@ -49,7 +49,7 @@ impl Builds {
         let Some(epoch) = next_epoch(&mut transaction, &seen.service, seen.service_epoch).await? else {
             return Ok(false);
         };
-        if lock_state(&mut transaction, seen.id).await? != DeploymentState::Wave {
+        if lock(&mut transaction, seen.id).await?.state != DeploymentState::Wave {
             return Ok(false);
         }
         for (region, cursor) in cursors {
@@ -93,7 +93,7 @@ impl Builds {
         let Some(epoch) = next_epoch(&mut transaction, &seen.service, seen.service_epoch).await? else {
             return Ok(false);
         };
-        if lock_state(&mut transaction, seen.id).await? != seen.state {
+        if lock(&mut transaction, seen.id).await?.state != seen.state {
             return Ok(false);
         }
         sqlx::query("UPDATE deployments SET wave = $2, waves = $3 WHERE id = $1")

@@ -73,6 +73,8 @@ pub struct DeploymentRow {
     pub service_epoch: Epoch,
     /// When it was confirmed.
     pub created_at: Timestamp,
+    /// When its turn came; never, of one that waits, or has waited, for another of its service to end.
+    pub started_at: Option<Timestamp>,
     /// When its state last changed.
     pub changed_at: Timestamp,
     /// How long ago that was, by the database's clock.
@@ -111,11 +113,19 @@ impl FromRow<'_, PgRow> for DeploymentRow {
             epoch: Epoch(row.try_get("epoch")?),
             service_epoch: Epoch(row.try_get("service_epoch")?),
             created_at: row::time(row, "created_at")?,
+            started_at: row::time_option(row, "started_at")?,
             changed_at: row::time(row, "changed_at")?,
             in_state: Duration::try_from_secs_f64(in_state_seconds).unwrap_or_default(),
             expires_at: row::time(row, "expires_at")?,
             overdue: row.try_get("overdue")?,
         })
+    }
+}
+
+impl DeploymentRow {
+    /// Whether it waits for another deployment of its service to end.
+    pub fn is_queued(&self) -> bool {
+        self.state == DeploymentState::Pending && self.started_at.is_none()
     }
 }
 
@@ -128,6 +138,15 @@ fn kind_of(row: &PgRow) -> sqlx::Result<DeploymentKind> {
         _ => DeploymentKind::Rollout,
     })
 }
+
+/// Whether a row of `deployments` may move hosts: one at most of a service.
+macro_rules! is_in_flight {
+    () => {
+        "deployments.state IN ('PENDING', 'PRECHECK', 'STAGING', 'WAVE', 'BAKE', 'PAUSED')
+         AND deployments.started_at IS NOT NULL"
+    };
+}
+pub(super) use is_in_flight;
 
 /// The query for [`DeploymentRow`]s, with the given end.
 macro_rules! deployment_rows {
@@ -173,9 +192,10 @@ impl Builds {
 
     /// Every deployment in flight, oldest first, at most [`ROWS_MAX`].
     pub async fn deployments_in_flight(&self) -> Result<Vec<DeploymentRow>, Error> {
-        let deployments = sqlx::query_as(deployment_rows!(
-            "WHERE deployments.state IN ('PENDING', 'PRECHECK', 'STAGING', 'WAVE', 'BAKE', 'PAUSED')
-             ORDER BY deployments.id LIMIT $1"
+        let deployments = sqlx::query_as(concat!(
+            deployment_rows!("WHERE "),
+            is_in_flight!(),
+            " ORDER BY deployments.id LIMIT $1"
         ))
         .bind(i64::from(ROWS_MAX))
         .fetch_all(&self.pool)
@@ -194,20 +214,39 @@ impl Builds {
     }
 }
 
-/// Locks a deployment's row and returns its state.
-pub(super) async fn lock_state(
-    connection: &mut PgConnection,
-    id: DeploymentId,
-) -> Result<DeploymentState, Error> {
-    let state: String = sqlx::query_scalar("SELECT state FROM deployments WHERE id = $1 FOR NO KEY UPDATE")
-        .bind(id.0)
-        .fetch_optional(connection)
-        .await?
-        .ok_or(Error::UnknownDeployment(id))?;
-    let state = state
-        .parse()
-        .map_err(|reason| sqlx::Error::Decode(Box::new(reason)))?;
-    Ok(state)
+/// A deployment whose row the transaction holds.
+pub(super) struct Locked {
+    pub(super) id: DeploymentId,
+    pub(super) service: ServiceName,
+    pub(super) selector: Selector,
+    pub(super) state: DeploymentState,
+    started: bool,
+}
+
+impl Locked {
+    /// Whether it may move hosts.
+    pub(super) fn is_in_flight(&self) -> bool {
+        self.state.is_in_flight() && self.started
+    }
+}
+
+/// Locks a deployment's row.
+pub(super) async fn lock(connection: &mut PgConnection, id: DeploymentId) -> Result<Locked, Error> {
+    let row = sqlx::query(
+        "SELECT service, selector, state, started_at IS NOT NULL AS started FROM deployments
+         WHERE id = $1 FOR NO KEY UPDATE",
+    )
+    .bind(id.0)
+    .fetch_optional(connection)
+    .await?
+    .ok_or(Error::UnknownDeployment(id))?;
+    Ok(Locked {
+        id,
+        service: row::word(&row, "service")?,
+        selector: row::word(&row, "selector")?,
+        state: row::word(&row, "state")?,
+        started: row.try_get("started")?,
+    })
 }
 
 /// Writes the state of a deployment whose row the transaction holds, and when it was entered.

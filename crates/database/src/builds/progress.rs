@@ -6,7 +6,7 @@ use super::{
     regions::{RegionWord, word_columns, word_of},
 };
 use crate::{Error, ROWS_MAX, row};
-use model::{Cursor, DeploymentId, RegionName, ReleaseNumber, ReplicaState, ServiceName};
+use model::{Cursor, DeploymentId, RegionName, ReplicaState, ServiceName};
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
@@ -138,12 +138,17 @@ impl Builds {
     }
 }
 
-/// Keeps how the hosts stood towards a release that the service's next one is about to replace.
+/// Keeps how the hosts stood towards the release that the service's next one is about to replace.
 pub(super) async fn keep_final_counts(
     connection: &mut PgConnection,
     service: &ServiceName,
-    release: ReleaseNumber,
 ) -> Result<(), Error> {
+    let release: Option<i64> = sqlx::query_scalar(
+        "SELECT max(release) FROM deployments WHERE service = $1 AND started_at IS NOT NULL",
+    )
+    .bind(service.as_str())
+    .fetch_one(&mut *connection)
+    .await?;
     sqlx::query(concat!(
         "INSERT INTO deployment_regions (deployment, region, final_counts)
          SELECT deployments.id, counts.region, to_jsonb(counts) - 'region'
@@ -155,7 +160,7 @@ pub(super) async fn keep_final_counts(
          ON CONFLICT (deployment, region) DO UPDATE SET final_counts = excluded.final_counts"
     ))
     .bind(service.as_str())
-    .bind(release.0)
+    .bind(release)
     .execute(connection)
     .await?;
     Ok(())

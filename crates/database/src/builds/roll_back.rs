@@ -2,21 +2,27 @@
 
 use super::{
     Builds, DeploymentRow,
-    deploy::{Release, confirm, layers, next_numbers},
+    confirm::{Release, confirm, layers, next_numbers},
     deployments::{DeploymentKind, deployment_rows, enter_state},
     governed,
     progress::keep_final_counts,
+    queue,
 };
-use crate::{Error, row};
+use crate::{Error, Hint, hints, row};
 use jiff::Timestamp;
+use model::labels::LabelValue;
 use model::region_service::LAYERS_MAX;
 use model::service::Overlap;
 use model::{
-    Actor, DeploymentId, DeploymentState, ReleaseNumber, RolloutPolicy, ServiceName, ServiceSpec, Share,
+    Actor, DeploymentId, DeploymentState, Layer, ReleaseNumber, RolloutPolicy, Selector, ServiceName,
+    ServiceSpec, Share,
 };
+use policy::Subject;
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, PgConnection, Row};
 
+/// How many earlier releases are looked through for one to go back to.
+const TARGETS_MAX: i64 = 100;
 /// How much of a fleet restarts at once for a rollback of a service whose releases don't overlap on a host; hosts that
 /// still run the same bytes change nothing and don't count.
 const RESTARTED_AT_ONCE: Share = Share::percent(50);
@@ -43,6 +49,8 @@ pub struct HoldRow {
     pub service: ServiceName,
     /// Why.
     pub reason: String,
+    /// In which environment the rollback was; in all, where none is named.
+    pub environment: Option<LabelValue>,
     /// By whose rollback.
     pub actor: Actor,
     /// Since when.
@@ -54,6 +62,7 @@ impl FromRow<'_, PgRow> for HoldRow {
         Ok(Self {
             service: row::word(row, "service")?,
             reason: row.try_get("reason")?,
+            environment: row::word_option(row, "environment")?,
             actor: row::word(row, "actor")?,
             since: row::time(row, "since")?,
         })
@@ -62,49 +71,44 @@ impl FromRow<'_, PgRow> for HoldRow {
 
 impl Builds {
     /// Makes an earlier release the service's next one, ahead of whatever is in flight, and holds automatic deployments
-    /// until somebody lifts that.
+    /// until somebody lifts that. What waited for its turn is CANCELLED: it was meant for another state of things.
     ///
-    /// Fails with [`Error::UnknownService`], [`Error::NothingToRollBackTo`], and [`Error::Overtaken`] when
-    /// [`RollBack::only_from`] is not in flight any more.
+    /// Fails with [`Error::UnknownService`], [`Error::NothingToRollBackTo`], [`Error::Denied`], and
+    /// [`Error::Overtaken`] when [`RollBack::only_from`] is not the newest any more.
     pub async fn roll_back(&self, wish: &RollBack) -> Result<DeploymentRow, Error> {
         let mut transaction = self.pool.begin().await?;
         let numbers = next_numbers(&mut transaction, &wish.service).await?;
-        governed::allow_roll_back(&mut transaction, wish).await?;
         let current = current(&mut transaction, &wish.service).await?;
         if wish.only_from.is_some() && current.as_ref().map(|current| current.id) != wish.only_from {
             return Err(Error::Overtaken(wish.service.clone()));
         }
-        let target = target(&mut transaction, wish, current.as_ref()).await?;
+        let target = target(&mut transaction, &wish.service, wish.to, current.as_ref()).await?;
         let target = target.ok_or_else(|| Error::NothingToRollBackTo(wish.service.clone()))?;
-        keep_final_counts(&mut transaction, &wish.service, numbers.previous()).await?;
+        let selector = reach(wish, &target, current.as_ref());
+        governed::allow_roll_back(&mut transaction, wish, &selector).await?;
+        keep_final_counts(&mut transaction, &wish.service).await?;
         if let Some(current) = current.as_ref().filter(|current| current.state.is_in_flight()) {
             let (state, reason) = leaves(current, &target, wish);
             enter_state(&mut transaction, current.id, state, Some(&reason)).await?;
             ended(&mut transaction, current.id, state).await?;
         }
-        // The target first: hosts that still run it have nothing to change.
-        let others = layers(&mut transaction, &wish.service).await?.into_iter();
-        let others = others.filter(|layer| layer.release != target.release);
-        let below = std::iter::once(target.layer())
-            .chain(others)
-            .take(LAYERS_MAX - 1)
-            .collect();
+        cancel_queued(&mut transaction, wish, numbers.release()).await?;
+        let below = below(&mut transaction, &target, &selector).await?;
         let release = Release {
             service: wish.service.clone(),
             build: target.build,
             artifact: target.artifact,
-            spec: target.spec.clone(),
-            configuration: target.configuration.clone(),
-            selector: target.selector.clone(),
-            actor: wish.actor.clone(),
             policy: policy(&target.spec),
+            spec: target.spec,
+            configuration: target.configuration,
+            selector,
+            actor: wish.actor.clone(),
             kind: DeploymentKind::Rollback {
                 of: current.map(|current| current.id),
             },
-            below,
         };
-        let row = confirm(&mut transaction, release, &numbers).await?;
-        hold(&mut transaction, wish).await?;
+        let row = confirm(&mut transaction, &release, &numbers, &below).await?;
+        hold(&mut transaction, wish, &row).await?;
         governed::rolled_back(&mut transaction, &row, wish).await?;
         transaction.commit().await?;
         Ok(row)
@@ -119,34 +123,36 @@ impl Builds {
     }
 
     /// Lets automatic deployments of a service go on; whether they were held.
-    pub async fn lift_hold(&self, service: &ServiceName) -> Result<bool, Error> {
-        let lifted = sqlx::query("DELETE FROM deploy_holds WHERE service = $1")
+    ///
+    /// Fails with [`Error::Denied`] for whoever may not steer deployments where the rollback was.
+    pub async fn lift_hold(&self, service: &ServiceName, actor: &Actor) -> Result<bool, Error> {
+        let mut transaction = self.pool.begin().await?;
+        let hold: Option<HoldRow> = sqlx::query_as("DELETE FROM deploy_holds WHERE service = $1 RETURNING *")
             .bind(service.as_str())
-            .execute(&self.pool)
+            .fetch_optional(&mut *transaction)
             .await?;
-        Ok(lifted.rows_affected() > 0)
+        let Some(hold) = hold else { return Ok(false) };
+        governed::allow_lifting(&mut transaction, actor, &hold).await?;
+        governed::lifted(&mut transaction, actor, &hold).await?;
+        transaction.commit().await?;
+        Ok(true)
     }
 
-    /// Whether a rollback of a deployment in flight would have a release to go to.
+    /// Whether a rollback of a deployment would have a release to go to.
     pub async fn can_roll_back(&self, deployment: &DeploymentRow) -> Result<bool, Error> {
-        let found = sqlx::query_scalar(
-            "SELECT EXISTS (SELECT FROM deployments WHERE service = $1 AND release < $2 AND state = 'SUCCEEDED')",
-        )
-        .bind(deployment.service.as_str())
-        .bind(deployment.release.0)
-        .fetch_one(&self.pool)
-        .await?;
-        Ok(found)
+        let mut connection = self.pool.acquire().await?;
+        let target = target(&mut connection, &deployment.service, None, Some(deployment)).await?;
+        Ok(target.is_some())
     }
 }
 
-/// What hosts have or are on their way to: the deployment in flight, else the one that succeeded last.
+/// What hosts have or are on their way to: the deployment in flight, else the newest that was and left something there.
 async fn current(
     connection: &mut PgConnection,
     service: &ServiceName,
 ) -> Result<Option<DeploymentRow>, Error> {
     let current = sqlx::query_as(deployment_rows!(
-        "WHERE deployments.service = $1
+        "WHERE deployments.service = $1 AND deployments.started_at IS NOT NULL
            AND deployments.state NOT IN ('ROLLED_BACK', 'SUPERSEDED', 'ROLLING_BACK')
          ORDER BY deployments.release DESC LIMIT 1 FOR NO KEY UPDATE OF deployments"
     ))
@@ -156,13 +162,15 @@ async fn current(
     Ok(current)
 }
 
-/// The release to go to: one that succeeded, was not taken back itself, and differs from what is there.
+/// The release to go to: one that succeeded, was not taken back itself, differs from what is there, and was for all
+/// instances that the present one is for.
 async fn target(
     connection: &mut PgConnection,
-    wish: &RollBack,
+    service: &ServiceName,
+    to: Option<ReleaseNumber>,
     current: Option<&DeploymentRow>,
 ) -> Result<Option<DeploymentRow>, Error> {
-    let target = sqlx::query_as(deployment_rows!(
+    let succeeded: Vec<DeploymentRow> = sqlx::query_as(deployment_rows!(
         "WHERE deployments.service = $1 AND deployments.state = 'SUCCEEDED'
            AND ($2::bigint IS NULL OR deployments.release = $2)
            AND ($2::bigint IS NOT NULL OR NOT EXISTS (
@@ -172,14 +180,61 @@ async fn target(
                 SELECT FROM deployments AS current WHERE current.id = $3 AND current.state = 'SUCCEEDED'
                 AND current.artifact = deployments.artifact AND current.spec = deployments.spec
                 AND current.configuration = deployments.configuration))
-         ORDER BY deployments.release DESC LIMIT 1"
+         ORDER BY deployments.release DESC LIMIT $4"
     ))
-    .bind(wish.service.as_str())
-    .bind(wish.to.map(|release| release.0))
+    .bind(service.as_str())
+    .bind(to.map(|release| release.0))
     .bind(current.map(|current| current.id.0))
-    .fetch_optional(connection)
+    .bind(TARGETS_MAX)
+    .fetch_all(connection)
     .await?;
-    Ok(target)
+    Ok(succeeded.into_iter().find(|target| {
+        to.is_some() || current.is_none_or(|current| target.selector.covers(&current.selector))
+    }))
+}
+
+/// For which instances the rollback is: those that the present release is for, so that none of another environment
+/// moves; a release that was named comes back wherever it was.
+fn reach(wish: &RollBack, target: &DeploymentRow, current: Option<&DeploymentRow>) -> Selector {
+    match current {
+        Some(current) if wish.to.is_none() => current.selector.clone(),
+        _ => target.selector.clone(),
+    }
+}
+
+/// What hosts run whose turn has not come: the target first, since hosts that still run it have nothing to change.
+async fn below(
+    connection: &mut PgConnection,
+    target: &DeploymentRow,
+    selector: &Selector,
+) -> Result<Vec<Layer>, Error> {
+    let others = layers(connection, &target.service).await?.into_iter();
+    // A target that was for more instances than the rollback stays what the others run.
+    let others = others.filter(|layer| layer.release != target.release || layer.selector != *selector);
+    let first = Layer {
+        selector: selector.clone(),
+        ..target.layer()
+    };
+    Ok(std::iter::once(first)
+        .chain(others)
+        .take(LAYERS_MAX - 1)
+        .collect())
+}
+
+async fn cancel_queued(
+    connection: &mut PgConnection,
+    wish: &RollBack,
+    rollback: ReleaseNumber,
+) -> Result<(), Error> {
+    let Some(id) = queue::queued(connection, &wish.service).await? else {
+        return Ok(());
+    };
+    let reason = format!(
+        "release {rollback} rolls the service back and holds deployments: {}",
+        wish.reason
+    );
+    enter_state(connection, id, DeploymentState::Cancelled, Some(&reason)).await?;
+    hints::send(connection, Hint::Deployment(id)).await
 }
 
 fn leaves(current: &DeploymentRow, target: &DeploymentRow, wish: &RollBack) -> (DeploymentState, String) {
@@ -207,14 +262,17 @@ fn policy(spec: &ServiceSpec) -> RolloutPolicy {
     }
 }
 
-async fn hold(connection: &mut PgConnection, wish: &RollBack) -> Result<(), Error> {
+async fn hold(connection: &mut PgConnection, wish: &RollBack, rollback: &DeploymentRow) -> Result<(), Error> {
+    let environment = Subject::of(wish.service.clone(), &rollback.selector).environment;
     sqlx::query(
-        "INSERT INTO deploy_holds (service, reason, actor) VALUES ($1, $2, $3)
-         ON CONFLICT (service) DO UPDATE SET reason = excluded.reason, actor = excluded.actor, since = now()",
+        "INSERT INTO deploy_holds (service, reason, actor, environment) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (service) DO UPDATE SET reason = excluded.reason, actor = excluded.actor,
+                                             environment = excluded.environment, since = now()",
     )
     .bind(wish.service.as_str())
     .bind(&wish.reason)
     .bind(wish.actor.as_str())
+    .bind(environment.as_ref().map(LabelValue::as_str))
     .execute(connection)
     .await?;
     Ok(())

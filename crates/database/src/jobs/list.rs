@@ -140,6 +140,29 @@ impl Jobs {
         Ok(build)
     }
 
+    /// The builds of a target that made an artifact and are called so, or whose commit begins so; newest first, at most
+    /// [`PAGE_ROWS_MAX`].
+    pub async fn builds_called(
+        &self,
+        target: &Target,
+        version: &BuildVersion,
+    ) -> Result<Vec<BuildRow>, Error> {
+        // The index is by repository, and there are few.
+        let builds = sqlx::query_as(build_rows!(
+            "WHERE builds.repository IN (SELECT name FROM repositories) AND builds.target = $1
+               AND (builds.version = $2 OR starts_with(builds.commit_id, $3))
+               AND results.state = 'SUCCEEDED' AND results.artifact IS NOT NULL
+             ORDER BY builds.id DESC LIMIT $4"
+        ))
+        .bind(target.as_str())
+        .bind(version.as_str())
+        .bind(version.as_commit())
+        .bind(i64::from(PAGE_ROWS_MAX))
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(builds)
+    }
+
     /// Builds, newest first, at most [`PAGE_ROWS_MAX`]; those older than `before` where it is given.
     pub async fn list_builds(&self, limit: u32, before: Option<BuildId>) -> Result<Vec<BuildRow>, Error> {
         let builds = sqlx::query_as(build_rows!(

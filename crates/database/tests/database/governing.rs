@@ -201,3 +201,37 @@ fn a_process_finds_the_version_of_its_build() {
         assert_eq!(row.spec.environment["STARLING_VERSION"], "release-v1.2.3");
     });
 }
+
+#[test]
+fn whoever_steers_a_deployment_is_recorded_and_needs_the_role_for_it() {
+    on_builds(async |builds| {
+        let row = builds
+            .deploy(&new_deployment(&builds.verified(1).await))
+            .await
+            .unwrap();
+        let bob = named("bob");
+        builds.pause_deployment(row.id, &bob).await.unwrap();
+        builds.resume_deployment(row.id, &bob).await.unwrap();
+        builds.resume_deployment(row.id, &bob).await.unwrap();
+        builds.allow_step(row.id, &bob).await.unwrap();
+        builds
+            .add_policy(&grant(actor().as_str(), Role::Deploy), &actor())
+            .await
+            .unwrap();
+        let refused = builds.cancel_deployment(row.id, &bob).await.unwrap_err();
+        assert!(matches!(refused, Error::Denied(_)), "{refused}");
+        let refused = builds.pause_deployment(row.id, &bob).await.unwrap_err();
+        assert!(matches!(refused, Error::Denied(_)), "{refused}");
+        builds.cancel_deployment(row.id, &actor()).await.unwrap();
+        assert_eq!(
+            actions(builds).await,
+            ["abort", "policy.add", "step", "resume", "pause", "deploy"],
+            "what changed nothing is no deed"
+        );
+        let rows = builds.audit(100, None).await.unwrap();
+        let step = &rows[2].entry;
+        assert_eq!((step.actor.as_str(), step.subject.as_str()), ("bob", "web"));
+        assert_eq!(step.detail["deployment"], row.id.to_string());
+        assert!(builds.verify_audit().await.is_ok());
+    });
+}

@@ -1,32 +1,12 @@
-//! Cursors, an engineer's words, and the way back.
+//! Cursors, and an engineer's words.
 
+use crate::deployments::{enter, keep, now, succeeded};
 use crate::hosts::told;
 use crate::support::{TestBuilds, actor, new_deployment, on_builds, region, service};
 use database::Error;
-use database::builds::{DeploymentKind, DeploymentRow, NewDeployment, RollBack, Steered};
-use model::rollout::{Order, Wave};
-use model::{Configuration, Cursor, DeploymentState, RolloutPolicy, Selector};
-
-async fn now(builds: &TestBuilds, row: &DeploymentRow) -> DeploymentRow {
-    builds.deployment(row.id).await.unwrap().unwrap()
-}
-
-async fn enter(builds: &TestBuilds, row: &DeploymentRow, state: DeploymentState) {
-    let seen = now(builds, row).await;
-    let waves = [Wave::everybody("all")];
-    let entered = builds
-        .advance_deployment(&seen, state, (0, &waves), "because")
-        .await;
-    assert!(entered.unwrap());
-}
-
-/// A release that everybody runs.
-async fn succeeded(builds: &TestBuilds, number: u8) -> DeploymentRow {
-    let artifact = builds.verified(number).await;
-    let row = builds.deploy(&new_deployment(&artifact)).await.unwrap();
-    enter(builds, &row, DeploymentState::Succeeded).await;
-    now(builds, &row).await
-}
+use database::builds::{DeploymentRow, NewDeployment, Steered};
+use model::rollout::Order;
+use model::{Configuration, Cursor, DeploymentState, RolloutPolicy, Selector, WhenBusy};
 
 fn at(hosts: u64) -> Cursor {
     Cursor {
@@ -42,24 +22,6 @@ async fn cursors(builds: &TestBuilds, row: &DeploymentRow) -> Vec<Option<u64>> {
         .iter()
         .map(|region| region.cursor.unwrap().hosts)
         .collect()
-}
-
-/// Keeps a configuration under its own version.
-async fn keep(builds: &TestBuilds, configuration: &Configuration) -> Result<bool, Error> {
-    let version = configuration.version.clone().unwrap();
-    builds
-        .put_configuration(&service(), &version, configuration, &actor())
-        .await
-}
-
-fn back() -> RollBack {
-    RollBack {
-        service: service(),
-        to: None,
-        actor: actor(),
-        reason: "it is slow".to_owned(),
-        only_from: None,
-    }
 }
 
 #[test]
@@ -123,7 +85,7 @@ fn one_deployment_is_in_flight_unless_the_newcomer_says_that_it_takes_its_place(
     on_builds(async |builds| {
         let artifact = builds.verified(1).await;
         let polite = NewDeployment {
-            supersede: false,
+            when_busy: WhenBusy::Refuse,
             ..new_deployment(&artifact)
         };
         let first = builds.deploy(&polite).await.unwrap();
@@ -132,88 +94,6 @@ fn one_deployment_is_in_flight_unless_the_newcomer_says_that_it_takes_its_place(
         let second = builds.deploy(&new_deployment(&artifact)).await.unwrap();
         assert_eq!(second.release.0, 2, "a refusal uses up no number");
         assert_eq!(now(builds, &first).await.state, DeploymentState::Superseded);
-    });
-}
-
-#[test]
-fn a_rollback_is_a_new_release_of_old_bytes_and_configuration_ahead_of_what_is_in_flight() {
-    on_builds(async |builds| {
-        let error = builds.roll_back(&back()).await.unwrap_err();
-        assert!(matches!(error, Error::NothingToRollBackTo(_)));
-        let configuration = Configuration {
-            version: Some("v1".parse().unwrap()),
-            variables: [("COLOUR".to_owned(), "blue".to_owned())].into(),
-        };
-        let version = configuration.version.clone().unwrap();
-        keep(builds, &configuration).await.unwrap();
-        let artifact = builds.verified(1).await;
-        let good = NewDeployment {
-            configuration: Some(version),
-            ..new_deployment(&artifact)
-        };
-        let good = builds.deploy(&good).await.unwrap();
-        let error = builds.roll_back(&back()).await.unwrap_err();
-        assert!(
-            matches!(error, Error::NothingToRollBackTo(_)),
-            "nothing succeeded yet"
-        );
-        enter(builds, &good, DeploymentState::Succeeded).await;
-
-        let artifact = builds.verified(2).await;
-        let bad = builds.deploy(&new_deployment(&artifact)).await.unwrap();
-        let rollback = builds.roll_back(&back()).await.unwrap();
-        assert_eq!((rollback.release.0, rollback.artifact), (3, good.artifact));
-        assert_eq!(rollback.configuration, configuration);
-        assert_eq!(rollback.kind, DeploymentKind::Rollback { of: Some(bad.id) });
-        assert_eq!(now(builds, &bad).await.state, DeploymentState::RollingBack);
-        enter(builds, &rollback, DeploymentState::Succeeded).await;
-        assert_eq!(now(builds, &bad).await.state, DeploymentState::RolledBack);
-
-        let error = builds.roll_back(&back()).await.unwrap_err();
-        assert!(
-            matches!(error, Error::NothingToRollBackTo(_)),
-            "the bad release is nothing to go back to: {error}"
-        );
-    });
-}
-
-#[test]
-fn a_rollback_holds_automatic_deployments_until_somebody_lifts_that() {
-    on_builds(async |builds| {
-        succeeded(builds, 1).await;
-        let second = succeeded(builds, 2).await;
-        let rollback = builds.roll_back(&back()).await.unwrap();
-        assert_eq!(rollback.kind, DeploymentKind::Rollback { of: Some(second.id) });
-        enter(builds, &rollback, DeploymentState::Succeeded).await;
-
-        let artifact = builds.verified(3).await;
-        let automatic = NewDeployment {
-            automatic: true,
-            ..new_deployment(&artifact)
-        };
-        let refused = builds.deploy(&automatic).await.unwrap_err();
-        assert!(
-            matches!(&refused, Error::Held { reason, .. } if reason == "it is slow"),
-            "{refused}"
-        );
-        assert!(builds.lift_hold(&service()).await.unwrap());
-        builds.deploy(&automatic).await.unwrap();
-    });
-}
-
-#[test]
-fn of_two_controllers_that_roll_the_same_deployment_back_one_is_too_late() {
-    on_builds(async |builds| {
-        succeeded(builds, 1).await;
-        let artifact = builds.verified(2).await;
-        let bad = builds.deploy(&new_deployment(&artifact)).await.unwrap();
-        let wish = RollBack {
-            only_from: Some(bad.id),
-            ..back()
-        };
-        builds.roll_back(&wish).await.unwrap();
-        let late = builds.roll_back(&wish).await.unwrap_err();
-        assert!(matches!(late, Error::Overtaken(_)), "{late}");
     });
 }
 
@@ -239,7 +119,7 @@ fn a_paused_deployment_goes_on_where_it_was_and_a_step_is_spent_once() {
         builds.resume_deployment(row.id, &actor()).await.unwrap();
         assert_eq!(now(builds, &row).await.state, DeploymentState::Wave);
 
-        builds.allow_step(row.id).await.unwrap();
+        builds.allow_step(row.id, &actor()).await.unwrap();
         let seen = now(builds, &row).await;
         assert_eq!(seen.steps_allowed, 1);
         assert!(

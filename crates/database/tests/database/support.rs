@@ -219,7 +219,7 @@ pub fn new_deployment(artifact: &Artifact) -> NewDeployment {
         configuration: None,
         selector: model::Selector::default(),
         policy: model::RolloutPolicy::default(),
-        supersede: true,
+        when_busy: model::WhenBusy::Supersede,
         automatic: false,
         version: None,
         break_glass: None,

@@ -3,7 +3,7 @@
 use super::Session;
 use crate::api_client::Error;
 use clap::Args;
-use console::wire::{BuildDetail, CancelQueued, CancelledQueued, Deployment};
+use console::wire::{BuildDetail, CancelQueued, CancelledQueued, DeploymentDetail};
 use model::RepositoryName;
 use reqwest::Method;
 use std::process::ExitCode;
@@ -54,8 +54,8 @@ async fn one(id: Uuid, session: &Session) -> anyhow::Result<ExitCode> {
         })?,
         Err(Error::Refused(refusal)) if refusal.status == 404 => {
             let path = format!("/v1/deployments/{id}/cancel");
-            let deployment: Deployment = api.send_json(Method::POST, &path, &()).await?;
-            form.print(&deployment, |deployment| {
+            let detail: DeploymentDetail = api.send_json(Method::POST, &path, &()).await?;
+            form.print(&detail, |DeploymentDetail { deployment, .. }| {
                 format!("deployment {} is {}", deployment.id, deployment.state)
             })?;
         }

@@ -6,7 +6,8 @@ use crate::output::{Form, table};
 use clap::Args;
 use console::wire::{Deployment, DeploymentDetail, DeploymentList, NewDeployment};
 use indicatif::{ProgressBar, ProgressStyle};
-use model::{BuildId, ConfigurationVersion, DeploymentState, Selector, ServiceName};
+use model::code::Code;
+use model::{ConfigurationVersion, DeploymentState, Selector, ServiceName, WhenBusy};
 use reqwest::Method;
 use std::process::ExitCode;
 
@@ -15,8 +16,8 @@ use std::process::ExitCode;
 pub struct Options {
     /// A registered service; see `starling service list`.
     service: ServiceName,
-    /// A build that has succeeded; see `starling builds`.
-    build: BuildId,
+    /// A build that has succeeded (see `starling builds`), a version such as release-v1.4.2, or a commit.
+    code: Code,
     #[command(flatten)]
     policy: policy::Options,
     /// Only these instances, by their labels: `role=web,zone!=us-east-1a`.
@@ -28,6 +29,9 @@ pub struct Options {
     /// Take the place of a deployment that is in flight.
     #[arg(long)]
     supersede: bool,
+    /// Wait until a deployment that is in flight has ended, in the place of whatever waits already.
+    #[arg(long, conflicts_with = "supersede")]
+    queue: bool,
     /// Deploy although it is frozen or not approved, and say why; it is recorded.
     #[arg(long, value_name = "REASON")]
     break_glass: Option<String>,
@@ -48,24 +52,26 @@ pub struct ListOptions {
 }
 
 pub async fn run(options: Options, session: &Session) -> anyhow::Result<ExitCode> {
-    if !diff::confirm(
-        session,
-        &options.service,
-        options.build,
-        options.configuration.as_ref(),
-        options.yes,
-    )
-    .await?
-    {
+    let wanted = diff::Wanted {
+        service: &options.service,
+        code: &options.code,
+        configuration: options.configuration.as_ref(),
+    };
+    let Some(code) = diff::confirm(session, &wanted, options.yes).await? else {
         return Ok(ExitCode::from(exit::INTERRUPTED));
-    }
+    };
+    let when_busy = match (options.queue, options.supersede) {
+        (true, _) => WhenBusy::Queue,
+        (_, true) => WhenBusy::Supersede,
+        _ => WhenBusy::Refuse,
+    };
     let request = NewDeployment {
         configuration_version: options.configuration,
         labels: options.labels,
         configuration: options.policy.policy()?,
-        supersede: options.supersede,
+        when_busy,
         break_glass: options.break_glass,
-        ..NewDeployment::new(options.service, options.build)
+        ..NewDeployment::new(options.service, code)
     };
     let deployment: Deployment = session
         .api
@@ -119,12 +125,21 @@ pub fn deployments_table(deployments: &[Deployment]) -> String {
             state_text(deployment),
             deployment.service.to_string(),
             deployment.release.to_string(),
+            deployment.version.clone().unwrap_or_default(),
             deployment.artifact.short(),
             deployment.actor.to_string(),
         ]
     });
     table(
-        ["DEPLOYMENT", "STATE", "SERVICE", "RELEASE", "ARTIFACT", "BY"],
+        [
+            "DEPLOYMENT",
+            "STATE",
+            "SERVICE",
+            "RELEASE",
+            "VERSION",
+            "ARTIFACT",
+            "BY",
+        ],
         rows,
     )
 }

@@ -4,7 +4,8 @@ use super::Session;
 use crate::output::Form;
 use clap::Args;
 use console::wire::{RegionDiff, SettingChange, ShipDiff, ShippedCommit};
-use model::{BuildId, ConfigurationVersion, ServiceName};
+use model::code::Code;
+use model::{ConfigurationVersion, ServiceName};
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -14,40 +15,46 @@ use std::process::ExitCode;
 pub struct Options {
     /// A registered service.
     service: ServiceName,
-    /// The build that would be deployed.
-    build: BuildId,
+    /// What would be deployed: a build, a version such as release-v1.4.2, or a commit.
+    code: Code,
     /// With this version of the service's configuration; with that of what runs otherwise.
     #[arg(long, value_name = "VERSION")]
     configuration: Option<ConfigurationVersion>,
 }
 
 pub async fn run(options: &Options, session: &Session) -> anyhow::Result<ExitCode> {
-    let diff = fetch(
-        session,
-        &options.service,
-        options.build,
-        options.configuration.as_ref(),
-    )
-    .await?;
+    let wanted = Wanted {
+        service: &options.service,
+        code: &options.code,
+        configuration: options.configuration.as_ref(),
+    };
+    let diff = fetch(session, &wanted).await?;
     session.form.print(&diff, text)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Shows what a deployment would change and asks whether to go on; asks nobody who is not at a terminal.
-pub async fn confirm(
-    session: &Session,
-    service: &ServiceName,
-    build: BuildId,
-    configuration: Option<&ConfigurationVersion>,
-    yes: bool,
-) -> anyhow::Result<bool> {
+/// What would be deployed where.
+#[derive(Debug)]
+pub struct Wanted<'a> {
+    /// To which service.
+    pub service: &'a ServiceName,
+    /// What.
+    pub code: &'a Code,
+    /// With which configuration; with that of what runs, where none is named.
+    pub configuration: Option<&'a ConfigurationVersion>,
+}
+
+/// Shows what a deployment would change and asks whether to go on; asks nobody who is not at a terminal. What to deploy
+/// is the very build that was shown; nothing, if it shall not be.
+pub async fn confirm(session: &Session, wanted: &Wanted<'_>, yes: bool) -> anyhow::Result<Option<Code>> {
     if session.form == Form::Json {
-        return Ok(true);
+        return Ok(Some(wanted.code.clone()));
     }
-    let diff = fetch(session, service, build, configuration).await?;
+    let diff = fetch(session, wanted).await?;
+    let shown = Code::Build(diff.build);
     anstream::eprintln!("{}", text(&diff).trim_end());
     if yes || !std::io::stdin().is_terminal() {
-        return Ok(true);
+        return Ok(Some(shown));
     }
     anstream::eprint!("deploy? [y/N] ");
     let answer = tokio::task::spawn_blocking(|| {
@@ -55,19 +62,20 @@ pub async fn confirm(
         std::io::stdin().read_line(&mut line).map(|_| line)
     });
     let answer = answer.await??;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes").then_some(shown))
 }
 
-async fn fetch(
-    session: &Session,
-    service: &ServiceName,
-    build: BuildId,
-    configuration: Option<&ConfigurationVersion>,
-) -> anyhow::Result<ShipDiff> {
-    let configuration = configuration
+async fn fetch(session: &Session, wanted: &Wanted<'_>) -> anyhow::Result<ShipDiff> {
+    let Wanted { service, code, .. } = wanted;
+    let configuration = wanted
+        .configuration
         .map(|version| format!("&configuration={version}"))
         .unwrap_or_default();
-    let path = format!("/v1/services/{service}/diff?build={build}{configuration}");
+    let name = match code {
+        Code::Build(_) => "build",
+        Code::Version(_) => "code_version",
+    };
+    let path = format!("/v1/services/{service}/diff?{name}={code}{configuration}");
     Ok(session.api.get(&path).await?)
 }
 
@@ -81,7 +89,13 @@ fn text(diff: &ShipDiff) -> String {
             None => alike.push((vec![place], changes)),
         }
     }
-    let mut text = format!("{} to commit {}\n", diff.service, diff.commit.short());
+    let version = diff.version.as_ref().map(|version| format!("{version}, "));
+    let mut text = format!(
+        "{} to {}commit {}\n",
+        diff.service,
+        version.unwrap_or_default(),
+        diff.commit.short()
+    );
     for (places, changes) in alike {
         // Writing to a String cannot fail.
         let _ = write!(text, "{}\n{changes}", places.join(", "));

@@ -27,7 +27,7 @@ pub struct RollBackOptions {
 /// What can be said to a rollout under way.
 #[derive(Debug, Subcommand)]
 pub enum RolloutCommand {
-    /// List what is in flight and what it waits for, and what is held.
+    /// List what is in flight, what waits and for what, and what is held.
     Status,
     /// Hold a service's rollout where it is.
     Pause(Which),
@@ -84,7 +84,7 @@ async fn show(session: &Session) -> anyhow::Result<ExitCode> {
 }
 
 fn status_text(status: &DeployStatus) -> String {
-    let rows = status.in_flight.iter().map(|deployment| {
+    let rows = status.in_flight.iter().chain(&status.queued).map(|deployment| {
         [
             deployment.service.to_string(),
             deployment.release.to_string(),

@@ -15,10 +15,11 @@ use crate::{dev, exit};
 use anyhow::Context as _;
 use clap::Args;
 use console::wire::{self, BuildDetail, DeploymentDetail};
+use model::code::Code;
 use model::project::{PROJECT_FILE, ProjectFile};
 use model::service::Overlap;
 use model::{
-    BuildState, Commit, DeploymentState, Priority, RepositoryName, ServiceName, ServiceSpec, Target,
+    BuildState, Commit, DeploymentState, Priority, RepositoryName, ServiceName, ServiceSpec, Target, WhenBusy,
 };
 use reqwest::Method;
 use std::path::{Path, PathBuf};
@@ -198,8 +199,8 @@ async fn deploy(
     build: &BuildDetail,
 ) -> anyhow::Result<DeploymentDetail> {
     let request = wire::NewDeployment {
-        supersede: true,
-        ..wire::NewDeployment::new(service.clone(), build.build.id)
+        when_busy: WhenBusy::Supersede,
+        ..wire::NewDeployment::new(service.clone(), Code::Build(build.build.id))
     };
     let confirmed: wire::Deployment = api.send_json(Method::POST, "/v1/deployments", &request).await?;
     let followed = wait::deployment(api, confirmed.id, |_| ());

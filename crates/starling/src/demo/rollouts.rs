@@ -8,6 +8,7 @@ use crate::commands::wait;
 use ::load::Summary;
 use anyhow::Context as _;
 use console::wire::{self, DeploymentDetail};
+use model::code::Code;
 use model::rollout::Strategy;
 use model::{BuildId, DeploymentId, DeploymentState, RolloutPolicy, ServiceName, Share};
 use reqwest::Method;
@@ -107,7 +108,7 @@ pub async fn show(
         let request = wire::NewDeployment {
             configuration_version: Some(version.parse()?),
             configuration: policy(),
-            ..wire::NewDeployment::new(service.clone(), build)
+            ..wire::NewDeployment::new(service.clone(), Code::Build(build))
         };
         let clients = Clients::start(hosts, port);
         let detail = follow(api, &request).await?;
