@@ -175,6 +175,8 @@ pub(crate) fn deployment(mut row: DeploymentRow) -> wire::Deployment {
         waves: row.waves,
         wave: row.wave,
         changed_at: row.changed_at,
+        watched_until: row.watched_until,
+        alarm: row.alarm,
         expires_at: row.expires_at,
         created_at: row.created_at,
         finished_at: row.state.is_terminal().then_some(row.changed_at),

@@ -11,6 +11,8 @@ pub struct Config {
     pub regions: BTreeMap<RegionName, Vec<String>>,
     /// How often everything is looked at without a hint.
     pub period: Duration,
+    /// How often releases that have succeeded are looked at; each look counts all their hosts.
+    pub watch_period: Duration,
 }
 
 impl Config {
@@ -19,6 +21,7 @@ impl Config {
         Self {
             regions,
             period: Duration::from_secs(2),
+            watch_period: Duration::from_secs(10),
         }
     }
 }

@@ -1,8 +1,10 @@
 //! Floor 3: carries what was decided to the regions, and decides when a deployment moves on.
 //!
-//! Two reconcilers, each led by one process at a time:
+//! Three reconcilers, each led by one process at a time:
 //! - the `publisher` tells every region's etcd what the outbox says, and what was said about its distributions, and tells it again until it knows;
-//! - the rollout `driver` shows every deployment in flight to the pure planner and applies its step.
+//! - the rollout `driver` shows every deployment in flight to the pure planner and applies its step, and begins what has
+//!   waited for another to end;
+//! - the `watcher` shows it what has succeeded lately, and takes back what became unhealthy.
 //!
 //! Beside them, the `collector` removes withdrawn artifacts from every store.
 //!
@@ -23,6 +25,7 @@ mod picture;
 mod publisher;
 mod queue;
 mod service;
+mod watcher;
 
 pub use config::Config;
 pub use error::Error;

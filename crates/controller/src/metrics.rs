@@ -8,6 +8,8 @@ pub const PUBLISH_FAILURES_TOTAL: &str = "starling_publisher_failures_total";
 pub const DEPLOYMENTS_TOTAL: &str = "starling_rollout_deployments_total";
 /// Steps in which more hosts were given their turn.
 pub const CURSORS_MOVED_TOTAL: &str = "starling_rollout_cursors_moved_total";
+/// Releases that became unhealthy after they had succeeded.
+pub const ALARMS_TOTAL: &str = "starling_watcher_alarms_total";
 /// How long one look of a reconciler at everything takes, with what it then does; label `part`.
 pub const PASS_SECONDS: &str = "starling_controller_pass_seconds";
 /// Artifacts that were removed from every store.
@@ -24,6 +26,10 @@ pub fn describe() {
     );
     metrics::describe_counter!(COLLECTED_TOTAL, "Artifacts removed from every store");
     metrics::describe_counter!(DEPLOYMENTS_TOTAL, "Deployments that reached a state");
+    metrics::describe_counter!(
+        ALARMS_TOTAL,
+        "Releases that became unhealthy after they had succeeded"
+    );
     metrics::describe_counter!(
         CURSORS_MOVED_TOTAL,
         "Steps in which more hosts were given their turn"

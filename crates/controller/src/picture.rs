@@ -1,7 +1,7 @@
 //! A deployment and its regions as the planner sees them.
 
 use database::Builds;
-use database::builds::{DeploymentKind, DeploymentRow, Standing};
+use database::builds::{DeploymentKind, DeploymentRow, RegionWord, Standing};
 use model::rollout::Wave;
 use rollout::{Deployment, Kind, Region, waves};
 use std::time::Duration;
@@ -61,13 +61,17 @@ impl Picture {
     }
 }
 
+/// Whether a region's leader has spoken lately.
+pub(crate) fn is_heard(word: Option<&RegionWord>) -> bool {
+    word.is_some_and(|word| word.age < SILENT_AFTER)
+}
+
 /// What the planner needs to know of a region.
 fn region_of(standing: Standing) -> Region {
-    let fresh = standing.word.as_ref().is_some_and(|word| word.age < SILENT_AFTER);
     Region {
+        heard: is_heard(standing.word.as_ref()) && standing.counted,
         name: standing.region,
         told: standing.told,
-        heard: fresh && standing.counted,
         cursor: standing.cursor.hosts.unwrap_or(u64::MAX),
         zones: standing.zones,
         staged: standing.staged,

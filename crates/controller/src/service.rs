@@ -1,7 +1,8 @@
-//! The two loops, and who leads them.
+//! The loops, and who leads them.
 
 use crate::driver::Driver;
 use crate::publisher::Publisher;
+use crate::watcher::Watcher;
 use crate::{Config, Error, metrics};
 use database::{Builds, Hint, Singleton};
 use std::time::{Duration, Instant};
@@ -9,13 +10,15 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error_span, warn};
 
-/// The publisher and the rollout driver.
+/// The publisher, the rollout driver and the watcher.
 #[derive(Debug)]
 pub struct Service {
     builds: Builds,
     period: Duration,
+    watch_period: Duration,
     publisher: Publisher,
     driver: Driver,
+    watcher: Watcher,
 }
 
 /// A reconciler: looks at the world and acts.
@@ -43,6 +46,14 @@ impl Reconcile for Driver {
     }
 }
 
+impl Reconcile for Watcher {
+    const PART: &'static str = "watcher";
+
+    async fn pass(&self) -> Result<(), database::Error> {
+        self.look().await
+    }
+}
+
 impl Service {
     /// Prepares connections to every region.
     ///
@@ -52,7 +63,9 @@ impl Service {
         Ok(Self {
             publisher: Publisher::connect(builds.clone(), &config.regions).await?,
             driver: Driver::new(builds.clone()),
+            watcher: Watcher::new(builds.clone()),
             period: config.period,
+            watch_period: config.watch_period,
             builds,
         })
     }
@@ -65,20 +78,34 @@ impl Service {
         let Self {
             builds,
             period,
+            watch_period,
             publisher,
             driver,
+            watcher,
         } = self;
         let mut parts = JoinSet::new();
-        let publishing = lead(
-            builds.clone(),
-            Singleton::Publisher,
-            period,
+        let publisher = lead(
+            (builds.clone(), Singleton::Publisher),
+            (is_wanted, period),
             publisher,
             stop.clone(),
         );
-        parts.spawn(publishing.instrument(error_span!("publisher")));
-        let driving = lead(builds, Singleton::Rollout, period, driver, stop.clone());
-        parts.spawn(driving.instrument(error_span!("rollout")));
+        parts.spawn(publisher.instrument(error_span!("publisher")));
+        let driver = lead(
+            (builds.clone(), Singleton::Rollout),
+            (is_wanted, period),
+            driver,
+            stop.clone(),
+        );
+        parts.spawn(driver.instrument(error_span!("rollout")));
+        // It counts every host, and what it waits for takes minutes, so no hint hurries it.
+        let watcher = lead(
+            (builds, Singleton::Watcher),
+            (|_| false, watch_period),
+            watcher,
+            stop,
+        );
+        parts.spawn(watcher.instrument(error_span!("watcher")));
         while let Some(ended) = parts.join_next().await {
             ended.map_err(Error::Panicked)?;
         }
@@ -88,9 +115,8 @@ impl Service {
 
 /// Repeats a reconciler's pass for as long as this process leads, and campaigns again when it does not.
 async fn lead<R: Reconcile>(
-    builds: Builds,
-    what: Singleton,
-    period: Duration,
+    (builds, what): (Builds, Singleton),
+    (is_wanted, period): (fn(&Hint) -> bool, Duration),
     reconciler: R,
     stop: CancellationToken,
 ) {

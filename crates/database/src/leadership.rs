@@ -34,6 +34,8 @@ pub enum Singleton {
     Rollout,
     /// Moves the logs of builds that have ended to the object store.
     LogArchiver,
+    /// Watches what has succeeded.
+    Watcher,
     /// Takes withdrawn artifacts out of the stores.
     Collector,
 }
@@ -48,6 +50,7 @@ impl Singleton {
             Self::Rollout => 5,
             Self::LogArchiver => 6,
             Self::Collector => 7,
+            Self::Watcher => 8,
         }
     }
 }

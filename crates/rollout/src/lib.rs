@@ -11,7 +11,8 @@
 //! - nothing is expanded while a host that has the release, or a region that has such hosts, is not heard of;
 //! - none succeeds before every host that is alive runs the release and is healthy, but for those that the threshold
 //!   allows to fail and those that were broken before;
-//! - none outlives its deadline.
+//! - none outlives its deadline;
+//! - after it has succeeded it is taken back for hosts that tell of trouble, and never because hosts are not heard of.
 //!
 //! It must never count what it was not told: a silent region is not a healthy one, and an unknown host is neither
 //! healthy nor failed.
@@ -22,9 +23,11 @@ mod region;
 mod step;
 mod strategies;
 mod turn;
+mod watch;
 
 pub use plan::{Deployment, Kind, plan};
 pub use region::Region;
 pub use step::{Step, Verdict};
 pub use strategies::waves;
 pub use turn::{Candidate, Turns};
+pub use watch::{Finding, Watched, WatchedRegion, watch};

@@ -29,9 +29,11 @@ pub(super) fn router() -> Router<App> {
 async fn status(State(app): State<App>, _: Engineer) -> Result<axum::Json<DeployStatus>, Refusal> {
     let in_flight = app.builds.deployments_in_flight().await?;
     let queued = app.builds.queued_deployments().await?;
+    let watched = app.builds.watched_deployments().await?;
     let holds = app.builds.deploy_holds().await?;
     Ok(axum::Json(DeployStatus {
         queued: queued.into_iter().map(rows::deployment).collect(),
+        watched: watched.into_iter().map(rows::deployment).collect(),
         in_flight: in_flight.into_iter().map(rows::deployment).collect(),
         holds: holds.into_iter().map(rows::hold).collect(),
     }))

@@ -146,8 +146,10 @@ async fn parts(app: &App, id: DeploymentId) -> Result<Parts, Refusal> {
         .cloned()
         .partition(|host| host.instance.desired_release == release);
     let moved_on = others.iter().any(|host| host.instance.desired_release > release);
+    let rollout = rollout::Part::new(&detail, now);
     Ok(Parts {
-        rollout: rollout::Part::new(&detail, now),
+        ended: !rollout.is_live(),
+        rollout,
         regions: Regions {
             regions: detail
                 .regions
@@ -168,7 +170,6 @@ async fn parts(app: &App, id: DeploymentId) -> Result<Parts, Refusal> {
             moved_on,
             more,
         },
-        ended: detail.deployment.state.is_terminal(),
         head: Head { detail, now },
     })
 }

@@ -2,10 +2,10 @@
 
 use super::frame::PageRefusal;
 use crate::app::App;
-use crate::deploy;
 use crate::extract::{Engineer, Id};
 use crate::refusal::Refusal;
 use crate::wire::{self, DeploymentDetail, FailureBudget};
+use crate::{deploy, format};
 use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -21,6 +21,8 @@ pub(super) struct Part {
     budget: Option<FailureBudget>,
     /// Seconds until the present wave has been watched for long enough.
     bakes_for: Option<i64>,
+    /// Until when a release that has succeeded is watched, while it is.
+    watched_until: Option<Timestamp>,
 }
 
 /// One wave.
@@ -38,12 +40,18 @@ impl Part {
             waves: waves(&deployment),
             budget: detail.budget,
             bakes_for: bakes_for(&deployment, now),
+            watched_until: deployment.watched_until.filter(|until| now < *until),
             deployment,
         }
     }
 
     fn in_flight(&self) -> bool {
         self.deployment.state.is_in_flight() && !self.deployment.queued
+    }
+
+    /// Whether anything of it may still change.
+    pub(super) fn is_live(&self) -> bool {
+        !self.deployment.state.is_terminal() || self.watched_until.is_some()
     }
 
     fn paused(&self) -> bool {

@@ -94,6 +94,8 @@ pub struct DeployStatus {
     pub in_flight: Vec<Deployment>,
     /// Every deployment that waits for another of its service to end, oldest first.
     pub queued: Vec<Deployment>,
+    /// Every deployment that has succeeded and whose release is watched still, oldest first.
+    pub watched: Vec<Deployment>,
     /// Services that nothing is deployed to automatically.
     pub holds: Vec<DeployHold>,
 }
@@ -154,6 +156,10 @@ pub struct Deployment {
     pub wave: usize,
     /// When its state last changed.
     pub changed_at: Timestamp,
+    /// Until when its release is watched, once it has succeeded; in the past once that is over.
+    pub watched_until: Option<Timestamp>,
+    /// What was seen meanwhile that should not be, where nothing was done about it by itself.
+    pub alarm: Option<String>,
     /// When it is given up, should it not have converged.
     pub expires_at: Timestamp,
     /// When it was confirmed.

@@ -134,6 +134,28 @@ fn a_version_of_several_commits_is_refused_with_the_commits() {
 }
 
 #[test]
+fn a_rollback_with_nothing_to_roll_back_to_is_refused_and_nothing_is_held() {
+    on_console(async |console| {
+        let wish = json!({ "service": "web" });
+        let refused = console.post("/v1/deploy/rollback", &wish).await.refusal();
+        insta::assert_snapshot!(refused, @"
+        409 nothing_to_roll_back_to
+        service web has no other release that succeeded, so there is nothing to roll back to
+        deploy a build that is known to work
+        ");
+        let build = console.built(TARGET).await;
+        let first = console.deployed(build).await;
+        assert_eq!(
+            console.post("/v1/deploy/rollback", &wish).await.refusal(),
+            refused
+        );
+        let status: DeployStatus = console.get("/v1/deploy/status").await.json();
+        assert_eq!(status.holds, []);
+        assert_eq!(status.in_flight[0].id, first.id, "it goes on");
+    });
+}
+
+#[test]
 fn a_newcomer_is_refused_queues_or_takes_over_as_it_says() {
     on_console(async |console| {
         let build = console.built(TARGET).await;

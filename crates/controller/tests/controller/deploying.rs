@@ -278,3 +278,24 @@ async fn a_second_controller_takes_over_when_the_first_ends() {
     stop_second.cancel();
     second.await.unwrap();
 }
+
+#[tokio::test]
+async fn what_waits_for_a_deployment_begins_by_itself_when_that_has_ended() {
+    let world = World::new().await;
+    let (stop, running) = world.start_controller().await;
+    let first = world.artifact(1).await;
+    world.verify(&first).await;
+    let first = world.deploy(&first, careful()).await;
+    world.told("east", &first, Some(0)).await;
+    let second = world.artifact(2).await;
+    world.verify(&second).await;
+    let second = world.queue(&second, careful()).await;
+    assert!(second.is_queued());
+    let by = "ada@example.org".parse().unwrap();
+    world.builds.cancel_deployment(first.id, &by).await.unwrap();
+    world.told("east", &second, Some(0)).await;
+    world.told("west", &second, Some(0)).await;
+
+    stop.cancel();
+    running.await.unwrap();
+}

@@ -8,3 +8,4 @@
 mod deploying;
 mod fleet;
 mod support;
+mod watching;

@@ -9,7 +9,7 @@ use model::instance::{InstanceHealth, TaskState, Transfer};
 use model::region_report::{HostInstance, RegionReport, ServiceWord};
 use model::{
     ArtifactId, BuildId, DeploymentState, Instance, Layer, RegionName, RegionService, ReleaseNumber,
-    RolloutPolicy, ServiceName,
+    RolloutPolicy, ServiceName, WhenBusy,
 };
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -71,6 +71,7 @@ impl World {
     pub async fn start_controller(&self) -> (CancellationToken, tokio::task::JoinHandle<()>) {
         let config = Config {
             period: Duration::from_millis(300),
+            watch_period: Duration::from_millis(300),
             ..Config::new(self.endpoints.clone())
         };
         let service = Service::new(config, self.builds.clone()).await.unwrap();
@@ -116,6 +117,20 @@ impl World {
     }
 
     pub async fn deploy(&self, artifact: &Artifact, policy: RolloutPolicy) -> DeploymentRow {
+        self.deploy_when(WhenBusy::Supersede, artifact, policy).await
+    }
+
+    /// Deploys once whatever is in flight has ended.
+    pub async fn queue(&self, artifact: &Artifact, policy: RolloutPolicy) -> DeploymentRow {
+        self.deploy_when(WhenBusy::Queue, artifact, policy).await
+    }
+
+    async fn deploy_when(
+        &self,
+        when_busy: WhenBusy,
+        artifact: &Artifact,
+        policy: RolloutPolicy,
+    ) -> DeploymentRow {
         let new = NewDeployment {
             service: web(),
             build: artifact.build,
@@ -124,7 +139,7 @@ impl World {
             configuration: None,
             selector: model::Selector::default(),
             policy,
-            when_busy: model::WhenBusy::Supersede,
+            when_busy,
             automatic: false,
             version: None,
             break_glass: None,

@@ -6,6 +6,7 @@ use super::{
     collect::refuse_withdrawn,
     controls::lift_aborts,
     deployments::{DeploymentKind, deployment_rows, enter_state},
+    watch,
 };
 use crate::{Error, Hint, hints};
 use model::{
@@ -192,7 +193,7 @@ async fn insert_deployment(
     Ok(())
 }
 
-/// Asks every region for a deployment's release.
+/// Asks every region for a deployment's release; what the service runs until then is not watched any more.
 pub(super) async fn ask_every_region(
     connection: &mut PgConnection,
     deployment: &DeploymentRow,
@@ -213,5 +214,6 @@ pub(super) async fn ask_every_region(
     .bind(Json(below))
     .execute(&mut *connection)
     .await?;
+    watch::end(connection, &deployment.service).await?;
     lift_aborts(connection, &deployment.artifact).await
 }

@@ -6,7 +6,7 @@
 use super::{
     Builds,
     deployments::{DeploymentRow, enter_state, lock},
-    roll_back,
+    roll_back, watch,
 };
 use crate::{Error, Hint, hints, row};
 use model::rollout::{Order, Wave};
@@ -120,6 +120,9 @@ pub(super) async fn end(
     epoch: Epoch,
 ) -> Result<(), Error> {
     let everybody = state == DeploymentState::Succeeded;
+    if everybody {
+        watch::begin(connection, id).await?;
+    }
     sqlx::query(
         "UPDATE outbox SET epoch = $2, cursor_hosts = CASE WHEN $3 THEN NULL ELSE 0 END, written_at = now(),
                            failures = 0, retry_at = now()

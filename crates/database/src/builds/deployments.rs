@@ -79,6 +79,10 @@ pub struct DeploymentRow {
     pub changed_at: Timestamp,
     /// How long ago that was, by the database's clock.
     pub in_state: Duration,
+    /// Until when its release is watched, once it has succeeded; in the past once that is over.
+    pub watched_until: Option<Timestamp>,
+    /// What was seen meanwhile that should not be, where nothing was done about it by itself.
+    pub alarm: Option<String>,
     /// When it is given up.
     pub expires_at: Timestamp,
     /// Whether it is in flight and that moment has passed, by the database's clock.
@@ -116,6 +120,8 @@ impl FromRow<'_, PgRow> for DeploymentRow {
             started_at: row::time_option(row, "started_at")?,
             changed_at: row::time(row, "changed_at")?,
             in_state: Duration::try_from_secs_f64(in_state_seconds).unwrap_or_default(),
+            watched_until: row::time_option(row, "watched_until")?,
+            alarm: row.try_get("alarm")?,
             expires_at: row::time(row, "expires_at")?,
             overdue: row.try_get("overdue")?,
         })

@@ -32,6 +32,7 @@ mod services;
 mod standing;
 mod steering;
 mod terms;
+mod watch;
 
 pub use artifacts::Artifact;
 pub use audit::AuditRow;
@@ -62,6 +63,7 @@ pub use services::ServiceRow;
 pub use standing::Standing;
 pub use steering::Steered;
 pub use terms::Term;
+pub use watch::WatchRow;
 
 use crate::{Error, Hint, Hints, Leadership, Limits, Singleton, Wakeups, pool};
 use sqlx::PgPool;

@@ -258,6 +258,7 @@ fn policy(spec: &ServiceSpec) -> RolloutPolicy {
         failure_threshold: Share::ALL,
         staging_limit_seconds: 0,
         auto_rollback: false,
+        watch_seconds: 0,
         ..RolloutPolicy::default()
     }
 }

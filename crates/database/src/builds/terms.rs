@@ -23,6 +23,7 @@ const fn name(what: Singleton) -> &'static str {
         Singleton::Rollout => "rollout",
         Singleton::LogArchiver => "log-archiver",
         Singleton::Collector => "collector",
+        Singleton::Watcher => "watcher",
     }
 }
 

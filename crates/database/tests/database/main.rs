@@ -29,4 +29,5 @@ mod schedules;
 mod support;
 mod taking_stock;
 mod turns;
+mod watching;
 mod working;

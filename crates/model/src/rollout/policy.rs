@@ -4,6 +4,7 @@ use super::wave::{InvalidWave, WAVES_MAX, Wave};
 use crate::Share;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::fmt;
 
 /// The longest time that a policy may name, in seconds: a week.
 const SECONDS_MAX: u32 = 7 * 24 * 3_600;
@@ -42,6 +43,20 @@ impl Strategy {
     ];
 }
 
+impl fmt::Display for Strategy {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::AllAtOnce => "all-at-once",
+            Self::Rolling => "rolling",
+            Self::Percentage => "percentage",
+            Self::Canary => "canary",
+            Self::Regions => "regions",
+            Self::Zones => "zones",
+            Self::Waves => "waves",
+        })
+    }
+}
+
 /// How a deployment moves, when it stops, and what it does then. Times are in seconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -70,7 +85,9 @@ pub struct RolloutPolicy {
     pub staging_limit_seconds: u32,
     /// After this long without converging the deployment is given up.
     pub deadline_seconds: u32,
-    /// Whether a deployment that stops goes back to the last release that succeeded, by itself.
+    /// How long the release is watched after it has succeeded; 0 for not at all.
+    pub watch_seconds: u32,
+    /// Whether a deployment that stops, or whose release becomes unhealthy while it is watched, goes back to the last release that succeeded, by itself.
     pub auto_rollback: bool,
     /// Whether each step waits for an engineer's word.
     pub manual: bool,
@@ -91,6 +108,7 @@ impl Default for RolloutPolicy {
             unknown_deadline_seconds: 120,
             staging_limit_seconds: 600,
             deadline_seconds: 3_600,
+            watch_seconds: 3_600,
             auto_rollback: true,
             manual: false,
         }
@@ -178,6 +196,7 @@ impl RolloutPolicy {
             ("unknown_deadline_seconds", 1, self.unknown_deadline_seconds),
             ("staging_limit_seconds", 0, self.staging_limit_seconds),
             ("deadline_seconds", 1, self.deadline_seconds),
+            ("watch_seconds", 0, self.watch_seconds),
         ];
         let bad = times
             .into_iter()
@@ -199,6 +218,14 @@ mod tests {
     #[test]
     fn an_empty_policy_is_the_usual_one_and_the_usual_one_is_valid() {
         assert_eq!(parsed("{}"), Ok(RolloutPolicy::default()));
+    }
+
+    #[test]
+    fn a_strategy_is_written_as_it_is_read() {
+        for strategy in Strategy::ALL {
+            let json = serde_json::Value::String(strategy.to_string());
+            assert_eq!(serde_json::from_value::<Strategy>(json).unwrap(), strategy);
+        }
     }
 
     #[test]

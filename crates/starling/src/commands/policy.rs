@@ -25,6 +25,9 @@ pub struct Options {
     /// How long each wave is watched before the next, in seconds.
     #[arg(long, value_name = "SECONDS")]
     bake: Option<u32>,
+    /// How long the release is watched after it has succeeded, in seconds; 0 for not at all.
+    #[arg(long, value_name = "SECONDS")]
+    watch: Option<u32>,
     /// Wait for `starling rollout step` before every step.
     #[arg(long)]
     manual: bool,
@@ -51,6 +54,7 @@ impl Options {
         policy.batch_size = self.batch_size.unwrap_or(policy.batch_size);
         policy.failure_threshold = self.failure_threshold.unwrap_or(policy.failure_threshold);
         policy.bake_seconds = self.bake.unwrap_or(policy.bake_seconds);
+        policy.watch_seconds = self.watch.unwrap_or(policy.watch_seconds);
         policy.manual |= self.manual;
         policy.auto_rollback &= !self.no_rollback;
         policy.validate()?;

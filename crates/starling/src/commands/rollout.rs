@@ -27,7 +27,7 @@ pub struct RollBackOptions {
 /// What can be said to a rollout under way.
 #[derive(Debug, Subcommand)]
 pub enum RolloutCommand {
-    /// List what is in flight, what waits and for what, and what is held.
+    /// List what is in flight, what waits and for what, what is watched after it has succeeded, and what is held.
     Status,
     /// Hold a service's rollout where it is.
     Pause(Which),
@@ -84,12 +84,16 @@ async fn show(session: &Session) -> anyhow::Result<ExitCode> {
 }
 
 fn status_text(status: &DeployStatus) -> String {
-    let rows = status.in_flight.iter().chain(&status.queued).map(|deployment| {
+    let moving = status.in_flight.iter().chain(&status.queued);
+    let rows = moving.chain(&status.watched).map(|deployment| {
         [
             deployment.service.to_string(),
             deployment.release.to_string(),
             deploy::state_text(deployment),
-            deployment.waits_for.clone().unwrap_or_default(),
+            deployment
+                .waits_for
+                .clone()
+                .unwrap_or_else(|| watch_text(deployment)),
         ]
     });
     let mut text = table(["SERVICE", "RELEASE", "STATE", "WAITS FOR"], rows);
@@ -104,6 +108,16 @@ fn status_text(status: &DeployStatus) -> String {
         text += &format!("\n\n{}", table(["HELD SERVICE", "BY", "WHY"], rows));
     }
     text
+}
+
+/// What is watched of a release that has succeeded, and what was seen.
+fn watch_text(deployment: &Deployment) -> String {
+    let until = deployment.watched_until;
+    match (&deployment.alarm, until) {
+        (Some(alarm), _) => format!("ALARM: {alarm}"),
+        (None, Some(until)) => format!("watched until {until:.0}"),
+        (None, None) => String::new(),
+    }
 }
 
 async fn lift(which: Which, session: &Session) -> anyhow::Result<ExitCode> {

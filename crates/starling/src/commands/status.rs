@@ -123,6 +123,9 @@ pub fn deployment_text(detail: &DeploymentDetail) -> String {
     if let Some(reason) = &one.reason {
         text += &format!("why: {reason}\n");
     }
+    if let Some(alarm) = &one.alarm {
+        text += &format!("alarm: {alarm}\n");
+    }
     if let Some(waits_for) = &one.waits_for {
         text += &format!("waits for: {waits_for}\n");
     }
