@@ -1,23 +1,22 @@
-//! One build: where it stands, its steps, its copies, its log, and the buttons to cancel and deploy it.
+//! One build: where it stands, its steps, its copies, its log, and the button to cancel it, and the way to deploy it.
 
 use super::frame::{self, Frame, PageRefusal, fragment};
 use super::log::{self, Lines, Log, Window};
 use super::{badge, build_timeline};
 use crate::api::is_settled;
 use crate::app::App;
-use crate::extract::{Engineer, Form, Id, Query};
+use crate::extract::{Engineer, Id, Query};
 use crate::live::{Feed, Part, Update};
 use crate::log::{Needle, Place};
 use crate::refusal::Refusal;
-use crate::wire::{BuildDetail, NewDeployment};
-use crate::{assets, deploy, format, live, provenance, read};
+use crate::wire::BuildDetail;
+use crate::{assets, format, live, provenance, read};
 use artifact::{KeyId, Statement};
 use askama::Template;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use jiff::Timestamp;
-use model::code::Code;
 use model::{ArtifactId, BuildId, BuildState, ReplicaState, ServiceName};
 use serde::Deserialize;
 
@@ -194,22 +193,6 @@ pub(crate) async fn cancel(
 ) -> Result<Response, PageRefusal> {
     app.jobs.cancel(id, &actor).await?;
     Ok(Redirect::to(&format!("/builds/{id}")).into_response())
-}
-
-#[derive(Debug, Deserialize)]
-pub(crate) struct DeployForm {
-    service: ServiceName,
-}
-
-/// `POST /builds/{id}/deploy`.
-pub(crate) async fn deploy(
-    State(app): State<App>,
-    Engineer(actor): Engineer,
-    Id(build): Id<BuildId>,
-    Form(DeployForm { service }): Form<DeployForm>,
-) -> Result<Response, PageRefusal> {
-    let deployment = deploy::deploy(&app, &actor, NewDeployment::new(service, Code::Build(build))).await?;
-    Ok(Redirect::to(&format!("/deployments/{}", deployment.id)).into_response())
 }
 
 /// Where a reader's log ends; without a place, none is shown that could grow.

@@ -21,6 +21,7 @@ mod nodes;
 mod overview;
 mod rollout;
 mod services;
+mod ship;
 mod task_log;
 
 use crate::app::App;
@@ -38,7 +39,8 @@ pub(crate) fn router() -> Router<App> {
         .route("/builds/{id}/log", get(log::plain))
         .route("/builds/{id}/log/download", get(log::download))
         .route("/builds/{id}/cancel", post(build::cancel))
-        .route("/builds/{id}/deploy", post(build::deploy))
+        .route("/builds/{id}/deploy", post(ship::confirm))
+        .route("/builds/{id}/ship", get(ship::page))
         .route("/deployments", get(deployments::page))
         .route("/deployments/live", get(deployments::live))
         .route("/deployments/{id}", get(deployment::page))

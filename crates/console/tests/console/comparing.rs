@@ -2,10 +2,11 @@
 
 use crate::support::{Console, TARGET, on_console};
 use axum::body::Body;
-use axum::http::{Request, header};
+use axum::http::{Request, StatusCode, header};
 use console::wire::ShipDiff;
 use database::builds::Artifact;
 use model::region_report::{HostInstance, RegionReport};
+use model::rollout::Strategy;
 use model::{BuildId, Commit};
 use serde_json::json;
 
@@ -89,5 +90,26 @@ fn commits_and_settings_between_what_runs_and_what_would_run_are_told() {
         );
         let settings: Vec<&str> = east.settings.iter().map(|change| change.name.as_str()).collect();
         assert_eq!(settings, ["command", "environment.COLOUR"]);
+
+        let page = console
+            .get(&format!("/builds/{second}/ship?service=web"))
+            .await
+            .body;
+        for shown in [
+            format!("east: release 1 of {} on 1 host", commit.short()),
+            "<span class=\"sign\" aria-hidden=\"true\">+</span>".to_owned(),
+            "<dt>environment.COLOUR</dt><dd><code>nothing</code> becomes <code>blue</code>".to_owned(),
+            "<option>rolling</option>".to_owned(),
+            "is in flight".to_owned(),
+            "<option value=\"queue\">wait for it</option>".to_owned(),
+        ] {
+            assert!(page.contains(&shown), "{shown}: {page}");
+        }
+        let path = Box::leak(format!("/builds/{second}/deploy").into_boxed_str());
+        let confirmed = "service=web&when_busy=queue&strategy=canary&labels=";
+        let answer = console.submit(path, confirmed).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{answer:?}");
+        let queued = console.builds.queued_deployments().await.unwrap().remove(0);
+        assert_eq!((queued.build, queued.policy.strategy), (second, Strategy::Canary));
     });
 }

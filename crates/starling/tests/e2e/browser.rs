@@ -113,6 +113,11 @@ async fn build_and_deploy(browser: &Client, login: &str) {
     wait_for(browser, "//button[@id='deploy'][not(@disabled)]").await;
     shoot(browser, &shots, "build-succeeded").await;
     press(browser, "#deploy").await;
+    // It shows what would change before anything does.
+    wait_for(browser, "//button[@id='confirm']").await;
+    wait_for(browser, "//h3[contains(.,'nothing runs yet')]").await;
+    shoot(browser, &shots, "ship").await;
+    press(browser, "#confirm").await;
 
     wait_for(
         browser,
