@@ -70,6 +70,17 @@ struct Sum<'a> {
 }
 
 impl Distributions {
+    /// A host that is ordered to have an artifact lacks it, so its distribution has begun, even if all hosts are done
+    /// before the next fold, as they may be with a small artifact. One that is known goes on.
+    pub(crate) fn begin(&mut self, artifact: ArtifactId, now: Instant) {
+        self.known.entry(artifact).or_insert(Known {
+            began: now,
+            fastest_down: 0,
+            fastest_seeds: 0,
+            told: None,
+        });
+    }
+
     /// Folds all arrivals; what the control plane has not heard yet, the longest unheard first, at most
     /// [`DISTRIBUTIONS_MAX`].
     pub(crate) fn fold<'a>(
@@ -115,12 +126,7 @@ impl Distributions {
             self.known.remove(&artifact);
         }
         if lacking {
-            self.known.entry(artifact).or_insert(Known {
-                began: now,
-                fastest_down: 0,
-                fastest_seeds: 0,
-                told: None,
-            });
+            self.begin(artifact, now);
         }
         // What every host held from the start is not distributed.
         let known = self.known.get_mut(&artifact)?;

@@ -166,6 +166,7 @@ impl Leader {
             return HostResponse::StandingBy;
         };
         let (host, complete) = (report.host.clone(), report.complete.clone());
+        let held_before = self.roster.complete(&host);
         if let Err(full) = self.roster.hear(&self.region, peer, report, Instant::now()) {
             return HostResponse::Refused(full.to_string());
         }
@@ -177,9 +178,15 @@ impl Leader {
             let labels = self.roster.labels(&host)?;
             service.order(labels, self.turns.has(service, &host))
         });
+        let orders: Vec<_> = orders.collect();
+        // A host that was started anew says that it holds nothing until it has looked at its disk.
+        let lacks = |artifact| !complete.contains(artifact) && !held_before.contains(artifact);
+        for order in orders.iter().filter(|order| lacks(&order.artifact)) {
+            self.distributions.begin(order.artifact, Instant::now());
+        }
         HostResponse::Orders(HostOrders {
             term: self.term,
-            services: orders.collect(),
+            services: orders,
             controls: self.controls.clone(),
             neighbours,
             revoked: self.revoked.for_a_host(),

@@ -8,7 +8,7 @@ use crate::facts::Facts;
 use crate::logs::Whereabouts;
 use crate::shares::Shares;
 use crate::topology::Topology;
-use model::distribution::Arrival;
+use model::distribution::{Arrival, ArrivalState};
 use model::host::{HostReport, Neighbour};
 use model::instance::{InstanceHealth, TaskState};
 use model::labels::{Place, Placed};
@@ -248,6 +248,13 @@ impl Roster {
     pub(crate) fn peers(&self) -> Vec<swarm::PeerId> {
         let alive = self.hosts.values().filter(|host| !host.lost);
         alive.map(|host| host.peer).collect()
+    }
+
+    /// What a host said last that has come to it whole.
+    pub(crate) fn complete(&self, host: &HostName) -> Vec<ArtifactId> {
+        let arrivals = self.hosts.get(host).into_iter().flat_map(|host| &host.arrivals);
+        let complete = arrivals.filter(|arrival| arrival.state == ArrivalState::Complete);
+        complete.map(|arrival| arrival.artifact).collect()
     }
 
     /// What comes to the hosts that are not lost.

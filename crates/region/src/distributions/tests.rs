@@ -97,6 +97,23 @@ fn a_summary_is_told_until_it_is_accepted_and_again_when_it_changes() {
 }
 
 #[test]
+fn a_distribution_that_is_over_before_the_first_fold_is_told_once() {
+    let (mut distributions, start) = (Distributions::default(), Instant::now());
+    distributions.begin(artifact(1), start);
+    let world = World::new(vec![arrival(ArrivalState::Complete, MIB, MIB, 0)]);
+    let later = start + Duration::from_millis(700);
+    let told = world.fold(&mut distributions, later);
+    assert_eq!(
+        (told.len(), told[0].elapsed_ms, told[0].is_complete()),
+        (1, 700, true)
+    );
+    distributions.accept(told, later);
+    assert_eq!(world.fold(&mut distributions, later), []);
+    distributions.begin(artifact(1), later + ANEW_AFTER);
+    assert_eq!(world.fold(&mut distributions, later + ANEW_AFTER), []);
+}
+
+#[test]
 fn what_every_host_has_from_the_start_or_nobody_wants_is_not_told() {
     let (mut distributions, now) = (Distributions::default(), Instant::now());
     let mut world = World::new(vec![arrival(ArrivalState::Complete, MIB, MIB, 0)]);

@@ -1,8 +1,10 @@
 //! What the control plane hears.
 
 use crate::api::Heard;
-use crate::support::{TOKEN, World, instance};
-use model::host::HostResponse;
+use crate::support::{TOKEN, World, artifact, desired, instance};
+use model::distribution::{Arrival, ArrivalState, Rates};
+use model::host::{HostRequest, HostResponse};
+use model::instance::Transfer;
 use model::region_report::HostInstance;
 use model::{Instance, TaskState};
 
@@ -67,4 +69,34 @@ async fn a_report_that_is_refused_is_sent_again_as_things_are_then() {
             heard.accepted && says_staged(heard)
         })
         .await;
+}
+
+#[tokio::test]
+async fn a_distribution_that_is_over_before_anybody_looked_is_told_all_the_same() {
+    let world = World::new().await;
+    let wanted = desired(world.upload().await, 1);
+    world.publish(&wanted).await;
+    let manager = world.manager("manager-1").await;
+    let host = world.host("host-1").await;
+    host.orders(&manager, |orders| !orders.services.is_empty()).await;
+
+    // By the time of its next report, the host has everything.
+    let artifact = artifact(&wanted);
+    let mut report = host.report(Vec::new());
+    report.complete = vec![artifact];
+    report.arrivals = vec![Arrival {
+        artifact,
+        state: ArrivalState::Complete,
+        transfer: Transfer::default(),
+        rates: Rates::default(),
+        rejected_pieces: 0,
+        lacking_bytes: 0,
+        hindrance: None,
+    }];
+    host.ask(&manager, &HostRequest::Report(report)).await;
+    let is_over = |heard: &Heard| {
+        let mut told = heard.report.distributions.iter();
+        told.any(|told| told.artifact == artifact && told.is_complete() && told.hosts.all == 1)
+    };
+    world.api.hears("that everybody has it", is_over).await;
 }
