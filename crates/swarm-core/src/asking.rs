@@ -1,5 +1,6 @@
 //! Whom to ask for which piece, now; and what happens when that takes too long.
 
+use crate::picker::PLACES_MAX;
 use crate::requests::{Overdue, Request};
 use crate::transfer::{Context, Transfer};
 use crate::{Output, Piece, Role, Time, end_game};
@@ -17,7 +18,7 @@ impl Transfer {
                 self.fetch(index, piece, cx);
                 return true;
             }
-            self.neighbours[index].dry = true;
+            self.promising &= !(1 << index);
         }
         false
     }
@@ -32,7 +33,11 @@ impl Transfer {
         let mut best = None;
         // The places of those who are equally good, a bit each.
         let mut equals = 0_u64;
-        for (place, neighbour) in self.neighbours.iter().enumerate() {
+        let mut left = self.promising;
+        while left != 0 {
+            let place = left.trailing_zeros() as usize;
+            left &= left - 1;
+            let neighbour = &self.neighbours[place];
             if !neighbour.is_ready(cx.now, requests_max) {
                 continue;
             }
@@ -59,8 +64,8 @@ impl Transfer {
     /// How many requests one neighbour may have from us: what should be in flight, shared out between all who have
     /// something for us. That is one, unless few have or they are far away.
     fn requests_per_neighbour(&self, cx: &Context<'_>) -> usize {
-        let sources = self.neighbours.iter().filter(|neighbour| !neighbour.dry).count();
-        let share = cx.flow.window() / sources.max(1);
+        let sources = self.promising.count_ones().max(1) as usize;
+        let share = cx.flow.window() / sources;
         share.clamp(1, cx.config.fetches_per_peer_max.max(1))
     }
 
@@ -103,9 +108,8 @@ impl Transfer {
         self.offer_to_all(cx);
         if self.picker.open_count() == 0 {
             // What is in flight for longer than usual may be asked for twice now.
-            self.neighbours
-                .iter_mut()
-                .for_each(|neighbour| neighbour.dry = false);
+            let others = PLACES_MAX - self.neighbours.len();
+            self.promising = u64::MAX.checked_shr(others as u32).unwrap_or(0);
         }
         self.wake_for_requests(cx.now);
         let resting = self.neighbours.iter().map(|neighbour| neighbour.resting_until);

@@ -56,12 +56,14 @@ impl Transfer {
     /// will never ask us for it, and by and large half of all news would be such news; libtorrent sends none
     /// either unless told to (`send_redundant_have`).
     pub fn announce(&mut self, cx: &mut Context<'_>) {
-        let pieces = std::mem::take(&mut self.announcements.pieces);
-        for pieces in pieces.chunks(GAINED_MAX) {
+        let mut left = std::mem::take(&mut self.announcements.pieces);
+        while !left.is_empty() {
+            let later = left.split_off(left.len().min(GAINED_MAX));
+            let pieces = std::mem::replace(&mut left, later);
             self.announcements.last_at = Some(cx.now);
-            let peers = self.who_is_told_of(pieces);
+            let peers = self.who_is_told_of(&pieces);
             if !peers.is_empty() {
-                let message = self.gained(pieces.to_vec(), cx);
+                let message = self.gained(pieces, cx);
                 cx.outputs.push_back(Output::Announce {
                     transfer: self.id,
                     peers,
@@ -74,10 +76,13 @@ impl Transfer {
     fn who_is_told_of(&mut self, pieces: &[Piece]) -> Vec<Peer> {
         let holders = pieces.iter().map(|&piece| self.picker.holders(piece));
         let hold_all = holders.fold(u64::MAX, |all, holders| all & holders);
-        let neighbours = self.neighbours.iter_mut().enumerate();
-        let told =
-            neighbours.filter_map(|(place, it)| it.is_told(hold_all >> place & 1 == 0).then_some(it.peer));
-        told.collect()
+        let mut told = Vec::with_capacity(self.neighbours.len());
+        for (place, neighbour) in self.neighbours.iter_mut().enumerate() {
+            if neighbour.is_told(hold_all >> place & 1 == 0) {
+                told.push(neighbour.peer);
+            }
+        }
+        told
     }
 
     fn gained(&self, pieces: Vec<Piece>, cx: &Context<'_>) -> Message {
@@ -150,7 +155,7 @@ impl Transfer {
             return Err(BanReason::Flood);
         }
         neighbour.met = true;
-        neighbour.dry = false;
+        self.promising |= 1 << index;
         neighbour.held = pieces.held();
         self.picker.lost_all(index);
         for piece in pieces.iter() {
@@ -176,7 +181,8 @@ impl Transfer {
             }
             if self.picker.gained(index, piece) {
                 // In the end game every piece that it gains may be one that we wait for.
-                neighbour.dry &= !(self.picker.is_open(piece) || self.picker.open_count() == 0);
+                let promising = self.picker.is_open(piece) || self.picker.open_count() == 0;
+                self.promising |= u64::from(promising) << index;
             } else if !neighbour.endure(1) {
                 return Err(BanReason::Flood);
             }

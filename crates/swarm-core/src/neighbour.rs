@@ -26,8 +26,6 @@ pub(crate) struct Neighbour {
     pub role: Role,
     /// Whether it has said what it holds.
     pub met: bool,
-    /// Whether it holds nothing that we should ask for. Saves the search until that changes.
-    pub dry: bool,
     /// How many requests wait at its end, as it last said.
     pub waiting: u8,
     /// Requests to it that are not answered.
@@ -49,7 +47,6 @@ impl Neighbour {
             held: 0,
             role,
             met: false,
-            dry: true,
             waiting: 0,
             in_flight: 0,
             late: 0,
@@ -63,7 +60,7 @@ impl Neighbour {
     /// Whether it may be asked for one more piece, where it may have so many requests from us. One that lets us
     /// wait already gets no more to do.
     pub fn is_ready(&self, now: Time, requests_max: usize) -> bool {
-        !self.dry && self.late == 0 && usize::from(self.in_flight) < requests_max && self.resting_until <= now
+        self.late == 0 && usize::from(self.in_flight) < requests_max && self.resting_until <= now
     }
 
     /// It gave us a piece.

@@ -134,11 +134,7 @@ impl Picker {
     /// The neighbour at `place` is gone, and the one at the place `last` takes it over.
     pub fn left(&mut self, place: usize, last: usize) {
         for holders in &mut self.holders {
-            let moved = *holders >> last & 1;
-            *holders &= !(1 << place | 1 << last);
-            if place != last {
-                *holders |= moved << place;
-            }
+            *holders = without(*holders, place, last);
         }
     }
 
@@ -149,5 +145,16 @@ impl Picker {
         } else {
             self.open.remove(piece);
         }
+    }
+}
+
+/// A bit for each place, when the one at `place` is gone and the one at the place `last` takes it over.
+pub(crate) fn without(bits: u64, place: usize, last: usize) -> u64 {
+    let moved = bits >> last & 1;
+    let others = bits & !(1 << place | 1 << last);
+    if place == last {
+        others
+    } else {
+        others | moved << place
     }
 }

@@ -6,7 +6,7 @@ use crate::first_pass::FirstPass;
 use crate::flow::Flow;
 use crate::hearing::Announcements;
 use crate::neighbour::Neighbour;
-use crate::picker::{PLACES_MAX, Picker};
+use crate::picker::{self, PLACES_MAX, Picker};
 use crate::requests::{COPIES_MAX, Request, Requests};
 use crate::sharing::Claim;
 use crate::store::Store;
@@ -40,6 +40,9 @@ pub(crate) struct Transfer {
     /// Who they are, in the same order: close together, since it is searched all the time.
     peers: Vec<Peer>,
     pub picker: Picker,
+    /// The places of those who may hold something that we should ask for, a bit each. Saves searching the others until
+    /// that changes.
+    pub promising: u64,
     pub requests: Requests,
     /// A seed's, until it is over.
     pub first_pass: Option<FirstPass>,
@@ -73,6 +76,7 @@ impl Transfer {
             neighbours: Vec::new(),
             peers: Vec::new(),
             picker,
+            promising: 0,
             requests: Requests::default(),
             first_pass: first_pass.filter(|pass| !pass.is_over()),
             announcements: Announcements::default(),
@@ -140,6 +144,7 @@ impl Transfer {
         self.neighbours.swap_remove(index);
         self.peers.swap_remove(index);
         self.picker.left(index, self.neighbours.len());
+        self.promising = picker::without(self.promising, index, self.neighbours.len());
         let in_flight = self.drop_requests_to(peer);
         if let Some(pass) = &mut self.first_pass {
             pass.left(peer);
@@ -261,9 +266,7 @@ impl Transfer {
         let was_open = self.picker.is_open(piece);
         self.picker.set_open(piece, open);
         if open && !was_open {
-            let holders = self.picker.holders(piece);
-            let neighbours = self.neighbours.iter_mut().enumerate();
-            neighbours.for_each(|(place, neighbour)| neighbour.dry &= holders >> place & 1 == 0);
+            self.promising |= self.picker.holders(piece);
         }
     }
 
