@@ -150,7 +150,12 @@ impl Node {
 
     /// The next thing to do, in order; none when everything was taken.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        let output = self.outputs.pop_front();
+        if output.is_none() {
+            // The next ones go where these were, and not on through all of the queue's memory.
+            self.outputs.clear();
+        }
+        output
     }
 
     /// When the node wants [`Input::Timeout`], and why. May change with every input.

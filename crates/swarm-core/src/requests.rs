@@ -139,18 +139,18 @@ impl Requests {
 
     /// When something next becomes overdue.
     pub fn next_overdue(&self, now: Time) -> Option<Time> {
+        let (late, hopeless) = (self.median() * 2, self.median() * 4);
+        // One that nobody else can give stays in flight, and is looked at again now and then.
+        let again = now.after(self.median());
         let times = self.all.iter().map(|request| {
             if request.of_store {
-                let late = request.asked_at.after(STORE_LATE.max(self.median() * 2));
-                return late.max(now.after(self.median()));
+                return request.asked_at.after(STORE_LATE.max(late)).max(again);
             }
-            let late = request.asked_at.after(self.median() * 2);
-            let hopeless = request.asked_at.after(self.median() * 4);
-            // One that nobody else can give stays in flight, and is looked at again now and then.
+            let late = request.asked_at.after(late);
             if late > now && !request.late {
                 late
             } else {
-                hopeless.max(now.after(self.median()))
+                request.asked_at.after(hopeless).max(again)
             }
         });
         times.min()

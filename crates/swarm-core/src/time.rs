@@ -11,7 +11,12 @@ impl Time {
     /// The moment that is `duration` after this one.
     #[must_use]
     pub const fn after(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(duration.as_micros() as u64))
+        // `as_micros` reckons in 128 bits, several times as long.
+        let micros = duration
+            .as_secs()
+            .saturating_mul(1_000_000)
+            .saturating_add(duration.subsec_micros() as u64);
+        Self(self.0.saturating_add(micros))
     }
 
     /// How long ago `earlier` was; nothing if it is not earlier.
