@@ -15,7 +15,7 @@ pub enum Event {
     /// `host` learns that the connection to `peer` is gone.
     Part { host: u32, peer: u32 },
     /// The driver of `host` tells its node that an upload ended.
-    Served { host: u32, life: u32, fetch: FetchId },
+    Served { host: u32, fetch: FetchId },
     /// A message for one neighbour arrives.
     Letter(Id),
     /// What a host told several neighbours arrives at those of them that are this far away.
@@ -62,7 +62,7 @@ impl Event {
         match *self {
             Self::Meet { a, b } => pair(1, a, b),
             Self::Part { host, peer } => pair(2, host, peer),
-            Self::Served { host, fetch, .. } => [3, u64::from(host), fetch.number()],
+            Self::Served { host, fetch } => [3, u64::from(host), fetch.number()],
             Self::Letter(letter) => [4, letter.number(), 0],
             Self::Request(fetch) => [5, fetch.number(), 0],
             Self::Cancel(fetch) => [6, fetch.number(), 0],

@@ -1,9 +1,9 @@
-//! One simulated host: its node, its disk, its links.
+//! One simulated host: its disk, its links, and what its driver knows.
 
 use crate::event::FetchId;
 use crate::fates::Fate;
 use crate::line::Line;
-use swarm_core::{Node, PieceSet, Role, Time, TransferId};
+use swarm_core::{PieceSet, Role, Time, TransferId};
 
 /// Every case has one transfer.
 pub const TRANSFER: TransferId = TransferId(0);
@@ -55,8 +55,8 @@ pub struct Host {
     pub zone: u32,
     pub up: Line,
     pub down: Line,
-    /// None while it is dead, or not there yet.
-    pub node: Option<Node>,
+    /// Its program runs: it is neither dead nor not there yet.
+    pub lives: bool,
     /// How often it died: what was meant for an earlier life is lost.
     pub life: u32,
     /// What is truly on its disk. Outlives a death.
@@ -84,7 +84,7 @@ impl Host {
             zone,
             up: Line::new(fate.link.up),
             down: Line::new(fate.link.down),
-            node: None,
+            lives: false,
             life: 0,
             disk,
             contacts: Vec::new(),
@@ -94,10 +94,6 @@ impl Host {
             clock_off_s: 0,
             completed_at: None,
         }
-    }
-
-    pub fn lives(&self) -> bool {
-        self.node.is_some()
     }
 
     pub fn knows(&self, peer: u32) -> bool {

@@ -2,7 +2,7 @@
 
 use crate::host::{Fetch, Fetching, Host};
 use crate::slab::Slab;
-use swarm_core::{Config, Load, Message, PieceSet, Time};
+use swarm_core::{Config, Load, Message, Node, PieceSet, Time};
 
 /// An invariant that broke.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -139,11 +139,12 @@ pub fn fetch_makes_sense(
 /// At the end of a run: every request got its answer, or its host still has all slots busy.
 pub fn everyone_was_answered(
     hosts: &[Host],
+    nodes: &[Option<Node>],
     fetches: &Slab<Fetch>,
     config: &Config,
 ) -> Result<(), Violation> {
-    for (id, host) in (0..).zip(hosts) {
-        let Some(node) = &host.node else { continue };
+    for ((id, host), node) in (0..).zip(hosts).zip(nodes) {
+        let Some(node) = node else { continue };
         if node.load().uploading == config.upload_slots {
             continue;
         }

@@ -5,6 +5,8 @@ use swarm_core::Time;
 /// As many buckets as there are places for the highest bit in which two times differ, and one for
 /// equal times.
 const BUCKETS: usize = 65;
+/// So many events are said to come soon at a time.
+const SOON_MAX: usize = 32;
 
 /// A radix heap (Ahuja, Mehlhorn, Orlin & Tarjan, "Faster algorithms for the shortest path problem",
 /// 1990): a queue for times that never run backwards. An event lies in the bucket of the highest
@@ -19,6 +21,10 @@ pub struct Schedule<E> {
     buckets: Vec<Vec<(u64, E)>>,
     /// How many of the first bucket came out already.
     taken: usize,
+    /// Some of what comes out next.
+    soon: Vec<E>,
+    /// Until when it is known.
+    soon_until: u64,
 }
 
 impl<E: Copy> Schedule<E> {
@@ -27,7 +33,18 @@ impl<E: Copy> Schedule<E> {
             now: 0,
             buckets: (0..BUCKETS).map(|_| Vec::new()).collect(),
             taken: 0,
+            soon: Vec::new(),
+            soon_until: 0,
         }
+    }
+
+    /// Replaces `soon` by some of what comes out next, in no order, at most [`SOON_MAX`]; false if there is none that it
+    /// did not say before. No event comes up twice, and nearly all do, but for those that are added just before they
+    /// happen.
+    pub fn take_soon(&mut self, soon: &mut Vec<E>) -> bool {
+        soon.clear();
+        std::mem::swap(&mut self.soon, soon);
+        !soon.is_empty()
     }
 
     /// Adds an event; one that is too late happens now.
@@ -41,6 +58,12 @@ impl<E: Copy> Schedule<E> {
         if self.taken == self.buckets[0].len() {
             self.refill()?;
         }
+        if self.taken.is_multiple_of(SOON_MAX) && self.now > self.soon_until {
+            // A crowd at one moment comes up a part at a time.
+            let rest = self.buckets[0][self.taken..].iter().take(SOON_MAX);
+            self.soon.clear();
+            self.soon.extend(rest.map(|(_, event)| event));
+        }
         let (at, event) = self.buckets[0][self.taken];
         self.taken += 1;
         Some((Time(at), event))
@@ -53,6 +76,11 @@ impl<E: Copy> Schedule<E> {
         let first = self.buckets.iter().position(|bucket| !bucket.is_empty())?;
         let mut events = std::mem::take(&mut self.buckets[first]);
         self.now = events.iter().map(|(at, _)| *at).min()?;
+        if events.len() <= SOON_MAX && self.now > self.soon_until {
+            self.soon.clear();
+            self.soon.extend(events.iter().map(|(_, event)| event));
+            self.soon_until = events.iter().map(|(at, _)| *at).max()?;
+        }
         for &(at, event) in &events {
             self.buckets[bucket(at, self.now)].push((at, event));
         }
@@ -70,6 +98,7 @@ fn bucket(at: u64, now: u64) -> usize {
 mod tests {
     use super::Schedule;
     use proptest::prelude::*;
+    use std::collections::BTreeSet;
     use swarm_core::Time;
 
     proptest! {
@@ -77,6 +106,7 @@ mod tests {
         fn events_come_out_by_time_and_then_as_they_were_added(steps in proptest::collection::vec((0..3u8, 0..5000u64), 0..400)) {
             let mut schedule = Schedule::new();
             let (mut model, mut now) = (Vec::new(), 0);
+            let (mut soon, mut came_up) = (Vec::new(), BTreeSet::new());
             for (number, (step, after)) in steps.into_iter().enumerate() {
                 if step > 0 {
                     schedule.add(Time(now + after), number);
@@ -86,6 +116,11 @@ mod tests {
                     let expected = (!model.is_empty()).then(|| model.remove(0));
                     prop_assert_eq!(schedule.next().map(|(at, number)| (at.0, number)), expected);
                     now = expected.map_or(now, |(at, _)| at);
+                    schedule.take_soon(&mut soon);
+                    for &number in &soon {
+                        prop_assert!(came_up.insert(number), "{number} comes up twice");
+                        prop_assert!(expected.is_some_and(|(_, it)| it == number) || model.iter().any(|(_, it)| *it == number));
+                    }
                 }
             }
         }

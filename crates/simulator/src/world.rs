@@ -1,5 +1,6 @@
 //! The region: its hosts, what is on its way, and the time.
 
+mod ahead;
 mod happen;
 mod life;
 mod mail;
@@ -22,7 +23,7 @@ use mail::{Inbox, Letter, Notice};
 use manager::Hand;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use swarm_core::{Config, Input, Time};
+use swarm_core::{Config, Input, Node, Time};
 
 /// How soon a neighbour notices that a host has died: a driver's keep-alive.
 const NOTICE_US: u64 = 1_000_000;
@@ -36,8 +37,12 @@ pub struct World<'a> {
     config: Config,
     now: Time,
     schedule: Schedule<Event>,
+    /// Some of what happens next.
+    soon: Vec<Event>,
     /// Hosts, then seeds. A host's place is its handle at every node; the store's is behind the last.
     hosts: Vec<Host>,
+    /// Of those that live. Apart from them, since most events look at several hosts and run the rules of one.
+    nodes: Vec<Option<Node>>,
     store_line: Line,
     store_fails: bool,
     /// The zone that is cut off from the others.
@@ -75,6 +80,8 @@ impl<'a> World<'a> {
             config: Config::default(),
             now: Time(0),
             schedule,
+            soon: Vec::new(),
+            nodes: fates.iter().map(|_| None).collect(),
             inboxes: fates.iter().map(|_| Inbox::new()).collect(),
             awaited: fates.iter().filter(|fate| fate.awaited).count() as u32,
             hosts: (0..)
@@ -106,20 +113,22 @@ impl<'a> World<'a> {
 
     fn play_events(&mut self) -> Result<(), Violation> {
         while self.awaited > 0 {
-            let next = self
-                .schedule
-                .next()
-                .filter(|(at, _)| at.0 / 1_000_000 < self.case.limit_s);
-            let Some((at, event)) = next else {
+            let Some((at, event)) = self.schedule.next() else {
                 return Err(self.stuck());
             };
+            if at.0 / 1_000_000 >= self.case.limit_s {
+                return Err(self.stuck());
+            }
+            if self.schedule.take_soon(&mut self.soon) {
+                self.look_ahead();
+            }
             self.now = at;
             self.tally.events += 1;
             let [kind, one, two] = event.words();
             self.trace.add(&[at.0, kind, one, two]);
             self.happen(event)?;
         }
-        invariants::everyone_was_answered(&self.hosts, &self.fetches, &self.config)
+        invariants::everyone_was_answered(&self.hosts, &self.nodes, &self.fetches, &self.config)
     }
 
     /// The store's handle at every node.
@@ -185,7 +194,7 @@ impl<'a> World<'a> {
             self.take_in_notes(id);
         }
         let clock = self.clock(id, self.now);
-        if let Some(node) = self.hosts[id as usize].node.as_mut() {
+        if let Some(node) = &mut self.nodes[id as usize] {
             node.handle(clock, input);
         }
         self.perform_all(id)
@@ -193,11 +202,7 @@ impl<'a> World<'a> {
 
     /// Does what a node says, and checks what it holds.
     fn perform_all(&mut self, id: u32) -> Result<(), Violation> {
-        while let Some(output) = self.hosts[id as usize]
-            .node
-            .as_mut()
-            .and_then(|it| it.poll_output())
-        {
+        while let Some(output) = self.nodes[id as usize].as_mut().and_then(Node::poll_output) {
             self.perform(id, output)?;
         }
         self.set_alarm(id)
@@ -206,7 +211,9 @@ impl<'a> World<'a> {
     fn set_alarm(&mut self, id: u32) -> Result<(), Violation> {
         let shown = self.clock(id, self.now);
         let host = &mut self.hosts[id as usize];
-        let Some(node) = &host.node else { return Ok(()) };
+        let Some(node) = &self.nodes[id as usize] else {
+            return Ok(());
+        };
         invariants::load_is_bounded(id, node.load(), &self.config)?;
         self.inboxes[id as usize].read_at_once = node.acts_on_news();
         let Some((at, _)) = node.poll_timeout() else {

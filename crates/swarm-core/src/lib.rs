@@ -53,6 +53,7 @@ mod node;
 mod output;
 pub mod picker;
 mod piece_set;
+mod recall;
 mod requests;
 mod sharing;
 mod slots;

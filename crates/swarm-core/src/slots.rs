@@ -82,6 +82,11 @@ impl Slots {
             .map(|asked| asked.ticket)
     }
 
+    /// The tickets that came last of those that upload and of those that wait.
+    pub fn last(&self) -> [Option<Ticket>; 2] {
+        [&self.uploads, &self.waiting].map(|all| all.last().map(|asked| asked.ticket))
+    }
+
     pub fn uploading(&self) -> usize {
         self.uploads.len()
     }

@@ -11,11 +11,10 @@ impl World<'_> {
             Event::Start(host) => self.start(host)?,
             Event::Meet { a, b } => self.meet(a, b)?,
             Event::Part { host, peer } => self.part(host, peer)?,
-            Event::Served { host, life, fetch } if self.hosts[host as usize].life == life => {
+            Event::Served { host, fetch } => {
                 let ticket = Ticket(fetch.number());
                 self.tell(host, Input::Served { ticket })?;
             }
-            Event::Served { .. } => {}
             Event::Letter(letter) => self.letter_arrives(letter)?,
             Event::Announced { notice, across } => self.notice_arrives(notice, across)?,
             Event::Request(fetch) => self.request(fetch)?,

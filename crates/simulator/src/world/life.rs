@@ -11,14 +11,15 @@ use swarm_core::{Config, Input, Node, Peer, Time};
 impl World<'_> {
     /// A host's program starts, with what is on its disk.
     pub(super) fn start(&mut self, id: u32) -> Result<(), Violation> {
-        if self.hosts[id as usize].lives() {
+        if self.hosts[id as usize].lives {
             return Ok(()); // it was to start late, and died and came back before
         }
         let seed = self.rng.random();
         let returns = self.hosts[id as usize].life > 0;
         let starts_late = self.hosts[id as usize].fate.starts_at > Time(0);
         let host = &mut self.hosts[id as usize];
-        host.node = Some(Node::new(Config::default(), seed));
+        host.lives = true;
+        self.nodes[id as usize] = Some(Node::new(Config::default(), seed));
         let (have, kind) = (host.disk.clone(), host.fate.kind);
         self.tell(
             id,
@@ -42,7 +43,7 @@ impl World<'_> {
     }
 
     pub(super) fn meet(&mut self, a: u32, b: u32) -> Result<(), Violation> {
-        let both_live = self.hosts[a as usize].lives() && self.hosts[b as usize].lives();
+        let both_live = self.hosts[a as usize].lives && self.hosts[b as usize].lives;
         if !both_live
             || !self.reachable(a, b)
             || self.hosts[a as usize].knows(b)
@@ -66,7 +67,7 @@ impl World<'_> {
     }
 
     pub(super) fn part(&mut self, id: u32, peer: u32) -> Result<(), Violation> {
-        if !self.hosts[id as usize].lives() || !self.hosts[id as usize].forget(peer) {
+        if !self.hosts[id as usize].lives || !self.hosts[id as usize].forget(peer) {
             return Ok(());
         }
         let fetching = &mut self.hosts[id as usize].fetching;
@@ -92,22 +93,16 @@ impl World<'_> {
                 .is_some_and(|fetch| fetch.by == peer && fetch.answered)
         };
         let ended: Vec<FetchId> = host.serving.extract_if(.., to_peer).collect();
-        let life = host.life;
         for fetch in ended {
-            self.schedule.add(
-                self.now,
-                Event::Served {
-                    host: id,
-                    life,
-                    fetch,
-                },
-            );
+            // Now, so in this life of the host, or never.
+            self.schedule.add(self.now, Event::Served { host: id, fetch });
         }
     }
 
     pub(super) fn die(&mut self, id: u32) {
+        self.nodes[id as usize] = None;
         let host = &mut self.hosts[id as usize];
-        host.node = None;
+        host.lives = false;
         host.life += 1;
         host.wake_at = None;
         host.fetching.clear();
@@ -141,7 +136,7 @@ impl World<'_> {
     pub(super) fn reunite(&mut self, zone: u32) {
         self.zone_cut = None;
         for id in 0..self.hosts.len() as u32 {
-            if self.hosts[id as usize].zone == zone && self.hosts[id as usize].lives() {
+            if self.hosts[id as usize].zone == zone && self.hosts[id as usize].lives {
                 self.replace_neighbour(id);
                 self.replace_neighbour(id);
             }

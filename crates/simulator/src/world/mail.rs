@@ -6,10 +6,9 @@ use crate::host::TRANSFER;
 use crate::invariants::{self, Violation};
 use swarm_core::{Input, Message, News, Peer, Piece};
 
-/// So many notes wait in an inbox at most.
-const INBOX_MAX: usize = 64;
-/// So many pieces fit a note, as many as small pieces are announced at once; a longer announcement makes several notes.
-const NOTE_PIECES: usize = 4;
+/// So many notes wait in an inbox at most: about as many as come between two other events of a host, and an inbox is
+/// four lines of a processor's cache.
+const INBOX_MAX: usize = 15;
 
 /// A message for one neighbour.
 #[derive(Debug)]
@@ -25,7 +24,9 @@ pub(super) struct Letter {
 pub(super) struct Notice {
     from: u32,
     from_life: u32,
+    /// The near ones first.
     readers: Vec<Peer>,
+    near: usize,
     pieces: Vec<Piece>,
     held: u32,
     waiting: u8,
@@ -33,32 +34,54 @@ pub(super) struct Notice {
     arrived: bool,
 }
 
-/// An announcement, or a part of one, that a host's node has not read yet. Small, and without a pointer to
+impl Notice {
+    /// The near ones, or those in other zones.
+    pub fn readers_at(&self, across: bool) -> &[Peer] {
+        let (near, far) = self.readers.split_at(self.near);
+        if across { far } else { near }
+    }
+}
+
+/// One piece of an announcement that a host's node has not read yet. Small, and without a pointer to
 /// elsewhere: most of the time of a large run goes into these.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Note {
     from: u32,
+    piece: Piece,
     held: u32,
     waiting: u8,
-    /// How many of `pieces` count.
-    count: u8,
-    pieces: [Piece; NOTE_PIECES],
 }
 
 /// What has arrived at a host and is not read yet.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub(super) struct Inbox {
+    /// How many of `notes` are there.
+    count: u8,
     /// Whether the node might act on news: see [`swarm_core::Node::acts_on_news`].
     pub read_at_once: bool,
-    notes: Vec<Note>,
+    /// Rarely more than a few, which lie in the line of the above and in the next.
+    notes: [Note; INBOX_MAX],
 }
 
 impl Inbox {
     pub fn new() -> Self {
         Self {
+            count: 0,
             read_at_once: true,
-            notes: Vec::new(),
+            notes: Default::default(),
         }
+    }
+
+    /// Where the next note goes, if there is room.
+    pub fn next(&self) -> Option<&(impl Copy + use<>)> {
+        self.notes.get(usize::from(self.count))
+    }
+
+    /// The pieces that it tells of.
+    pub fn pieces(&self) -> impl Iterator<Item = Piece> {
+        let notes = &self.notes[..usize::from(self.count)];
+        notes.iter().map(|note| note.piece)
     }
 }
 
@@ -84,7 +107,7 @@ impl World<'_> {
     pub(super) fn announce(
         &mut self,
         from: u32,
-        readers: Vec<Peer>,
+        mut readers: Vec<Peer>,
         message: Message,
     ) -> Result<(), Violation> {
         let host = &self.hosts[from as usize];
@@ -99,10 +122,16 @@ impl World<'_> {
         else {
             return Ok(());
         };
+        let zone = host.zone;
+        let is_far = |reader: &mut Peer| reader.0 % self.case.zones != zone;
+        let far: Vec<Peer> = readers.extract_if(.., is_far).collect();
+        let near = readers.len();
+        readers.extend(far);
         let notice = self.notices.add(Notice {
             from,
             from_life: host.life,
             readers,
+            near,
             pieces,
             held,
             waiting,
@@ -151,10 +180,8 @@ impl World<'_> {
             return Ok(());
         };
         if self.hosts[notice.from as usize].life == notice.from_life {
-            let zone = self.hosts[notice.from as usize].zone;
-            for &Peer(reader) in &notice.readers {
-                let far = reader % self.case.zones != zone;
-                if far == across && (self.zone_cut.is_none() || self.reachable(notice.from, reader)) {
+            for &Peer(reader) in notice.readers_at(across) {
+                if self.zone_cut.is_none() || self.reachable(notice.from, reader) {
                     self.post(&notice, reader)?;
                 }
             }
@@ -169,20 +196,21 @@ impl World<'_> {
 
     fn post(&mut self, notice: &Notice, reader: u32) -> Result<(), Violation> {
         self.tally.messages += 1;
-        let inbox = &mut self.inboxes[reader as usize];
-        for part in notice.pieces.chunks(NOTE_PIECES) {
-            let mut pieces = [0; NOTE_PIECES];
-            pieces[..part.len()].copy_from_slice(part);
-            inbox.notes.push(Note {
+        for &piece in &notice.pieces {
+            let inbox = &mut self.inboxes[reader as usize];
+            inbox.notes[usize::from(inbox.count)] = Note {
                 from: notice.from,
+                piece,
                 held: notice.held,
                 waiting: notice.waiting,
-                count: part.len() as u8,
-                pieces,
-            });
+            };
+            inbox.count += 1;
+            // A node that can't act on news reads them before whatever happens to it next.
+            if usize::from(inbox.count) == INBOX_MAX {
+                self.read_inbox(reader)?;
+            }
         }
-        // A node that can't act on news reads them before whatever happens to it next.
-        if inbox.read_at_once || inbox.notes.len() >= INBOX_MAX {
+        if self.inboxes[reader as usize].read_at_once {
             self.read_inbox(reader)?;
         }
         Ok(())
@@ -196,20 +224,20 @@ impl World<'_> {
     /// Hands a node what has arrived. What it says to that, if
     /// anything, is still to be done.
     pub(super) fn take_in_notes(&mut self, id: u32) {
-        if self.inboxes[id as usize].notes.is_empty() {
+        if self.inboxes[id as usize].count == 0 {
             return;
         }
         let clock = self.clock(id, self.now);
-        let notes = &mut self.inboxes[id as usize].notes;
-        if let Some(node) = &mut self.hosts[id as usize].node {
+        let inbox = &mut self.inboxes[id as usize];
+        let notes = &inbox.notes[..usize::from(std::mem::take(&mut inbox.count))];
+        if let Some(node) = &mut self.nodes[id as usize] {
             let news = notes.iter().map(|note| News {
                 peer: Peer(note.from),
-                pieces: &note.pieces[..usize::from(note.count)],
+                pieces: std::slice::from_ref(&note.piece),
                 held: note.held,
                 waiting: note.waiting,
             });
             node.hear_all(clock, TRANSFER, news);
         }
-        notes.clear();
     }
 }

@@ -67,7 +67,7 @@ impl World<'_> {
         for _ in 0..DRAWS_MAX {
             let other = self.rng.random_range(0..self.hosts.len() as u32);
             let host = &self.hosts[other as usize];
-            let free = host.lives() && host.contacts.len() < NEIGHBOURS_MAX as usize;
+            let free = host.lives && host.contacts.len() < NEIGHBOURS_MAX as usize;
             if other != id && free && !host.knows(id) && self.reachable(id, other) {
                 let at = Time(self.now.0.saturating_add(REPLACE_US));
                 self.schedule.add(at, Event::Meet { a: id, b: other });

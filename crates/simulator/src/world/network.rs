@@ -77,11 +77,11 @@ impl World<'_> {
     fn standing(&self, id: FetchId) -> Option<Fetch> {
         let fetch = *self.fetches.get(id)?;
         let by = &self.hosts[fetch.by as usize];
-        let by_stands = by.life == fetch.by_life && by.lives();
+        let by_stands = by.life == fetch.by_life && by.lives;
         let Some(of) = self.hosts.get(fetch.of as usize) else {
             return by_stands.then_some(fetch); // the store
         };
-        let of_stands = of.life == fetch.of_life && of.lives() && of.knows(fetch.by);
+        let of_stands = of.life == fetch.of_life && of.lives && of.knows(fetch.by);
         (by_stands && of_stands && self.reachable(fetch.by, fetch.of)).then_some(fetch)
     }
 
