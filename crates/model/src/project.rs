@@ -71,9 +71,24 @@ pub struct TargetSpec {
     /// Whether the command may use the network.
     #[serde(default)]
     pub network: bool,
+    /// Whether the command finds the commit's submodules; they are empty folders otherwise.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub submodules: bool,
     /// What the command may use of the worker's machine, up to the worker's own most.
     #[serde(default)]
     pub limits: LimitRequest,
+    /// Whether large files are fetched that git keeps pointers to (git LFS). Refused, with what to do instead.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub lfs: bool,
+    /// The container image to build in. Refused, with what to do instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+}
+
+/// What is left out where it is not asked for, so that the names of inputs stay what they were.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 const fn default_timeout_seconds() -> u32 {
@@ -194,10 +209,38 @@ impl TargetSpec {
                 service::SPEC_ITEMS_MAX
             ));
         }
+        self.refuse_what_is_not_there()?;
         if !(1..=24 * 3600).contains(&self.timeout_seconds) {
             return Err("`timeout_seconds` is 1 to 86400".to_owned());
         }
         self.limits.validate()
+    }
+}
+
+impl TargetSpec {
+    /// Says no in words to what other build systems have and this one has not.
+    fn refuse_what_is_not_there(&self) -> Result<(), String> {
+        if self.image.is_some() {
+            return Err(
+                "`image` is not supported: builds find the tools that the worker's operator gives them; \
+                 fetch others in `command`, with `network = true` and a cache"
+                    .to_owned(),
+            );
+        }
+        if self.lfs {
+            return Err(
+                "`lfs` is not supported: large files stay pointers; fetch them in `command`, with \
+                 `network = true`"
+                    .to_owned(),
+            );
+        }
+        if self.submodules && !self.inputs.is_empty() {
+            return Err(
+                "`submodules` are not among `inputs`: leave one of the two out, or a change would be missed"
+                    .to_owned(),
+            );
+        }
+        Ok(())
     }
 }
 
@@ -249,6 +292,30 @@ command = ["out/b"]
         assert!(error.contains("`outputs` is empty"), "{error}");
         let error = with("test", outputs).unwrap_err();
         assert!(error.contains("makes no artifact"), "{error}");
+    }
+
+    #[test]
+    fn what_is_not_supported_is_refused_with_what_to_do_instead() {
+        for (extra, expected) in [
+            (
+                "image = \"rust:1\"",
+                "the tools that the worker's operator gives them",
+            ),
+            ("lfs = true", "large files stay pointers"),
+            (
+                "submodules = true\ninputs = [\"src\"]",
+                "leave one of the two out",
+            ),
+        ] {
+            let text = GOOD.replacen("outputs = ", &format!("{extra}\noutputs = "), 1);
+            let error = ProjectFile::parse(&text).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+        let text = GOOD.replacen("outputs = ", "submodules = true\noutputs = ", 1);
+        let project = ProjectFile::parse(&text).unwrap();
+        assert!(project.targets[&"//a:b".parse().unwrap()].submodules);
+        let plain = toml::to_string(&ProjectFile::parse(GOOD).unwrap()).unwrap();
+        assert!(!plain.contains("submodules"), "inputs are named as before");
     }
 
     #[test]

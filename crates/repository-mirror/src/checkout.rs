@@ -15,7 +15,8 @@ pub enum Selection<'a> {
 
 impl Mirrors {
     /// Lays a commit's files out in `into`, a folder that does not exist yet or is empty. Submodules
-    /// stay empty folders, large files of other stores stay pointers. Nothing of git is left in it.
+    /// stay empty folders ([`Self::checkout_submodules`] lays them out), large files of other stores stay pointers. Nothing
+    /// of git is left in it.
     pub async fn checkout(
         &self,
         name: &RepositoryName,
@@ -23,9 +24,21 @@ impl Mirrors {
         into: &Path,
         what: Selection<'_>,
     ) -> Result<(), Error> {
+        self.checkout_by(name, commit, into, into, what).await
+    }
+
+    /// The same, with git's index beside the folder `top`, where nothing of the commit's can be.
+    pub(crate) async fn checkout_by(
+        &self,
+        name: &RepositoryName,
+        commit: &Commit,
+        into: &Path,
+        top: &Path,
+        what: Selection<'_>,
+    ) -> Result<(), Error> {
         self.demand(name)?;
         fs_err::tokio::create_dir_all(into).await?;
-        let mut index = into.as_os_str().to_owned();
+        let mut index = top.as_os_str().to_owned();
         index.push(".index");
         let index = PathBuf::from(index);
         let laid_out = self.lay_out(name, commit, into, &index, what).await;

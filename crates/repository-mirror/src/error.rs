@@ -43,6 +43,14 @@ pub enum Error {
         /// The caller's limit.
         length_max: usize,
     },
+    /// A submodule that is not laid out.
+    #[error("submodule {path:?}: {reason}")]
+    Submodule {
+        /// Its path in the repository that holds it.
+        path: String,
+        /// Why.
+        reason: String,
+    },
     /// Git said no.
     #[error("git could not {operation}: {reason}")]
     Git {

@@ -21,6 +21,7 @@ mod git;
 mod history;
 mod read;
 mod settings;
+mod submodules;
 
 pub use checkout::Selection;
 pub use error::Error;

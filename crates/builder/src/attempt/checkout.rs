@@ -41,13 +41,13 @@ impl Attempt<'_> {
             }
             self.lease.note_inputs(&inputs.key, None).await?;
         }
-        self.lay_out(inputs.as_ref()).await?;
+        self.lay_out(&target, inputs.as_ref()).await?;
         Ok(Found::Target(target))
     }
 
     /// Lays out what the target names, or everything: a file that it uses and does not name is not there, so
     /// that it is missed at once and not when it has changed.
-    async fn lay_out(&self, inputs: Option<&Inputs>) -> Result<(), Fault> {
+    async fn lay_out(&self, target: &TargetSpec, inputs: Option<&Inputs>) -> Result<(), Fault> {
         let (claim, mirrors) = (self.claim, &self.workshop.parts.mirrors);
         let source = self.folder.source();
         let paths: Option<Vec<&str>> = inputs.map(|inputs| inputs.paths.iter().map(String::as_str).collect());
@@ -55,6 +55,12 @@ impl Attempt<'_> {
         self.unless_stopped(mirrors.checkout(&claim.repository, &claim.commit, &source, what))
             .await?
             .map_err(mirror_fault("lay the commit out"))?;
+        if target.submodules {
+            let laid_out = mirrors.checkout_submodules(&claim.repository, &claim.url, &claim.commit, &source);
+            let laid_out = self.unless_stopped(laid_out).await?;
+            let count = laid_out.map_err(mirror_fault("lay the submodules out"))?;
+            self.log.say(&format!("laid out {count} submodules")).await;
+        }
         if !source.join(claim.target.folder()).is_dir() {
             let folder = claim.target.folder();
             return Err(Fault::Build(format!(
@@ -70,7 +76,9 @@ impl Attempt<'_> {
 pub(super) fn mirror_fault(action: &'static str) -> impl FnOnce(repository_mirror::Error) -> Fault {
     use repository_mirror::Error;
     move |error| match error {
-        Error::UnknownCommit { .. } | Error::Url(_) | Error::PathNotText => Fault::Build(chain(&error)),
+        Error::UnknownCommit { .. } | Error::Url(_) | Error::PathNotText | Error::Submodule { .. } => {
+            Fault::Build(chain(&error))
+        }
         error => Fault::infrastructure(action)(error),
     }
 }

@@ -4,6 +4,7 @@
 
 mod fixture;
 mod hostile;
+mod submodules;
 
 use fixture::{Fixture, name, names_in};
 use model::repository::LocalRepositories;
