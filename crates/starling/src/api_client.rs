@@ -14,6 +14,9 @@ pub const DATA_FOLDER: &str = ".starling";
 /// No answer of the API takes longer; an enqueue may wait for a git fetch.
 const ANSWER_LIMIT: Duration = Duration::from_secs(150);
 
+/// No stream of events lasts longer; the API ends each after a quarter of an hour.
+const STREAM_LIMIT: Duration = Duration::from_secs(20 * 60);
+
 /// Which API to talk to and as whom.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -168,6 +171,12 @@ impl ApiClient {
             .await
             .map_err(|source| Error::Malformed { source })?;
         Ok((bytes.to_vec(), next, finished))
+    }
+
+    /// Opens a stream of events.
+    pub async fn stream(&self, path: &str) -> Result<reqwest::Response, Error> {
+        let request = self.http.get(format!("{}{path}", self.api));
+        self.answer(request.timeout(STREAM_LIMIT)).await
     }
 
     /// The log's lines that hold a text, from a place on.

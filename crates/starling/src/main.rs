@@ -10,6 +10,7 @@ mod commands;
 mod config;
 mod demo;
 mod dev;
+mod event_stream;
 mod exit;
 mod observe;
 mod output;

@@ -3,14 +3,14 @@
 mod task;
 
 use super::Session;
+use super::follow::follow;
 use crate::api_client::{ApiClient, Error};
 use anyhow::Context as _;
 use clap::Args;
-use console::wire::{BuildDetail, LogSearch};
+use console::wire::{LogSearch, LogText};
 use model::BuildId;
 use std::io::Write as _;
 use std::process::ExitCode;
-use std::time::Duration;
 
 /// The most requests in one reading, so that a log that grows as fast as it is read cannot hold us.
 const READS_MAX: usize = 64;
@@ -39,17 +39,17 @@ pub struct Options {
 pub struct Tail {
     build: BuildId,
     next: i64,
-    finished: bool,
 }
 
 impl Tail {
     /// From the beginning.
     pub fn new(build: BuildId) -> Self {
-        Self {
-            build,
-            next: 0,
-            finished: false,
-        }
+        Self { build, next: 0 }
+    }
+
+    /// The byte at which it goes on.
+    pub fn next(&self) -> i64 {
+        self.next
     }
 
     /// What came since the last call.
@@ -59,12 +59,24 @@ impl Tail {
             let (bytes, next, finished) = api.log(self.build, self.next).await?;
             let ended = bytes.is_empty();
             read.extend(bytes);
-            (self.next, self.finished) = (next, finished);
+            self.next = next;
             if ended || finished {
                 break;
             }
         }
         Ok(read)
+    }
+
+    /// What came with an event that ends at `end`. Events hold text, so bytes that are none are read again.
+    pub async fn heard(&mut self, api: &ApiClient, log: LogText, end: i64) -> Result<Vec<u8>, Error> {
+        if end <= self.next {
+            return Ok(Vec::new());
+        }
+        if log.from == self.next && !log.text.contains(char::REPLACEMENT_CHARACTER) {
+            self.next = end;
+            return Ok(log.text.into_bytes());
+        }
+        self.read(api).await
     }
 }
 
@@ -78,18 +90,14 @@ pub async fn run(options: &Options, session: &Session) -> anyhow::Result<ExitCod
     if let Some(text) = &options.search {
         return search(build, text, session).await;
     }
-    let mut tail = Tail::new(build);
     let mut output = anstream::stdout();
-    loop {
-        // Asked for before the log, so that a terminal state means that nothing more is coming.
-        let detail: BuildDetail = session.api.get(&format!("/v1/builds/{build}")).await?;
-        output.write_all(&tail.read(&session.api).await?)?;
+    if options.follow {
+        follow(&session.api, build, &mut output).await?;
+    } else {
+        output.write_all(&Tail::new(build).read(&session.api).await?)?;
         output.flush()?;
-        if tail.finished || !options.follow || detail.build.state.is_terminal() {
-            return Ok(ExitCode::SUCCESS);
-        }
-        tokio::time::sleep(Duration::from_millis(300)).await;
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Asks until the whole log was searched. As with `grep`, finding nothing is a failure.

@@ -9,6 +9,7 @@ mod configuration;
 mod deploy;
 mod diff;
 mod distribution;
+mod follow;
 mod governance;
 mod instances;
 mod join_token;

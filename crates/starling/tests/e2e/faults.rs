@@ -105,6 +105,36 @@ fn a_worker_that_slept_past_its_lease_cannot_complete() {
 }
 
 #[test]
+fn a_log_is_followed_to_its_end_although_the_api_dies() {
+    let system = System::start(&["--regions", "1", "--hosts", "1"]);
+    let repository = system.scratch("slow");
+    fixture::shell(
+        &repository,
+        &format!("printf 'before \\377\\n'; {WAIT_FOR_GO}; echo after; mkdir out; echo done > out/done"),
+        "",
+    );
+    system.register("slow", &repository);
+    let id = system.enqueue("slow", "//:it");
+    let (mut following, heard) = system.follow(&["logs", "-f", &id]);
+    wait_until("the log is heard while it is written", || {
+        heard.lock().unwrap().windows(7).any(|part| part == b"before ")
+    });
+    kill_and_await_restart(&system, "api");
+    let mut ended = None;
+    wait_until("following ends with the log", || {
+        let_go(&system);
+        ended = following.try_wait().unwrap();
+        ended.is_some()
+    });
+    assert!(ended.unwrap().success());
+    let whole = system.cli(&["logs", &id]).stdout;
+    wait_until("what was heard is the log, to the byte", || {
+        *heard.lock().unwrap() == whole
+    });
+    assert!(whole.windows(6).any(|part| part == b"after\n"));
+}
+
+#[test]
 fn a_manager_killed_in_mid_distribution_is_replaced_by_another() {
     let system = System::start(&["--regions", "1", "--hosts", "3", "--managers", "2"]);
     limit(&system, &["--download", "20MiB"]);

@@ -1,10 +1,10 @@
 //! A `starling dev` under test, and its command line.
 
 use serde_json::Value;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long anything that is waited for may take on a busy machine of two cores.
@@ -77,6 +77,25 @@ impl System {
             .current_dir(self.folder.path())
             .output()
             .expect("starling runs")
+    }
+
+    /// Starts `starling …` and gathers what it prints.
+    pub fn follow(&self, arguments: &[&str]) -> (Child, Arc<Mutex<Vec<u8>>>) {
+        let mut child = starling(arguments)
+            .current_dir(self.folder.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("starling runs");
+        let mut output = child.stdout.take().expect("its output is piped");
+        let heard = Arc::<Mutex<Vec<u8>>>::default();
+        let hearing = heard.clone();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(length @ 1..) = output.read(&mut buffer) {
+                hearing.lock().unwrap().extend_from_slice(&buffer[..length]);
+            }
+        });
+        (child, heard)
     }
 
     /// Runs `starling --json …`, which must succeed, and reads its answer.
