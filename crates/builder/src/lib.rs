@@ -1,5 +1,6 @@
 //! The build worker, the reaper that gives a lost worker's builds back, the sweeper that aborts what it left
-//! half uploaded, and the archiver that moves the logs of builds that have ended to the main store.
+//! half uploaded, the archiver that moves the logs of builds that have ended to the main store, and what clears that
+//! store of all else that they left.
 //!
 //! A commit and a target come out of the queue, an artifact goes into the main store. To follow it:
 //! `worker` claims, `attempt` walks one claim through its phases, `lease` is what every write goes
@@ -32,6 +33,7 @@ mod gate;
 mod heartbeat;
 mod inputs;
 mod lease;
+pub mod leftovers;
 mod log;
 pub mod metrics;
 mod pack;

@@ -34,6 +34,10 @@ pub const UPLOADS_SWEPT: &str = "starling_sweeper_uploads_total";
 pub const LOGS_ARCHIVED: &str = "starling_archiver_logs_total";
 /// Bytes of those logs, before they were compressed.
 pub const LOG_BYTES_ARCHIVED: &str = "starling_archiver_bytes_total";
+/// Content that no manifest named, which was removed from the main store.
+pub const CONTENTS_CLEARED: &str = "starling_clearer_contents_total";
+/// Builds whose history was forgotten.
+pub const BUILDS_FORGOTTEN: &str = "starling_clearer_builds_forgotten_total";
 
 /// Describes them to the installed recorder.
 pub fn describe() {
@@ -71,4 +75,9 @@ pub fn describe() {
         Unit::Bytes,
         "Bytes of the logs that were moved"
     );
+    describe_counter!(
+        CONTENTS_CLEARED,
+        "Content that no manifest named, removed from the main store"
+    );
+    describe_counter!(BUILDS_FORGOTTEN, "Builds whose history was forgotten");
 }

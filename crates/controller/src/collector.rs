@@ -1,7 +1,7 @@
 //! Taking withdrawn artifacts out of every store.
 //!
-//! Somebody has decided what goes and withdrawn it (`database::Builds::withdraw`), so that nothing can be
-//! deployed or copied meanwhile. This loop makes it so: first every region's store, then the main one, while no
+//! Somebody has decided what goes and withdrawn it (`database::Builds::withdraw`), or, where a [`Schedule`] is given, this
+//! loop does so now and then, so that nothing can be deployed or copied meanwhile. This loop makes it so: first every region's store, then the main one, while no
 //! build can publish the same again (`database::Jobs::begin_removal`). Each step can be done twice, so a crash
 //! anywhere costs some minutes. A copy that was under way when the artifact was withdrawn may still arrive in a region,
 //! so everything is removed once more when [`Settings::settle`] has passed; only then is the artifact recorded as
@@ -12,7 +12,7 @@ use artifact_store::Store;
 use database::builds::Withdrawn;
 use database::jobs::REMOVAL_LASTS_MAX;
 use database::{Builds, Jobs, Singleton};
-use model::RegionName;
+use model::{Actor, RegionName};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use tokio::time::MissedTickBehavior;
@@ -33,6 +33,17 @@ pub struct Settings {
     pub regions: BTreeMap<RegionName, Store>,
     /// For how long after an artifact was withdrawn a copy of it may still arrive somewhere.
     pub settle: Duration,
+    /// When artifacts are withdrawn by themselves; only on an engineer's word where it is absent.
+    pub schedule: Option<Schedule>,
+}
+
+/// What is withdrawn by itself, and how often.
+#[derive(Debug, Clone)]
+pub struct Schedule {
+    /// What is kept of artifacts that nobody needs.
+    pub policy: retention::Policy,
+    /// Between two looks at everything; the first comes when this process begins to lead.
+    pub every: Duration,
 }
 
 /// The collector.
@@ -75,9 +86,10 @@ impl Collector {
             let work = async {
                 let mut ticks = tokio::time::interval(PERIOD);
                 ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+                let mut withdrawn_at = None;
                 loop {
                     ticks.tick().await;
-                    if let Err(error) = self.pass().await {
+                    if let Err(error) = self.round(&mut withdrawn_at).await {
                         warn!(
                             error = &error as &dyn std::error::Error,
                             "pass failed; trying again"
@@ -91,6 +103,30 @@ impl Collector {
                 () = work => {}
             }
         }
+    }
+
+    async fn round(&self, withdrawn_at: &mut Option<Instant>) -> Result<(), database::Error> {
+        if let Some(schedule) = &self.settings.schedule
+            && withdrawn_at.is_none_or(|at| at.elapsed() >= schedule.every)
+        {
+            self.withdraw(&schedule.policy).await?;
+            *withdrawn_at = Some(Instant::now());
+        }
+        self.pass().await.map(drop)
+    }
+
+    /// Withdraws what a policy lets go. One transaction that sees everything and holds off whoever deploys, so it is right
+    /// whoever does it, a process that has just lost its leadership among them. Returns how many.
+    ///
+    /// # Errors
+    /// Fails when a database does.
+    pub async fn withdraw(&self, policy: &retention::Policy) -> Result<usize, database::Error> {
+        let building = self.jobs.active_identities().await?;
+        let plan = self
+            .builds
+            .withdraw_by(&Actor::collector(), policy, building)
+            .await?;
+        Ok(plan.collected.len())
     }
 
     /// Removes what was withdrawn, once; returns how many artifacts are gone for good. A store that is away

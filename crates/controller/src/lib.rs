@@ -6,7 +6,8 @@
 //!   waited for another to end;
 //! - the `watcher` shows it what has succeeded lately, and takes back what became unhealthy.
 //!
-//! Beside them, the `collector` removes withdrawn artifacts from every store.
+//! Beside them, the `collector` removes withdrawn artifacts from every store, and withdraws by itself what a policy lets go
+//! where it is told to.
 //!
 //! None takes input: each looks at the builds database, acts, and is woken by hints and by a period, so
 //! that a lost hint costs seconds and a crash at any point costs nothing. Leadership may overlap for a

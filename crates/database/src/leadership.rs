@@ -38,6 +38,8 @@ pub enum Singleton {
     Watcher,
     /// Takes withdrawn artifacts out of the stores.
     Collector,
+    /// Clears what builds that have ended left in the main store.
+    Clearer,
 }
 
 impl Singleton {
@@ -51,6 +53,7 @@ impl Singleton {
             Self::LogArchiver => 6,
             Self::Collector => 7,
             Self::Watcher => 8,
+            Self::Clearer => 9,
         }
     }
 }

@@ -22,6 +22,11 @@ impl Actor {
         Self("starling-rollout".to_owned())
     }
 
+    /// The collector, where it acts by itself.
+    pub fn collector() -> Self {
+        Self("starling-collector".to_owned())
+    }
+
     fn check(text: &str) -> Result<(), InvalidActor> {
         let fits = (1..=ACTOR_LENGTH_MAX).contains(&text.len());
         let plain = text.bytes().all(|byte| byte.is_ascii_graphic());

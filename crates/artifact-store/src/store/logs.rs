@@ -24,6 +24,11 @@ pub struct StoredLog {
     pub frame_ends: Vec<u64>,
 }
 
+/// What the names of all objects with a build's log begin with.
+pub(super) fn log_prefix(build: BuildId) -> String {
+    format!("logs/{build}-")
+}
+
 /// A compressed log, not stored yet.
 #[derive(Debug, Clone)]
 pub struct PackedLog {
@@ -77,7 +82,7 @@ impl LogPacker {
         let digest = blake3::hash(&self.packed).to_hex();
         Ok(PackedLog {
             log: StoredLog {
-                object: format!("logs/{build}-{}.zst", &digest[..16]),
+                object: format!("{}{}.zst", log_prefix(build), &digest[..16]),
                 total: self.total,
                 frame_ends: self.frame_ends,
             },

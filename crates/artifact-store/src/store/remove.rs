@@ -1,6 +1,7 @@
 //! Removing an artifact.
 
 use super::content_key::CONTENT_PREFIX;
+use super::logs::log_prefix;
 use super::{ContentKey, Error, Store};
 use model::{ArtifactId, BuildId};
 use std::time::Instant;
@@ -47,6 +48,29 @@ impl Store {
     /// Fails when the store does.
     pub async fn remove_unpublished(&self, key: &ContentKey) -> Result<(), Error> {
         self.delete(&key.object()).await
+    }
+
+    /// The content that the attempts at a build have completed, whether a manifest names it or not.
+    ///
+    /// # Errors
+    /// Fails when the store does.
+    pub async fn contents_of(&self, build: BuildId) -> Result<Vec<ContentKey>, Error> {
+        let keys = self.list(&format!("{CONTENT_PREFIX}{build}-")).await?;
+        let keys = keys
+            .iter()
+            .filter_map(|key| key.strip_prefix(CONTENT_PREFIX)?.parse().ok());
+        Ok(keys.collect())
+    }
+
+    /// Removes a build's log, and what a crash may have left of another form of it.
+    ///
+    /// # Errors
+    /// Fails when the store does.
+    pub async fn remove_logs(&self, build: BuildId) -> Result<(), Error> {
+        for key in self.list(&log_prefix(build)).await? {
+            self.delete(&key).await?;
+        }
+        Ok(())
     }
 
     /// Removes all content whose key begins with `prefix`, finished or not.

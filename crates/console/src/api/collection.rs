@@ -30,19 +30,7 @@ async fn show(State(app): State<App>, _: Engineer) -> Result<axum::Json<Collecti
 /// Withdraws what the plan collects; the controller removes it from the stores.
 async fn apply(State(app): State<App>, Engineer(actor): Engineer) -> Result<axum::Json<Collection>, Refusal> {
     let building = app.jobs.active_identities().await?;
-    let mut plan = Plan::default();
-    let choose = |mut inventory: Inventory| {
-        inventory.references.building = building;
-        plan = retention::plan(inventory.artifacts, &inventory.references, &app.retention);
-        plan.collected.iter().map(|artifact| artifact.id).collect()
-    };
-    app.builds.withdraw(&actor, choose).await?;
-    tracing::info!(
-        artifacts.withdrawn = plan.collected.len(),
-        artifacts.bytes = plan.freed_bytes(),
-        actor = %actor,
-        "artifacts were withdrawn to be collected"
-    );
+    let plan = app.builds.withdraw_by(&actor, &app.retention, building).await?;
     answer(&app, plan, true).await
 }
 

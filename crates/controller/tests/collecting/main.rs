@@ -8,10 +8,11 @@
 mod world;
 
 use artifact_store::{Patience, Store};
-use controller::collector::{Collector, Settings};
+use controller::collector::{Collector, Schedule, Settings};
 use model::ArtifactId;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use world::{World, client, config};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -153,6 +154,7 @@ async fn a_region_that_is_away_keeps_the_main_store_and_holds_up_no_build_for_lo
         main: world.main.clone(),
         regions: without_west,
         settle: Duration::ZERO,
+        schedule: None,
     };
     let collector = Collector::new(settings, world.jobs.clone(), world.builds.clone());
     assert_eq!(collector.pass().await.unwrap(), 0);
@@ -183,4 +185,56 @@ async fn two_collectors_at_once_collect_each_artifact_once() {
     for artifact in artifacts {
         assert_eq!(world.copies(&artifact).await, 0);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_withdraws_by_itself_what_it_lets_go_and_nothing_else() {
+    let world = World::new().await;
+    let artifact = world.built().await;
+    let collector = world.collector(Duration::ZERO);
+    let keeping = retention::Policy::default();
+    assert_eq!(
+        collector.withdraw(&keeping).await.unwrap(),
+        0,
+        "it is among the newest"
+    );
+    let greedy = retention::Policy {
+        newest_artifacts: 0,
+        keep_days: 0,
+        ..retention::Policy::default()
+    };
+    let running = world.claimed(true).await;
+    assert_eq!(
+        collector.withdraw(&greedy).await.unwrap(),
+        0,
+        "it is being built again"
+    );
+    world.jobs.fail(running.build, running.lease, "no").await.unwrap();
+    assert_eq!(collector.withdraw(&greedy).await.unwrap(), 1);
+    assert_eq!(collector.pass().await.unwrap(), 1);
+    assert_eq!(world.copies(&artifact).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_with_a_schedule_collects_while_it_leads() {
+    let world = World::new().await;
+    let artifact = world.built().await;
+    let schedule = Schedule {
+        policy: retention::Policy {
+            newest_artifacts: 0,
+            keep_days: 0,
+            ..retention::Policy::default()
+        },
+        every: Duration::from_secs(3_600),
+    };
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(world.scheduled(schedule).run(stop.clone()));
+    let gone = async {
+        while world.copies(&artifact).await > 0 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), gone).await.unwrap();
+    stop.cancel();
+    running.await.unwrap();
 }

@@ -3,7 +3,7 @@
 use artifact::{BuildRun, FileEntry, Provenance, SigningKey};
 use artifact_store::server::{self, Server};
 use artifact_store::{ContentKey, Outputs, Store, StoredManifest};
-use controller::collector::{Collector, Settings};
+use controller::collector::{Collector, Schedule, Settings};
 use database::builds::{Artifact, Inventory};
 use database::jobs::{Claim, NewBuild};
 use database::{Builds, Jobs, Limits};
@@ -157,10 +157,20 @@ impl World {
     }
 
     pub fn collector_of(&self, main: Store, settle: Duration) -> Collector {
+        self.collector_with(main, settle, None)
+    }
+
+    /// One that withdraws by itself.
+    pub fn scheduled(&self, schedule: Schedule) -> Collector {
+        self.collector_with(self.main.clone(), Duration::ZERO, Some(schedule))
+    }
+
+    fn collector_with(&self, main: Store, settle: Duration, schedule: Option<Schedule>) -> Collector {
         let settings = Settings {
             main,
             regions: self.regions.clone(),
             settle,
+            schedule,
         };
         Collector::new(settings, self.jobs.clone(), self.builds.clone())
     }

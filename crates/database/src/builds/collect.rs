@@ -3,11 +3,11 @@
 use super::Builds;
 use crate::{Error, Hint, ROWS_MAX, hints, row};
 use jiff::Timestamp;
-use model::{Actor, ArtifactId, BuildId, ReleaseNumber, ServiceName};
-use retention::{Artifact, Policy, References, Release};
+use model::{Actor, ArtifactId, BuildId, Commit, ReleaseNumber, RepositoryName, ServiceName, Target};
+use retention::{Artifact, Plan, Policy, References, Release};
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, PgConnection, Row};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// The most artifacts that one look considers, those recorded longest ago first.
@@ -91,6 +91,30 @@ impl Builds {
         }
         transaction.commit().await?;
         Ok(chosen)
+    }
+
+    /// Withdraws what a policy lets go, and says what becomes of everything. What is `building` is kept; it must have been
+    /// looked at before.
+    pub async fn withdraw_by(
+        &self,
+        actor: &Actor,
+        policy: &Policy,
+        building: BTreeSet<(RepositoryName, Commit, Target)>,
+    ) -> Result<Plan, Error> {
+        let mut plan = Plan::default();
+        let choose = |mut inventory: Inventory| {
+            inventory.references.building = building;
+            plan = retention::plan(inventory.artifacts, &inventory.references, policy);
+            plan.collected.iter().map(|artifact| artifact.id).collect()
+        };
+        self.withdraw(actor, choose).await?;
+        tracing::info!(
+            artifacts.withdrawn = plan.collected.len(),
+            artifacts.bytes = plan.freed_bytes(),
+            actor = %actor,
+            "artifacts were withdrawn to be collected"
+        );
+        Ok(plan)
     }
 
     /// What was withdrawn and is to be removed from every store now, oldest first: what never was, and once

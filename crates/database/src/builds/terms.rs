@@ -24,6 +24,7 @@ const fn name(what: Singleton) -> &'static str {
         Singleton::LogArchiver => "log-archiver",
         Singleton::Collector => "collector",
         Singleton::Watcher => "watcher",
+        Singleton::Clearer => "clearer",
     }
 }
 

@@ -237,6 +237,8 @@ impl<'a> Plan<'a> {
             builds_url: self.builds_url.clone(),
             store: self.bucket(None),
             regions: regions.collect(),
+            collection: None,
+            history_days: None,
             lease_window_seconds: LEASE_WINDOW_SECONDS,
             observe: observe::Settings::default(),
         };

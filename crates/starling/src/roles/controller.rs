@@ -1,20 +1,22 @@
-//! `starling controller`: reaps lost builds and sweeps what they left, moves finished logs to the main store,
-//! publishes desired state, drives deployments.
+//! `starling controller`: reaps lost builds and clears what they left, moves finished logs to the main store, collects what
+//! nobody needs, publishes desired state, drives deployments.
 
 use super::parts::{self, StoreSettings};
 use super::worker::default_lease_window_seconds;
 use crate::observe;
 use artifact_store::Store;
-use builder::{archiver, demand, reaper, sweeper};
+use builder::{archiver, demand, leftovers, reaper, sweeper};
 use controller::collector::{self, Collector};
 use model::RegionName;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// A copy of an artifact that was withdrawn while it was under way has arrived after so long.
 const SETTLE: Duration = Duration::from_secs(30 * 60);
+const A_DAY: Duration = Duration::from_secs(24 * 3_600);
 
 /// The role's configuration.
 #[derive(Debug, Serialize, Deserialize)]
@@ -31,8 +33,42 @@ pub struct Settings {
     pub store: StoreSettings,
     /// Every region.
     pub regions: Vec<RegionSettings>,
+    /// What is kept of artifacts that nobody needs, and how often they are looked through. Left out, nothing is collected
+    /// but by `starling collect`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collection: Option<CollectionSettings>,
+    /// Builds that made nothing that stands, and their logs, are forgotten so many days after they ended; never, where it
+    /// is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history_days: Option<NonZeroU32>,
     #[serde(default)]
     pub observe: observe::Settings,
+}
+
+/// Collecting by itself.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CollectionSettings {
+    /// Between two looks at all artifacts, in minutes.
+    #[serde(default = "an_hour")]
+    pub every_minutes: NonZeroU32,
+    /// The same as the API's `retention`.
+    #[serde(default)]
+    pub retention: retention::Policy,
+}
+
+/// Proof: 60 is not zero.
+const fn an_hour() -> NonZeroU32 {
+    NonZeroU32::new(60).expect("60 is not zero")
+}
+
+impl From<CollectionSettings> for collector::Schedule {
+    fn from(settings: CollectionSettings) -> Self {
+        Self {
+            policy: settings.retention,
+            every: Duration::from_secs(u64::from(settings.every_minutes.get()) * 60),
+        }
+    }
 }
 
 /// One region, as the publisher sees it.
@@ -56,6 +92,8 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<
     let store = Store::connect(&settings.store.config()?)?;
     let archiver = archiver::Service::new(jobs.clone(), store.clone());
     let sweeper = sweeper::Service::new(jobs.clone(), store.clone());
+    let history = settings.history_days.map(|days| A_DAY * days.get());
+    let leftovers = leftovers::Service::new(leftovers::Config { history }, jobs.clone(), store.clone());
     let demand = demand::Service::new(jobs.clone(), lease_window);
     let reaper = reaper::Service::new(reaper::Config { lease_window }, jobs.clone());
     let mut stores = BTreeMap::new();
@@ -67,6 +105,7 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<
             main: store,
             regions: stores,
             settle: SETTLE,
+            schedule: settings.collection.map(Into::into),
         },
         jobs,
         builds.clone(),
@@ -78,11 +117,12 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<
         .collect();
     let controller = controller::Service::new(controller::Config::new(regions), builds).await?;
     readiness.ready();
-    let ((), (), (), (), (), result) = tokio::join!(
+    let ((), (), (), (), (), (), result) = tokio::join!(
         reaper.run(stop.clone()),
         sweeper.run(stop.clone()),
         demand.run(stop.clone()),
         archiver.run(stop.clone()),
+        leftovers.run(stop.clone()),
         collector.run(stop.clone()),
         controller.run(stop)
     );
