@@ -20,6 +20,8 @@ async fn accepted_writes(jobs: &TestJobs, claim: &Claim) -> Vec<&'static str> {
         ("hand_back", jobs.hand_back(build, lease).await),
         ("fail", jobs.fail(build, lease, "late").await),
         ("succeed", jobs.succeed(build, lease, &artifact, 1).await),
+        ("set_out", jobs.set_out(build, lease, &artifact).await.map(drop)),
+        ("holding", jobs.holding(build, lease).await.map(drop)),
     ];
     let lost = |result: &Result<(), Error>| matches!(result, Err(Error::LeaseLost { build: b, lease: l }) if (*b, *l) == (build, lease));
     results
@@ -105,6 +107,30 @@ fn a_build_can_be_cancelled_while_it_waits_and_while_it_runs_and_not_after() {
         }
         let nobody = model::BuildId(uuid::Uuid::nil());
         assert!(matches!(jobs.cancel(nobody, &actor()).await, Err(Error::UnknownBuild(id)) if id == nobody));
+    });
+}
+
+#[test]
+fn an_attempt_that_holds_its_lease_is_told_from_whom_and_of_what_it_is() {
+    on_jobs(async |jobs| {
+        jobs.heartbeat(&beat("w", &[])).await.unwrap();
+        let claim = jobs.claimed(1, "w").await;
+        let held = jobs.holding(claim.build, claim.lease).await.unwrap();
+        assert_eq!(
+            (held.build, held.lease, held.attempt),
+            (claim.build, claim.lease, claim.attempt)
+        );
+        assert_eq!(
+            (held.repository, held.commit, held.target),
+            (claim.repository, claim.commit, claim.target)
+        );
+        assert_eq!((held.url, held.revision), (claim.url, claim.revision));
+        let beat = beat("w", &[]);
+        assert_eq!(held.worker, beat.worker);
+        assert_eq!(
+            (held.host, held.worker_version),
+            (Some(beat.host), Some(beat.version))
+        );
     });
 }
 
