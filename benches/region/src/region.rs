@@ -7,7 +7,7 @@ use crate::order::{PROGRAM, stage};
 use crate::role::Role;
 use anyhow::{Context as _, bail};
 use artifact::{BuildRun, FileEntry, Provenance};
-use artifact_store::{Config, ContentKey, Outputs, Store, StoredManifest};
+use artifact_store::{Config, ContentKey, Outputs, PartSender, Patience, Store, StoredManifest};
 use bench_harness::{Meter, Race};
 use bench_network::Node;
 use desired_state::DesiredState;
@@ -150,9 +150,11 @@ impl Region {
             },
         };
         let key: ContentKey = hex_name().parse()?;
-        let upload = self
-            .bucket
-            .upload(&key, outputs, watch::Sender::new(0), CancellationToken::new());
+        // An earlier call may have installed it.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let sender = PartSender::new(Patience::default())?;
+        let (progress, stop) = (watch::Sender::new(0), CancellationToken::new());
+        let upload = self.bucket.upload(&sender, &key, outputs, progress, stop);
         let uploaded = Box::pin(upload).await?;
         let stored = StoredManifest {
             signed: self.keys.signing.sign(&uploaded.manifest, BuildRun::default())?,

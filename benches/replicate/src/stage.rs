@@ -3,7 +3,7 @@
 use anyhow::ensure;
 use artifact_store::{StoredManifest, Verification};
 use bench_harness::{Scratch, settle, write_content};
-use bench_stores::{StoreServer, content_of_one_file, sign};
+use bench_stores::{StoreServer, content_of_one_file, sender, sign};
 use std::path::Path;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -32,7 +32,9 @@ impl Stage {
         let store = main.store()?;
         let outputs = content_of_one_file(&content)?;
         let (progress, stop) = (watch::Sender::new(0), CancellationToken::new());
-        let uploaded = store.upload(&KEY.parse()?, outputs, progress, stop).await?;
+        let uploaded = store
+            .upload(&sender()?, &KEY.parse()?, outputs, progress, stop)
+            .await?;
         let manifest = StoredManifest {
             signed: sign(&uploaded.manifest),
             content_key: uploaded.content_key,

@@ -15,5 +15,5 @@ mod tool;
 pub use content::{content_of_one_file, sign, verify};
 pub use part::{arguments_of, part};
 pub use runner::{Command, Runner, bytes_read};
-pub use server::{StoreServer, client, config, serve};
+pub use server::{StoreServer, client, config, sender, serve};
 pub use tool::Tool;

@@ -3,7 +3,7 @@
 use crate::part::arguments_of;
 use anyhow::Context as _;
 use artifact_store::server::{Config, Server};
-use artifact_store::{SecretAccessKey, Store};
+use artifact_store::{PartSender, Patience, SecretAccessKey, Store};
 use local_services::{Child, ParentDeath, free_port};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -95,6 +95,16 @@ impl StoreServer {
 /// When it is no endpoint.
 pub fn client(endpoint: &str) -> anyhow::Result<Store> {
     Ok(Store::connect(&config(endpoint))?)
+}
+
+/// What sends parts to any server, as a worker does.
+///
+/// # Errors
+/// When the system's TLS certificates can't be used.
+pub fn sender() -> anyhow::Result<PartSender> {
+    // An earlier call may have installed it.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    Ok(PartSender::new(Patience::default())?)
 }
 
 /// How a client of ours reaches the server at an endpoint.

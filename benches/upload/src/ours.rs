@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, bail};
 use artifact_store::StoredManifest;
-use bench_stores::{client, content_of_one_file, sign, verify};
+use bench_stores::{client, content_of_one_file, sender, sign, verify};
 use std::path::Path;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -16,7 +16,9 @@ pub fn up(arguments: &[String]) -> anyhow::Result<()> {
     runtime()?.block_on(async {
         let store = client(endpoint)?;
         let (progress, stop) = (watch::Sender::new(0), CancellationToken::new());
-        let uploaded = store.upload(&key.parse()?, outputs, progress, stop).await?;
+        let uploaded = store
+            .upload(&sender()?, &key.parse()?, outputs, progress, stop)
+            .await?;
         let manifest = StoredManifest {
             signed: sign(&uploaded.manifest),
             total: uploaded.manifest.total_length(),

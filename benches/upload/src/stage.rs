@@ -2,7 +2,7 @@
 
 use artifact_store::StoredManifest;
 use bench_harness::{Scratch, write_content};
-use bench_stores::{StoreServer, content_of_one_file, sign};
+use bench_stores::{StoreServer, content_of_one_file, sender, sign};
 use std::path::{Path, PathBuf};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -33,7 +33,9 @@ impl Stage {
         let store = source.store()?;
         let outputs = content_of_one_file(&content)?;
         let (progress, stop) = (watch::Sender::new(0), CancellationToken::new());
-        let uploaded = store.upload(&KEY.parse()?, outputs, progress, stop).await?;
+        let uploaded = store
+            .upload(&sender()?, &KEY.parse()?, outputs, progress, stop)
+            .await?;
         let manifest = StoredManifest {
             signed: sign(&uploaded.manifest),
             content_key: uploaded.content_key,

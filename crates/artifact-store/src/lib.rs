@@ -12,6 +12,8 @@
 //!   [`READ_LENGTH_MAX`].
 //! - Content is read, hashed and sent in one pass; a file that changes meanwhile fails the upload. What a stopped or
 //!   failed one has sent is used by the next, once it was compared with the files.
+//! - Parts are sent at addresses that are signed for that one part, its length and its checksum; who sends them needs no
+//!   credentials ([`PartSender`]).
 //! - Every part carries a CRC64NVME that the store checks, and Complete carries that of the whole.
 //! - Every request has a deadline and a bounded number of retries; how many parts are on their way at once follows
 //!   what the store takes.
@@ -19,12 +21,14 @@
 //! This crate never decides which signatures count: whoever reads a manifest must verify it.
 
 mod buffers;
+pub mod publishing;
 pub mod server;
 mod store;
 
 pub use store::{
-    ADDRESS_LIFETIME_MAX, Config, ContentKey, CopyTarget, Crc64, Destination, Error, Existing,
-    InvalidContentKey, InvalidStoredManifest, LOG_FRAME_LENGTH, LogPacker, Outputs, PART_LENGTH,
-    PARTS_IN_FLIGHT, Pace, PackedLog, Part, Patience, READ_LENGTH_MAX, SecretAccessKey, Sent, SignedAddress,
-    Store, StoredLog, StoredManifest, Unfinished, UploadTicket, Uploaded, Verification,
+    ADDRESS_LIFETIME_MAX, Config, Content, ContentKey, CopyTarget, Crc64, Error, Existing, InvalidContentKey,
+    InvalidStoredManifest, LOG_FRAME_LENGTH, LogPacker, Outputs, PART_LENGTH, PARTS_IN_FLIGHT, Pace,
+    PackedLog, Part, PartAddress, PartOrder, PartSender, PartSigner, Patience, PlannedOutputs,
+    READ_LENGTH_MAX, SecretAccessKey, Sent, SignedAddress, Store, StoredLog, StoredManifest, Unfinished,
+    UploadTicket, Uploaded, Verification,
 };

@@ -8,7 +8,7 @@
 mod common;
 
 use artifact_store::{Crc64, Error, PART_LENGTH, READ_LENGTH_MAX, Verification};
-use common::{Running, blobs, bytes, copy, folder, key, outputs, publish, replace, upload, verified};
+use common::{Running, blobs, bytes, copy, folder, key, outputs, publish, replace, sender, upload, verified};
 use model::ArtifactId;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -34,7 +34,10 @@ async fn many_files_of_odd_sizes_come_back_as_they_were() {
     let progress = watch::Sender::new(0);
     let seen = progress.subscribe();
     let stop = CancellationToken::new();
-    let uploaded = store.upload(&key("one"), outputs, progress, stop).await.unwrap();
+    let uploaded = store
+        .upload(&sender(), &key("one"), outputs, progress, stop)
+        .await
+        .unwrap();
     assert_eq!(*seen.borrow(), content.len() as u64);
     assert_eq!(uploaded.crc64nvme, Crc64::of(&content));
     let manifest = &uploaded.manifest;
@@ -249,6 +252,7 @@ async fn an_output_that_changed_since_it_was_listed_is_refused() {
     let try_upload = async |outputs| {
         store
             .upload(
+                &sender(),
                 &key("a"),
                 outputs,
                 watch::Sender::new(0),

@@ -7,11 +7,9 @@
 
 mod common;
 
-use artifact_store::{
-    CopyTarget, Crc64, Destination, Error, Existing, PART_LENGTH, Pace, Store, Uploaded, Verification,
-};
-use common::proxy::{Fault, Proxy};
-use common::{Running, bytes, copy, folder, key, outputs, publish, upload};
+use artifact_store::{CopyTarget, Crc64, Error, Existing, PART_LENGTH, Pace, Store, Uploaded, Verification};
+use common::proxy::{Fault, PATIENCE, Proxy};
+use common::{Running, bytes, copy, folder, key, outputs, publish, sender, sender_with, upload, upload_by};
 use std::path::Path;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -44,7 +42,7 @@ async fn uploaded_through(meant: fn(&str) -> bool, faults: Vec<Fault>) -> (Proxy
     .await;
     let store = proxy.store(server.config("main-store"));
     let (outputs, content) = outputs(files.path(), &[("a", 3 * PART + 5)]);
-    let uploaded = upload(&store, "one", outputs).await;
+    let uploaded = upload_by(&sender_with(PATIENCE), &store, "one", outputs).await;
     assert_eq!(uploaded.crc64nvme, Crc64::of(&content));
     let artifact = publish(&store, &uploaded).await;
     let stored = store.get_manifest(&artifact).await.unwrap().unwrap();
@@ -271,6 +269,7 @@ async fn a_stale_listing_costs_a_try_and_publishes_nothing() {
     let server = Running::start(root.path()).await;
     let direct = server.store("main-store").await;
     let (outputs, content) = outputs(files.path(), &[("a", PART + 5)]);
+    let planned = outputs.plan().await.unwrap();
     let ticket = direct.create_upload(&key("build-1")).await.unwrap();
     // The listing knows a part that another has since taken the place of, of the same bytes.
     let crc64nvme = Crc64::of(&content[..PART]).to_base64();
@@ -290,23 +289,29 @@ async fn a_stale_listing_costs_a_try_and_publishes_nothing() {
     .await;
     let stale = proxy.store(server.config("main-store"));
     let send = |store: Store| {
-        let (to, outputs) = (Destination::Left(ticket.clone()), outputs.clone());
+        let (ticket, planned) = (ticket.clone(), planned.clone());
         async move {
+            let (progress, stop) = (watch::Sender::new(0), CancellationToken::new());
             store
-                .send(to, outputs, watch::Sender::new(0), CancellationToken::new())
+                .send(&sender(), Some(&ticket), planned, progress, stop)
                 .await
         }
     };
+    let total = content.len() as u64;
     let sent = send(stale.clone()).await.unwrap();
     assert_eq!(sent.reused, PART_LENGTH);
-    let refused = stale.finish(sent).await.unwrap_err();
-    assert!(
-        matches!(&refused, Error::Request { code, .. } if code == "InvalidPart"),
-        "{refused}"
-    );
+    let completed = stale
+        .complete(&ticket.key, Some(&ticket), &sent.content, total)
+        .await;
+    let refused = completed.unwrap_err();
+    assert!(matches!(refused, Error::Content(_)), "{refused}");
 
-    let uploaded = direct.finish(send(direct.clone()).await.unwrap()).await.unwrap();
-    assert_eq!(uploaded.crc64nvme, Crc64::of(&content));
+    let sent = send(direct.clone()).await.unwrap();
+    direct
+        .complete(&ticket.key, Some(&ticket), &sent.content, total)
+        .await
+        .unwrap();
+    assert_eq!(sent.content.crc64nvme, Crc64::of(&content));
     // A listing that does not show the upload at all: another is begun, to a place of its own.
     assert!(direct.unfinished("").await.unwrap().is_empty());
 }
@@ -331,23 +336,25 @@ async fn a_store_whose_disk_fails_takes_the_rest_when_it_works_again() {
     .await;
     let store = proxy.store(server.config("main-store"));
     let (outputs, content) = outputs(files.path(), &[("a", 5 * PART)]);
-    let send = |to| {
-        store.send(
-            to,
-            outputs.clone(),
-            watch::Sender::new(0),
-            CancellationToken::new(),
-        )
+    let planned = outputs.plan().await.unwrap();
+    let ticket = store.create_upload(&key("build-1")).await.unwrap();
+    let sender = sender_with(PATIENCE);
+    let send = || {
+        let (progress, stop) = (watch::Sender::new(0), CancellationToken::new());
+        store.send(&sender, Some(&ticket), planned.clone(), progress, stop)
     };
-    let failed = send(Destination::New(key("build-1"))).await.unwrap_err();
-    assert!(matches!(failed, Error::Request { .. }), "{failed}");
+    let failed = send().await.unwrap_err();
+    assert!(matches!(failed, Error::Part { .. }), "{failed}");
 
     std::fs::rename(&away, &data).unwrap();
-    let left = store.unfinished("build-").await.unwrap().remove(0);
-    let sent = send(Destination::Left(left.ticket)).await.unwrap();
+    let sent = send().await.unwrap();
     assert!(sent.reused >= PART_LENGTH, "{}", sent.reused);
-    let uploaded = store.finish(sent).await.unwrap();
-    assert_eq!(uploaded.crc64nvme, Crc64::of(&content));
+    let total = content.len() as u64;
+    store
+        .complete(&ticket.key, Some(&ticket), &sent.content, total)
+        .await
+        .unwrap();
+    assert_eq!(sent.content.crc64nvme, Crc64::of(&content));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -369,7 +376,7 @@ async fn a_file_that_changes_under_the_upload_fails_it_and_leaves_nothing() {
     let store = proxy.store(server.config("main-store"));
     let (progress, stop) = (watch::Sender::new(0), CancellationToken::new());
     let failed = store
-        .upload(&key("one"), outputs, progress, stop)
+        .upload(&sender(), &key("one"), outputs, progress, stop)
         .await
         .unwrap_err();
     assert!(matches!(failed, Error::FileChanged(_)), "{failed}");

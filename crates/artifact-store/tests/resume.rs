@@ -7,8 +7,8 @@
 
 mod common;
 
-use artifact_store::{Crc64, Destination, Error, Existing, PART_LENGTH, Store, UploadTicket, Verification};
-use common::{Running, bytes, folder, key, outputs, publish};
+use artifact_store::{Crc64, Error, Existing, PART_LENGTH, Store, UploadTicket, Verification};
+use common::{Running, bytes, folder, key, outputs, publish_sent, sender};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -36,14 +36,20 @@ async fn parts_that_match_the_files_are_not_sent_again_and_all_others_are() {
     let server = Running::start(root.path()).await;
     let store = server.store("main-store").await;
     let (outputs, content) = outputs(files.path(), &[("a", 3 * PART), ("b", 5)]);
+    let planned = outputs.plan().await.unwrap();
     let ticket = left_by_another(&store, &content).await;
     let before = store.parts(&ticket).await.unwrap();
 
     let progress = watch::Sender::new(0);
     let seen = progress.subscribe();
-    let to = Destination::Left(ticket.clone());
     let sent = store
-        .send(to, outputs, progress, CancellationToken::new())
+        .send(
+            &sender(),
+            Some(&ticket),
+            planned,
+            progress,
+            CancellationToken::new(),
+        )
         .await
         .unwrap();
     assert_eq!(sent.reused, PART_LENGTH);
@@ -52,9 +58,7 @@ async fn parts_that_match_the_files_are_not_sent_again_and_all_others_are() {
     assert_eq!(after[0], before[0], "the part that matched stayed");
     assert_ne!(after[1].etag, before[1].etag);
 
-    let uploaded = store.finish(sent).await.unwrap();
-    assert_eq!(uploaded.content_key, ticket.key);
-    let artifact = publish(&store, &uploaded).await;
+    let artifact = publish_sent(&store, &ticket, sent).await.unwrap();
     let stored = store.get_manifest(&artifact).await.unwrap().unwrap();
     assert_eq!(
         store.verify_content(&stored).await.unwrap(),
@@ -68,6 +72,7 @@ async fn a_stopped_upload_leaves_what_it_sent_and_the_next_goes_on() {
     let server = Running::start(root.path()).await;
     let store = server.store("main-store").await;
     let (outputs, content) = outputs(files.path(), &[("a", 8 * PART)]);
+    let planned = outputs.plan().await.unwrap();
     let (progress, stop) = (watch::Sender::new(0), CancellationToken::new());
     let mut seen = progress.subscribe();
     let stopping = stop.clone();
@@ -75,8 +80,10 @@ async fn a_stopped_upload_leaves_what_it_sent_and_the_next_goes_on() {
         seen.wait_for(|&sent| sent > 0).await.map(|_| ()).unwrap();
         stopping.cancel();
     });
-    let to = Destination::New(key("build-1"));
-    let stopped = store.send(to, outputs.clone(), progress, stop).await;
+    let ticket = store.create_upload(&key("build-1")).await.unwrap();
+    let stopped = store
+        .send(&sender(), Some(&ticket), planned.clone(), progress, stop)
+        .await;
     stopper.await.unwrap();
     assert!(matches!(stopped, Err(Error::Cancelled)), "{stopped:?}");
 
@@ -85,16 +92,17 @@ async fn a_stopped_upload_leaves_what_it_sent_and_the_next_goes_on() {
     assert!(there > 0);
     let sent = store
         .send(
-            Destination::Left(left.ticket),
-            outputs,
+            &sender(),
+            Some(&left.ticket),
+            planned,
             watch::Sender::new(0),
             CancellationToken::new(),
         )
         .await
         .unwrap();
     assert!(sent.reused >= there * PART_LENGTH);
-    assert_eq!(sent.crc64nvme, Crc64::of(&content));
-    store.finish(sent).await.unwrap();
+    assert_eq!(sent.content.crc64nvme, Crc64::of(&content));
+    publish_sent(&store, &ticket, sent).await.unwrap();
     assert!(store.unfinished("").await.unwrap().is_empty());
 }
 
@@ -104,28 +112,38 @@ async fn whoever_left_an_upload_cannot_change_what_the_next_one_finishes() {
     let server = Running::start(root.path()).await;
     let store = server.store("main-store").await;
     let (outputs, content) = outputs(files.path(), &[("a", 3 * PART)]);
+    let planned = outputs.plan().await.unwrap();
     let ticket = left_by_another(&store, &content).await;
+    let sender = sender();
     let send = || {
-        let to = Destination::Left(ticket.clone());
-        store.send(
-            to,
-            outputs.clone(),
-            watch::Sender::new(0),
-            CancellationToken::new(),
-        )
+        let (progress, stop) = (watch::Sender::new(0), CancellationToken::new());
+        store.send(&sender, Some(&ticket), planned.clone(), progress, stop)
     };
 
     // It wakes up between the last part and Complete, and sends a part of its own: Complete names each part as it was
     // compared, so it fails, and another try mends it.
     let sent = send().await.unwrap();
     put(&store, &ticket, 1, &bytes(PART, 77)).await;
-    let refused = store.finish(sent).await.unwrap_err();
+    let content_before = sent.content.clone();
+    let refused = publish_sent(&store, &ticket, sent).await.unwrap_err();
+    assert!(matches!(refused, Error::Content(_)), "{refused}");
+    // The store by itself refuses it too, should the part come between the look and Complete.
+    let refused = store
+        .complete_upload(
+            &ticket,
+            &content_before.parts,
+            content_before.crc64nvme,
+            Existing::Stays,
+        )
+        .await
+        .unwrap_err();
     assert!(
         matches!(&refused, Error::Request { code, .. } if code == "InvalidPart"),
         "{refused}"
     );
-    let uploaded = store.finish(send().await.unwrap()).await.unwrap();
-    assert_eq!(uploaded.crc64nvme, Crc64::of(&content));
+    let sent = send().await.unwrap();
+    assert_eq!(sent.content.crc64nvme, Crc64::of(&content));
+    let artifact = publish_sent(&store, &ticket, sent).await.unwrap();
 
     // Later than that its parts find no upload, and a second upload to the same place is refused at its end.
     let late = store.put_part(&ticket, 1, vec![1].into(), Crc64::of(&[1])).await;
@@ -144,6 +162,5 @@ async fn whoever_left_an_upload_cannot_change_what_the_next_one_finishes() {
         matches!(&refused, Error::Request { code, .. } if code == "PreconditionFailed"),
         "{refused}"
     );
-    let artifact = publish(&store, &uploaded).await;
     assert_eq!(store.verify(&artifact).await.unwrap(), Verification::Matches);
 }

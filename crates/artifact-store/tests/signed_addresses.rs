@@ -1,4 +1,4 @@
-//! Addresses that let a host without credentials read one artifact for a while.
+//! Addresses that let somebody without credentials read one artifact, or put one part, for a while.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,12 +7,17 @@
 
 mod common;
 
-use artifact_store::{ADDRESS_LIFETIME_MAX, SignedAddress, Store};
-use common::{Running, folder, key, outputs, upload};
+use artifact_store::{
+    ADDRESS_LIFETIME_MAX, Crc64, Error, Outputs, PART_LENGTH, PartAddress, PartOrder, PartSigner,
+    SignedAddress, Store, UploadTicket,
+};
+use common::{Running, folder, key, outputs, sender, upload};
 use reqwest::header::{CONTENT_RANGE, RANGE};
 use reqwest::{Client, Method, Response, StatusCode};
 use std::time::Duration;
 use tempfile::TempDir;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 /// A store with one artifact's content in it.
 struct World {
@@ -128,4 +133,75 @@ async fn an_address_for_longer_than_a_week_is_refused_and_none_is_ever_shown() {
     );
     let address = world.sign(HOUR).await;
     assert_eq!(format!("{address:?}"), "SignedAddress(…)");
+}
+
+/// An upload of one part, and an address for that part.
+async fn begun(world: &World, bytes: &[u8], lifetime: Duration) -> (UploadTicket, PartOrder, PartAddress) {
+    let upload = world.store.create_upload(&key("begun")).await.unwrap();
+    let part = PartOrder {
+        number: 1,
+        length: bytes.len() as u64,
+        crc64nvme: Crc64::of(bytes),
+    };
+    let address = world.store.presign_part(&upload, &part, lifetime).await.unwrap();
+    (upload, part, address)
+}
+
+/// Signs always the same, whatever it is asked.
+struct Always(PartAddress);
+
+#[async_trait::async_trait]
+impl PartSigner for Always {
+    async fn sign(&self, _: &PartOrder) -> Result<PartAddress, Error> {
+        Ok(self.0.clone())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_for_a_part_takes_that_very_part_and_no_other() {
+    let world = World::new().await;
+    let (files, sender) = (folder(), sender());
+    let (right, content) = outputs(files.path(), &[("a", 1_000)]);
+    let (upload, _, address) = begun(&world, &content, HOUR).await;
+    assert_eq!(format!("{address:?}"), "PartAddress(…)");
+    let send = async |outputs: Outputs| {
+        let outputs = outputs.plan().await.unwrap();
+        let (progress, stop) = (watch::Sender::new(0), CancellationToken::new());
+        let signer = Always(address.clone());
+        sender.send(&signer, outputs, Vec::new(), progress, stop).await
+    };
+    // Of another length, and of the same with another byte: the address is not for them.
+    let shorter = folder();
+    let (shorter_outputs, _) = outputs(shorter.path(), &[("a", 999)]);
+    let other = folder();
+    let (other_outputs, mut bytes) = outputs(other.path(), &[("a", 1_000)]);
+    bytes[500] ^= 1;
+    std::fs::write(&other_outputs.files[0].1, bytes).unwrap();
+    for wrong in [shorter_outputs, other_outputs] {
+        let refused = send(wrong).await.unwrap_err();
+        assert!(matches!(refused, Error::Part { number: 1, .. }), "{refused}");
+        assert!(world.store.parts(&upload).await.unwrap().is_empty());
+    }
+    let sent = send(right).await.unwrap();
+    let total = content.len() as u64;
+    world
+        .store
+        .complete(&upload.key, Some(&upload), &sent.content, total)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn no_address_is_signed_for_a_part_that_no_upload_has() {
+    let world = World::new().await;
+    let upload = world.store.create_upload(&key("begun")).await.unwrap();
+    for (number, length) in [(0, 1), (10_001, 1), (1, 0), (1, PART_LENGTH + 1)] {
+        let part = PartOrder {
+            number,
+            length,
+            crc64nvme: Crc64::empty(),
+        };
+        let refused = world.store.presign_part(&upload, &part, HOUR).await.unwrap_err();
+        assert!(matches!(refused, Error::PartOrder(_)), "{refused}");
+    }
 }

@@ -1,15 +1,13 @@
 //! What a worker is told at its start.
 
-use crate::{Secret, Thresholds};
-use artifact::SigningKey;
-use artifact_store::Store;
+use crate::{PublishingApi, Secret, Thresholds};
+use artifact_store::PartSender;
 use database::Jobs;
 use model::limits::Limits;
 use model::{ByteSize, SecretName, WorkerName};
 use repository_mirror::Mirrors;
 use secrecy::SecretString;
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 use tasks::sandbox::Sandbox;
@@ -84,23 +82,16 @@ impl Default for LogLimits {
 }
 
 /// The parts that a worker works with.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Dependencies {
     /// The queue.
     pub jobs: Jobs,
-    /// The main store.
-    pub store: Store,
+    /// Publishes what builds make: neither the main store's credentials nor the key that signs are known here.
+    pub publishing: PublishingApi,
+    /// Sends bytes to the main store, at addresses that the former signs.
+    pub sender: PartSender,
     /// Where commits come from.
     pub mirrors: Mirrors,
-    /// Signs manifests.
-    pub signing_key: SigningKey,
-}
-
-impl fmt::Debug for Dependencies {
-    /// Without the key.
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Dependencies").finish_non_exhaustive()
-    }
 }
 
 /// What is wrong with a configuration.

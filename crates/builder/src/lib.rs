@@ -8,8 +8,9 @@
 //!
 //! Promises:
 //!
-//! - At most one attempt publishes. Content goes first, the signed manifest second, and last the one
-//!   write that counts, which the database refuses unless this attempt still holds the lease.
+//! - At most one attempt publishes, and the API does it: the worker sends bytes, at addresses that are signed for
+//!   each part, and has neither the store's credentials nor the key that signs. Content goes first, the signed manifest
+//!   second, and last the one write that counts, which the database refuses unless this attempt still holds the lease.
 //! - A worker that cannot say that it lives kills its builds before anybody may take them: the
 //!   heartbeat has a thread, a runtime and a database connection of its own, so no build can starve it.
 //! - When an attempt ends, however it ends, nothing of it runs any more and its folder is gone. What a
@@ -38,6 +39,7 @@ mod log;
 pub mod metrics;
 mod pack;
 mod project;
+mod publishing;
 pub mod reaper;
 mod remove;
 mod secrets;
@@ -47,5 +49,6 @@ mod worker;
 pub use admission::Thresholds;
 pub use config::{Config, Dependencies, InvalidConfig, LogLimits};
 pub use error::Error;
+pub use publishing::{InvalidApi, PublishingApi};
 pub use secrets::{Secret, SecretSource};
 pub use worker::Service;

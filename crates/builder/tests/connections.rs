@@ -18,8 +18,7 @@ async fn an_upload_that_takes_too_long_is_tried_again_and_says_so() {
     gate.close(true);
     let mut config = fixture.config("worker");
     config.upload_timeout = Duration::from_secs(1);
-    let mut parts = fixture.parts();
-    parts.store = store_at(address);
+    let parts = fixture.parts_at(&fixture.serve_api(store_at(address)).await);
     let _worker = fixture.start_with(config, parts);
     let commit = fixture.commit(&project("echo done > out"));
     let build = fixture.enqueue(&commit, "//:it").await;
@@ -43,8 +42,7 @@ async fn an_upload_may_outlast_the_deadline_of_its_build() {
     let fixture = Fixture::new().await;
     let (gate, address) = Gate::before(fixture.store_address).await.unwrap();
     gate.close(true);
-    let mut parts = fixture.parts();
-    parts.store = store_at(address);
+    let parts = fixture.parts_at(&fixture.serve_api(store_at(address)).await);
     let mut config = fixture.config("worker");
     config.lease_window = Duration::from_secs(10);
     let _reaper = fixture.start_reaper(config.lease_window);

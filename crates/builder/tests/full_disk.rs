@@ -48,8 +48,7 @@ async fn an_upload_to_a_full_disk_says_so_is_tried_again_and_goes_on_with_what_i
     };
     let store = store_at(serve(disk.0.join("store"), CancellationToken::new()).await);
     store.ensure_bucket().await.unwrap();
-    let mut parts = fixture.parts();
-    parts.store = store.clone();
+    let parts = fixture.parts_at(&fixture.serve_api(store.clone()).await);
     let worker = fixture.start_with(fixture.config("worker"), parts.clone());
     // Three parts, of which the disk holds one.
     let commit = fixture.commit(&project("yes murmuration | head -c 40000000 > out"));

@@ -5,10 +5,12 @@ use crate::enrol::Issuer;
 use crate::inventory::Inventory;
 use crate::live::Streams;
 use crate::log::Logs;
+use crate::publish::Publisher;
 use crate::service::{Config, Error, Parts};
 use crate::task_logs::TaskLogs;
 use crate::token::{TOKENS_MAX, Tokens};
 use artifact_store::Store;
+use axum::extract::FromRef;
 use database::{Builds, Jobs};
 use model::repository::LocalRepositories;
 use repository_mirror::Mirrors;
@@ -31,6 +33,8 @@ pub(crate) struct App {
     pub(crate) retention: Arc<retention::Policy>,
     /// Signs the certificates of nodes.
     pub(crate) issuer: Issuer,
+    /// Publishes for workers.
+    pub(crate) publisher: Publisher,
     /// Hears programs that speak for themselves.
     pub(crate) inventory: Inventory,
     /// Asks hosts what their tasks write.
@@ -43,6 +47,12 @@ pub(crate) struct App {
     pub(crate) background: TaskTracker,
     /// Ends live streams and background work.
     pub(crate) closing: CancellationToken,
+}
+
+impl FromRef<App> for Publisher {
+    fn from_ref(app: &App) -> Self {
+        app.publisher.clone()
+    }
 }
 
 impl App {
@@ -58,6 +68,7 @@ impl App {
         }
         Ok(Self {
             logs: Logs::new(jobs.clone(), store.clone()),
+            publisher: Publisher::new(jobs.clone(), store.clone(), config.signing_key),
             inventory: Inventory::start(&builds),
             store,
             jobs,

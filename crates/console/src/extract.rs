@@ -6,7 +6,9 @@ use crate::token::{Caller, Role};
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use model::{Actor, RegionName};
+use database::jobs::Holding;
+use model::{Actor, BuildId, LeaseId, RegionName};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 /// An engineer; anybody else is refused.
@@ -37,9 +39,59 @@ impl FromRequestParts<App> for Manager {
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Refusal> {
         match caller(parts)?.role {
             Role::Region(region) => Ok(Self(region)),
-            Role::Engineer => Err(Refusal::Forbidden),
+            Role::Engineer | Role::Worker(_) => Err(Refusal::Forbidden),
         }
     }
+}
+
+/// An attempt that a worker speaks for, and that holds its lease now; anybody else is refused.
+#[derive(Debug, Clone)]
+pub(crate) struct Held(pub(crate) Holding);
+
+/// The attempt that an address names.
+#[derive(Deserialize)]
+struct AttemptPath {
+    build: BuildId,
+    lease: LeaseId,
+}
+
+impl FromRequestParts<App> for Held {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
+        let Role::Worker(name) = caller(parts)?.role else {
+            return Err(Refusal::Forbidden);
+        };
+        let Path(AttemptPath { build, lease }) = path(parts, app).await?;
+        let held = app.jobs.holding(build, lease).await?;
+        if name.is_some_and(|name| name != held.worker) {
+            return Err(Refusal::Forbidden);
+        }
+        Ok(Self(held))
+    }
+}
+
+/// What an address names beside an attempt.
+#[derive(Debug)]
+pub(crate) struct Rest<T>(pub(crate) T);
+
+#[derive(Deserialize)]
+struct RestOfPath<T> {
+    rest: T,
+}
+
+impl<T: DeserializeOwned + Send> FromRequestParts<App> for Rest<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
+        let Path(RestOfPath { rest }) = path(parts, app).await?;
+        Ok(Self(rest))
+    }
+}
+
+async fn path<T: DeserializeOwned + Send>(parts: &mut Parts, app: &App) -> Result<Path<T>, Refusal> {
+    let path = Path::from_request_parts(parts, app).await;
+    path.map_err(|error| Refusal::Invalid(error.body_text()))
 }
 
 /// The guard put it there; without one nobody is known.
@@ -107,9 +159,7 @@ where
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
-        let Path(text): Path<String> = Path::from_request_parts(parts, app)
-            .await
-            .map_err(|error| Refusal::Invalid(error.body_text()))?;
+        let Path(text): Path<String> = path(parts, app).await?;
         text.parse().map(Self).map_err(|error| {
             let shown: String = text.chars().take(80).collect();
             Refusal::Invalid(format!("{shown:?} in the address: {error}"))
@@ -129,9 +179,7 @@ where
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
-        let Path((one, other)) = Path::from_request_parts(parts, app)
-            .await
-            .map_err(|error| Refusal::Invalid(error.body_text()))?;
+        let Path((one, other)) = path(parts, app).await?;
         Ok(Self(one, other))
     }
 }

@@ -16,6 +16,9 @@ pub(crate) const COOKIE: &str = "starling";
 /// How long an answer may take to begin. Longer than the longest wait for a repository's fetch.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(40);
 
+/// The same for what a worker asks of the store: a store may take a minute to complete an upload.
+const PUBLISHING_TIMEOUT: Duration = Duration::from_secs(150);
+
 /// Everything comes from this server itself: no inline script or style, no foreign frame or form.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
      connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -80,7 +83,16 @@ fn cookie(headers: &HeaderMap) -> Option<&str> {
 
 /// Ends the wait for an answer that does not begin. A stream that has begun may go on.
 pub(crate) async fn in_time(request: Request, next: Next) -> Response {
-    tokio::time::timeout(ANSWER_TIMEOUT, next.run(request))
+    within(ANSWER_TIMEOUT, request, next).await
+}
+
+/// The same, later.
+pub(crate) async fn in_longer_time(request: Request, next: Next) -> Response {
+    within(PUBLISHING_TIMEOUT, request, next).await
+}
+
+async fn within(limit: Duration, request: Request, next: Next) -> Response {
+    tokio::time::timeout(limit, next.run(request))
         .await
         .unwrap_or_else(|_| Refusal::TooSlow.into_response())
 }

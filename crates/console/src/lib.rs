@@ -2,7 +2,9 @@
 //!
 //! What it promises:
 //! - Nothing but the login page, static files and the enrolment of nodes is shown or done without a token; a
-//!   region's token opens nothing but that region's report and its list of revoked nodes.
+//!   region's token opens nothing but that region's report and its list of revoked nodes, a worker's nothing but
+//!   publishing for an attempt that holds its lease.
+//! - Only what is published here is an artifact: workers have neither the main store's credentials nor the key that signs.
 //! - A node gets a certificate only for a join token that nobody used before, or for a certificate that has
 //!   not expired, and only after it proved its key. The authorities' private keys are known here alone.
 //! - A request that is refused changed nothing, names what was wrong and says what to do next; every
@@ -13,9 +15,9 @@
 //!   changed, rendered by the same templates.
 //! - What one client can make the server hold (bodies, connections, live streams) is bounded.
 //!
-//! It never builds, copies or runs anything itself: it reads and writes the two databases, reads the main
-//! store and asks a mirror of each repository, and others act. It keeps no state that a second instance would need, but
-//! for the questions about tasks' output that wait for a region (`task_logs`).
+//! It never builds, copies or runs anything itself: it reads and writes the two databases and the main store, and asks a
+//! mirror of each repository, and others act. It keeps no state that a second instance would need, but for the questions
+//! about tasks' output that wait for a region (`task_logs`).
 
 mod api;
 mod app;
@@ -37,6 +39,7 @@ mod log;
 mod metrics;
 mod pages;
 mod provenance;
+mod publish;
 mod read;
 mod refusal;
 mod router;

@@ -10,6 +10,8 @@ const STREAMS_REFUSED: &str = "starling_console_streams_refused_total";
 const BUILDS_REQUESTED: &str = "starling_console_builds_requested_total";
 /// Deployments that were confirmed.
 const DEPLOYMENTS_CONFIRMED: &str = "starling_console_deployments_confirmed_total";
+/// Artifacts that were published for workers.
+const ARTIFACTS_PUBLISHED: &str = "starling_console_artifacts_published_total";
 /// Reports of regions that were accepted.
 const REPORTS_ACCEPTED: &str = "starling_console_reports_accepted_total";
 /// Nodes that asked for a first certificate, by whether they got one.
@@ -35,6 +37,10 @@ pub(crate) fn build_requested(fresh: bool) {
 
 pub(crate) fn deployment_confirmed() {
     counter!(DEPLOYMENTS_CONFIRMED).increment(1);
+}
+
+pub(crate) fn published() {
+    counter!(ARTIFACTS_PUBLISHED).increment(1);
 }
 
 pub(crate) fn report_accepted() {

@@ -5,9 +5,11 @@ mod enrolment;
 mod fleet;
 mod inventory;
 mod policy;
+mod publishing;
 mod rollout;
 mod task_log;
 
+pub(crate) use publishing::PublishingRefused;
 pub(crate) use rollout::RolloutRefused;
 pub(crate) use task_log::LogRefused;
 
@@ -81,6 +83,8 @@ pub(crate) enum Refusal {
     },
     #[error(transparent)]
     Rollout(#[from] RolloutRefused),
+    #[error(transparent)]
+    Publishing(#[from] PublishingRefused),
     #[error("artifact {} was withdrawn, to be collected", .0.short())]
     Withdrawn(ArtifactId),
     #[error("{what} is {state} already")]
@@ -167,6 +171,7 @@ impl Refusal {
             Self::NotRecorded(_) => ("build_not_recorded", StatusCode::CONFLICT),
             Self::OtherTarget { .. } => ("other_target", StatusCode::CONFLICT),
             Self::Rollout(refused) => refused.code(),
+            Self::Publishing(refused) => refused.code(),
             Self::Withdrawn(_) => ("artifact_withdrawn", StatusCode::CONFLICT),
             Self::Ended { .. } => ("already_ended", StatusCode::CONFLICT),
             Self::Busy(_) => ("build_busy", StatusCode::SERVICE_UNAVAILABLE),
@@ -226,8 +231,7 @@ impl Refusal {
             }
             Self::UnknownDeployment(_) => "list deployments with `starling deployments`".to_owned(),
             Self::UnknownDistribution(_) => {
-                "list distributions with `starling distribution list`; only what a service is deployed to can be controlled"
-                    .to_owned()
+                "see `starling distribution list`: what no service is deployed to has none".to_owned()
             }
             Self::UnknownArtifact(_) => {
                 "give the whole name, 64 digits; `starling status BUILD` shows what a build made".to_owned()
@@ -240,6 +244,7 @@ impl Refusal {
                 format!("build {expected}, or deploy this build to a service that runs its target")
             }
             Self::Rollout(refused) => refused.next(),
+            Self::Publishing(refused) => refused.next().to_owned(),
             Self::Withdrawn(_) => "build the same commit again, and deploy that build".to_owned(),
             Self::Ended { .. } => "nothing needs to be done".to_owned(),
             Self::QueueFull { .. } => "cancel builds that nobody needs, or start more workers".to_owned(),
@@ -328,6 +333,9 @@ impl IntoResponse for Refusal {
 
 impl From<artifact_store::Error> for Refusal {
     fn from(error: artifact_store::Error) -> Self {
+        if error.is_of_upload() {
+            return PublishingRefused::Content(Box::new(error)).into();
+        }
         Self::StoreAway(Box::new(error))
     }
 }
@@ -336,6 +344,7 @@ impl From<database::Error> for Refusal {
     fn from(error: database::Error) -> Self {
         use database::Error;
         match error {
+            Error::LeaseLost { build, lease } => PublishingRefused::LeaseLost { build, lease }.into(),
             Error::UnknownRepository(name) => Self::UnknownRepository(name),
             Error::UnknownBuild(build) => Self::UnknownBuild(build),
             Error::UnknownService(service) => Self::UnknownService(service),

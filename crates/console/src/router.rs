@@ -19,6 +19,8 @@ pub(crate) fn build(app: App) -> Router {
     let guarded = Router::new()
         .nest("/v1", api::router())
         .merge(pages::router())
+        .layer(from_fn(guard::in_time))
+        .nest("/v1", api::publishing().layer(from_fn(guard::in_longer_time)))
         .fallback(async || Refusal::NotFound)
         .method_not_allowed_fallback(async || Refusal::Method)
         .layer(from_fn_with_state(app.clone(), guard::authenticated));
@@ -26,7 +28,8 @@ pub(crate) fn build(app: App) -> Router {
         .merge(api::enrolments())
         .merge(api::instances())
         .route("/login", get(pages::login::page).post(pages::login::log_in))
-        .route("/assets/{version}/{name}", get(assets::get));
+        .route("/assets/{version}/{name}", get(assets::get))
+        .layer(from_fn(guard::in_time));
     Router::new()
         .merge(guarded)
         .merge(open)
@@ -35,7 +38,6 @@ pub(crate) fn build(app: App) -> Router {
                 .with_rejection_response(|_: ProtectionError| Refusal::CrossOrigin.into_response()),
         )
         .layer(DefaultBodyLimit::max(BODY_LENGTH_MAX))
-        .layer(from_fn(guard::in_time))
         .layer(from_fn(guard::hardened))
         .layer(TraceLayer::new_for_http())
         .with_state(app)

@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::token::{TOKENS_MAX, Token};
 use crate::{change, router, serve};
+use artifact::SigningKey;
 use artifact_store::Store;
 use axum::Router;
 use database::{Builds, Jobs};
@@ -26,6 +27,8 @@ pub struct Config {
     /// Whether the login cookie is only sent over HTTPS. True wherever the console is reached through a
     /// proxy that ends TLS; false only on loopback.
     pub secure_cookie: bool,
+    /// Signs the provenance of what workers made.
+    pub signing_key: SigningKey,
     /// What is kept of artifacts that nobody needs.
     pub retention: retention::Policy,
     /// The authorities of the regions whose nodes this server enrols.
@@ -41,7 +44,7 @@ pub struct Parts {
     pub jobs: Jobs,
     /// Everything after a build.
     pub builds: Builds,
-    /// The main store, where the logs of builds that have ended are. It is only read.
+    /// The main store, to which workers' artifacts are published, and where the logs of builds that have ended are.
     pub store: Store,
     /// Resolves branches and tags.
     pub mirrors: Mirrors,

@@ -1,6 +1,6 @@
 //! Who may speak: a list of tokens of which only the hashes are kept.
 
-use model::{Actor, RegionName};
+use model::{Actor, RegionName, WorkerName};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ pub struct Token {
     pub hash: TokenHash,
 }
 
-/// What a token opens. Written `engineer` or `region:us-east-1`.
+/// What a token opens. Written `engineer`, `region:us-east-1`, `worker` or `worker:builder-7`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Role {
@@ -31,11 +31,13 @@ pub enum Role {
     Engineer,
     /// Only this region's reports.
     Region(RegionName),
+    /// Only what attempts that hold their leases have to publish: of this worker, or, without a name, of any.
+    Worker(Option<WorkerName>),
 }
 
 /// A text that is no role.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a role is `engineer` or `region:` and a region's name")]
+#[error("a role is `engineer`, `region:` and a region's name, `worker`, or `worker:` and a worker's name")]
 pub struct InvalidRole;
 
 impl TryFrom<String> for Role {
@@ -44,7 +46,12 @@ impl TryFrom<String> for Role {
     fn try_from(text: String) -> Result<Self, InvalidRole> {
         match text.split_once(':') {
             None if text == "engineer" => Ok(Self::Engineer),
+            None if text == "worker" => Ok(Self::Worker(None)),
             Some(("region", name)) => name.parse().map(Self::Region).map_err(|_| InvalidRole),
+            Some(("worker", name)) => {
+                let name = name.parse().map_err(|_| InvalidRole)?;
+                Ok(Self::Worker(Some(name)))
+            }
             _ => Err(InvalidRole),
         }
     }
@@ -55,6 +62,8 @@ impl From<Role> for String {
         match role {
             Role::Engineer => "engineer".to_owned(),
             Role::Region(region) => format!("region:{region}"),
+            Role::Worker(None) => "worker".to_owned(),
+            Role::Worker(Some(name)) => format!("worker:{name}"),
         }
     }
 }
@@ -177,8 +186,27 @@ mod tests {
     }
 
     #[test]
+    fn a_workers_role_is_written_with_or_without_its_name() {
+        for role in [
+            Role::Worker(None),
+            Role::Worker(Some("builder-7".parse().unwrap())),
+        ] {
+            assert_eq!(Role::try_from(String::from(role.clone())), Ok(role));
+        }
+    }
+
+    #[test]
     fn a_role_that_does_not_exist_is_refused() {
-        for bad in ["", "admin", "region", "region:", "region:..", "engineer:x"] {
+        for bad in [
+            "",
+            "admin",
+            "region",
+            "region:",
+            "region:..",
+            "engineer:x",
+            "worker:",
+            "worker:a b",
+        ] {
             assert_eq!(Role::try_from(bad.to_owned()), Err(InvalidRole), "{bad}");
         }
     }

@@ -41,19 +41,25 @@ points! {
     WorkerCheckedOut = "worker.checked-out",
     /// The command has left its outputs.
     WorkerBuilt = "worker.built",
-    /// A multipart upload was begun.
+    /// A multipart upload was begun for a worker, who was not told.
+    ApiUploadBegun = "api.upload-begun",
+    /// A worker was told of an upload.
     WorkerUploadBegun = "worker.upload-begun",
     /// The store has a part.
     WorkerPartSent = "worker.part-sent",
     /// The store has every part.
     WorkerAllSent = "worker.all-sent",
+    /// The database was told what is about to be published.
+    ApiSetOut = "api.set-out",
     /// The upload was completed.
-    WorkerUploaded = "worker.uploaded",
-    /// The attempt has said what it is about to publish.
-    WorkerSetOut = "worker.set-out",
+    ApiUploadCompleted = "api.upload-completed",
     /// The manifest is in the main store.
+    ApiPublished = "api.published",
+    /// A worker was told that its artifact is published.
     WorkerPublished = "worker.published",
-    /// The build has SUCCEEDED.
+    /// The build has SUCCEEDED, and its worker was not told.
+    ApiSucceeded = "api.succeeded",
+    /// A worker was told that its build has SUCCEEDED.
     WorkerSucceeded = "worker.succeeded",
     /// A lost build was given back.
     ReaperTook = "reaper.took",

@@ -1,6 +1,6 @@
 //! What goes wrong with a store.
 
-use super::{InvalidStoredManifest, READ_LENGTH_MAX};
+use super::{InvalidStoredManifest, PartOrder, READ_LENGTH_MAX};
 use artifact::InvalidManifest;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use model::ArtifactId;
@@ -30,6 +30,29 @@ pub enum Error {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The store did not take a part at the address that was signed for it.
+    #[error("failed to send part {number} ({code})")]
+    Part {
+        /// Which part.
+        number: i32,
+        /// The store's error code, or `no answer`.
+        code: String,
+        /// The client's error, where no answer came.
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
+    /// A part that no upload has.
+    #[error("no upload has a part {} of {} bytes", .0.number, .0.length)]
+    PartOrder(PartOrder),
+    /// Whoever signs addresses gave none for a part.
+    #[error("no address was signed for a part")]
+    NoAddress(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// What was sent is not what it was said to be.
+    #[error("the upload is not what its sender says: {0}")]
+    Content(&'static str),
+    /// The client for sending parts could not be made.
+    #[error("failed to prepare for sending parts")]
+    Client(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The store answered with other bytes than were asked for.
     #[error("the store sent {found} bytes of {key:?} where {expected} were asked for")]
     Short {
@@ -90,12 +113,20 @@ pub enum Error {
 impl Error {
     /// Whether the store answered with this code, such as `NoSuchUpload`.
     pub(crate) fn has_code(&self, wanted: &str) -> bool {
-        matches!(self, Self::Request { code, .. } if code == wanted)
+        self.code().is_some_and(|code| code == wanted)
+    }
+
+    /// The store's word.
+    fn code(&self) -> Option<&str> {
+        match self {
+            Self::Request { code, .. } | Self::Part { code, .. } => Some(code),
+            _ => None,
+        }
     }
 
     /// Whether the same request may succeed if it is sent again: the store is busy or away.
     pub(crate) fn is_transient(&self) -> bool {
-        let Self::Request { code, .. } = self else {
+        let Some(code) = self.code() else {
             return matches!(self, Self::Short { .. });
         };
         const CODES: [&str; 9] = [
@@ -109,12 +140,26 @@ impl Error {
             "Throttling",
             "IncompleteBody",
         ];
-        CODES.contains(&code.as_str()) || code.starts_with("status 5") || code == "status 429"
+        CODES.contains(&code) || code.starts_with("status 5") || code == "status 429"
     }
 
     /// Whether it is the files' fault, so that trying again changes nothing.
     pub fn is_of_files(&self) -> bool {
         matches!(self, Self::Outputs(_) | Self::FileChanged(_))
+    }
+
+    /// Whether what was sent to an upload is at fault, or the upload is gone, so that asking again changes nothing.
+    pub fn is_of_upload(&self) -> bool {
+        const CODES: [&str; 7] = [
+            "BadDigest",
+            "EntityTooSmall",
+            "InvalidDigest",
+            "InvalidPart",
+            "InvalidPartOrder",
+            "NoSuchUpload",
+            "PreconditionFailed",
+        ];
+        matches!(self, Self::Content(_) | Self::PartOrder(_)) || CODES.iter().any(|code| self.has_code(code))
     }
 
     /// Whether the store refused the credentials.

@@ -2,6 +2,7 @@
 
 mod config;
 mod connection;
+mod content;
 mod content_key;
 mod copy;
 mod copy_target;
@@ -15,6 +16,8 @@ mod multipart;
 mod objects;
 mod outputs;
 mod pace;
+mod part_address;
+mod part_sender;
 mod patience;
 mod presign;
 mod read;
@@ -27,6 +30,7 @@ mod verify;
 mod window;
 
 pub use config::{Config, SecretAccessKey};
+pub use content::Content;
 pub use content_key::{ContentKey, InvalidContentKey};
 pub use copy_target::CopyTarget;
 pub use crc64::Crc64;
@@ -34,14 +38,16 @@ pub use error::Error;
 pub(crate) use error::STORAGE_FULL;
 pub use logs::{LOG_FRAME_LENGTH, LogPacker, PackedLog, StoredLog};
 pub use multipart::{Existing, Part, UploadTicket};
-pub use outputs::Outputs;
+pub use outputs::{Outputs, PlannedOutputs};
 pub use pace::Pace;
+pub use part_address::{PartAddress, PartOrder};
+pub use part_sender::{PartSender, PartSigner};
 pub use patience::Patience;
 pub use presign::{ADDRESS_LIFETIME_MAX, SignedAddress};
 pub use read::READ_LENGTH_MAX;
 pub use stored_manifest::{InvalidStoredManifest, StoredManifest};
 pub use unfinished::Unfinished;
-pub use upload::{Destination, Sent, Uploaded};
+pub use upload::{Sent, Uploaded};
 pub use verify::Verification;
 
 use std::sync::Arc;

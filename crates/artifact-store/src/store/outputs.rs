@@ -3,7 +3,7 @@
 use super::verify::first_wrong_piece;
 use super::{Crc64, Error, PART_LENGTH};
 use crate::buffers::{Buffer, Buffers};
-use artifact::{FileEntry, Manifest, ManifestBuilder, PieceHash, Provenance, VerifiedManifest};
+use artifact::{FileEntry, Manifest, ManifestBuilder, PieceHash, Provenance};
 use fs_err as fs;
 use rayon::iter::{IndexedParallelIterator, ParallelIterator};
 use rayon::slice::ParallelSlice;
@@ -23,14 +23,34 @@ pub struct Outputs {
 }
 
 impl Outputs {
+    /// Looks at the files. From here on every look must see the same.
+    ///
+    /// # Errors
+    /// Refuses outputs that make no artifact.
+    pub async fn plan(self) -> Result<PlannedOutputs, Error> {
+        let plan = tokio::task::spawn_blocking(move || Plan::new(self)).await??;
+        Ok(PlannedOutputs(Arc::new(plan)))
+    }
+}
+
+/// Outputs that were looked at. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct PlannedOutputs(pub(super) Arc<Plan>);
+
+impl PlannedOutputs {
+    /// Bytes of content.
+    pub fn total(&self) -> u64 {
+        self.0.total()
+    }
+
     /// Whether these files are an artifact that was built from the same before. Reads them until the first difference,
     /// and changes nothing.
     ///
     /// # Errors
-    /// Refuses outputs that make no artifact or change meanwhile.
-    pub async fn are(&self, manifest: VerifiedManifest) -> Result<bool, Error> {
-        let outputs = self.clone();
-        tokio::task::spawn_blocking(move || Plan::new(outputs)?.is(&manifest)).await?
+    /// Refuses files that changed meanwhile.
+    pub async fn are(&self, manifest: Manifest) -> Result<bool, Error> {
+        let plan = self.0.clone();
+        tokio::task::spawn_blocking(move || plan.is(&manifest)).await?
     }
 }
 

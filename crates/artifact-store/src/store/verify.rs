@@ -67,7 +67,11 @@ impl Store {
         Ok(Verification::Matches)
     }
 
-    pub(super) async fn compare(&self, manifest: &StoredManifest) -> Result<Verification, Error> {
+    /// The same for a manifest that was read already.
+    ///
+    /// # Errors
+    /// Fails when the store does; a difference is not an error.
+    pub async fn compare(&self, manifest: &StoredManifest) -> Result<Verification, Error> {
         let Some(head) = self.head(&manifest.content_key.object()).await? else {
             return Ok(Verification::Differs("the content is missing".to_owned()));
         };

@@ -10,7 +10,8 @@ pub mod proxy;
 use artifact::{FileEntry, Provenance, SignedManifest, SigningKey, TrustedKeys, VerifiedManifest};
 use artifact_store::server::{self, Server};
 use artifact_store::{
-    Config, ContentKey, CopyTarget, Crc64, Error, Existing, Outputs, Pace, Store, StoredManifest, Uploaded,
+    Config, ContentKey, CopyTarget, Crc64, Error, Existing, Outputs, Pace, PartSender, Patience, Sent, Store,
+    StoredManifest, UploadTicket, Uploaded,
 };
 use model::ArtifactId;
 use std::path::{Path, PathBuf};
@@ -120,10 +121,25 @@ pub fn key(text: &str) -> ContentKey {
     text.parse().unwrap()
 }
 
+/// Waits for the store as long as a worker does.
+pub fn sender() -> PartSender {
+    sender_with(Patience::default())
+}
+
+pub fn sender_with(patience: Patience) -> PartSender {
+    // An earlier test of this process may have installed it.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    PartSender::new(patience).unwrap()
+}
+
 pub async fn upload(store: &Store, name: &str, outputs: Outputs) -> Uploaded {
+    upload_by(&sender(), store, name, outputs).await
+}
+
+pub async fn upload_by(sender: &PartSender, store: &Store, name: &str, outputs: Outputs) -> Uploaded {
     let progress = watch::Sender::new(0);
     store
-        .upload(&key(name), outputs, progress, CancellationToken::new())
+        .upload(sender, &key(name), outputs, progress, CancellationToken::new())
         .await
         .unwrap()
 }
@@ -154,6 +170,22 @@ pub async fn publish(store: &Store, uploaded: &Uploaded) -> ArtifactId {
     };
     store.put_manifest(&manifest).await.unwrap();
     uploaded.manifest.id()
+}
+
+/// Completes, signs and publishes what was sent.
+pub async fn publish_sent(store: &Store, ticket: &UploadTicket, sent: Sent) -> Result<ArtifactId, Error> {
+    let Sent {
+        manifest, content, ..
+    } = sent;
+    store
+        .complete(&ticket.key, Some(ticket), &content, manifest.total_length())
+        .await?;
+    let uploaded = Uploaded {
+        manifest,
+        content_key: ticket.key.clone(),
+        crc64nvme: content.crc64nvme,
+    };
+    Ok(publish(store, &uploaded).await)
 }
 
 /// Copies an artifact to one store; how many bytes it said were there.

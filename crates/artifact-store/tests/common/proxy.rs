@@ -6,6 +6,16 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+/// Soon at its end.
+pub const PATIENCE: Patience = Patience {
+    connect: Duration::from_secs(5),
+    answer: Duration::from_secs(4),
+    attempt: Duration::from_secs(30),
+    attempts_max: 8,
+    pause_first: Duration::from_millis(5),
+    pause_max: Duration::from_millis(50),
+};
+
 /// What becomes of one request.
 #[derive(Debug, Clone)]
 pub enum Fault {
@@ -64,19 +74,11 @@ impl Proxy {
 
     /// A client that comes by here, and loses its patience soon.
     pub fn store(&self, config: Config) -> Store {
-        let patience = Patience {
-            connect: Duration::from_secs(5),
-            answer: Duration::from_secs(4),
-            attempt: Duration::from_secs(30),
-            attempts_max: 8,
-            pause_first: Duration::from_millis(5),
-            pause_max: Duration::from_millis(50),
-        };
         let config = Config {
             endpoint: Some(self.address.clone()),
             ..config
         };
-        Store::with_patience(&config, patience).unwrap()
+        Store::with_patience(&config, PATIENCE).unwrap()
     }
 
     /// How many requests so far contain this in their first line.

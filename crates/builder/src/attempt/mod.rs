@@ -6,7 +6,6 @@ mod command;
 mod deadline;
 mod publish;
 mod reuse;
-mod takeover;
 
 use crate::config::{Config, Dependencies};
 use crate::fault::{Fault, chain};
@@ -14,11 +13,11 @@ use crate::folders::{AttemptFolder, WorkFolder};
 use crate::lease::Lease;
 use crate::log::{self, Log};
 use crate::metrics;
+use crate::publishing::Publishing;
 use checkout::Found;
 use database::jobs::{Claim, Made};
 use deadline::Deadline;
 use failpoint::Point;
-use jiff::Timestamp;
 use model::Phase;
 use model::project::TargetKind;
 use publish::Stored;
@@ -56,8 +55,6 @@ struct Attempt<'a> {
     lease: &'a Lease,
     folder: &'a AttemptFolder,
     log: Log,
-    /// By this machine's clock, for people.
-    began_at: Timestamp,
     /// When the attempt is overdue; another once its upload begins.
     deadline: watch::Sender<Deadline>,
     /// Cancelled when the work is to end early; why is for the caller to know.
@@ -80,14 +77,17 @@ pub(crate) async fn run(
             worked
         }
     };
-    conclude(lease, worked).await.unwrap_or_else(|fault| match fault {
-        Fault::LeaseLost => Outcome::LeaseLost,
-        // The lease runs out by itself, and the reaper gives the build back.
-        fault => {
-            tracing::error!(?fault, "an attempt's end could not be recorded");
-            Outcome::LeaseLost
-        }
-    })
+    let publishing = Publishing::new(&workshop.parts.publishing, lease);
+    conclude(lease, publishing, worked)
+        .await
+        .unwrap_or_else(|fault| match fault {
+            Fault::LeaseLost => Outcome::LeaseLost,
+            // The lease runs out by itself, and the reaper gives the build back.
+            fault => {
+                tracing::error!(?fault, "an attempt's end could not be recorded");
+                Outcome::LeaseLost
+            }
+        })
 }
 
 /// Works while its log is stored; returns when both are done.
@@ -105,7 +105,6 @@ async fn work_with_log(
         lease,
         folder,
         log,
-        began_at: Timestamp::now(),
         deadline: watch::Sender::new(Deadline::of_build(claim.time_left)),
         stop: CancellationToken::new(),
     };
@@ -121,10 +120,22 @@ async fn work_with_log(
 }
 
 /// The write that counts, last of all.
-async fn conclude(lease: &Lease, worked: Result<Done, Fault>) -> Result<Outcome, Fault> {
+async fn conclude(
+    lease: &Lease,
+    publishing: Publishing<'_>,
+    worked: Result<Done, Fault>,
+) -> Result<Outcome, Fault> {
     match worked {
         Ok(made) => {
-            lease.succeed(made).await?;
+            match made {
+                Some(made) => {
+                    let succeeded = lease
+                        .lost()
+                        .run_until_cancelled(publishing.succeed(made.artifact));
+                    succeeded.await.ok_or(Fault::LeaseLost)??;
+                }
+                None => lease.pass().await?,
+            }
             failpoint::reach(Point::WorkerSucceeded);
             Ok(Outcome::Succeeded)
         }
@@ -179,7 +190,7 @@ impl Attempt<'_> {
             TargetKind::Artifact => {
                 let outputs = self.collect(&target).await?;
                 match self.upload(outputs).await? {
-                    Stored::New(uploaded) => self.publish(*uploaded).await.map(Some),
+                    Stored::New(publication) => self.publish(&publication).await.map(Some),
                     Stored::Earlier(made) => Ok(Some(made)),
                 }
             }

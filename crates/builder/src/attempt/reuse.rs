@@ -1,7 +1,6 @@
 //! Taking an earlier build's result over, where a target names its inputs and none of them has changed.
 
 use super::checkout::mirror_fault;
-use super::publish::store_fault;
 use super::{Attempt, Done};
 use crate::fault::Fault;
 use crate::inputs;
@@ -50,12 +49,9 @@ impl Attempt<'_> {
         let result = match &earlier.made {
             None => "its test has passed".to_owned(),
             Some(Made { artifact, .. }) => {
-                if !self.lease.set_out(artifact).await? {
-                    // It is just being removed.
-                    return Ok(None);
-                }
-                let there = parts.store.get_manifest(artifact).await.map_err(store_fault)?;
-                if there.is_none_or(|there| !there.signed.names_key(parts.signing_key.public().id())) {
+                let standing = self.publishing();
+                let standing = self.unless_stopped(standing.standing(artifact)).await??;
+                if standing.is_none() {
                     return Ok(None);
                 }
                 format!("its artifact is {artifact}")

@@ -4,11 +4,11 @@
 #![allow(clippy::unwrap_used)]
 
 use artifact::SigningKey;
-use artifact_store::Store;
 use artifact_store::server::{self, Server};
-use builder::{Config, Dependencies, LogLimits, Service, Thresholds, reaper};
-use database::Jobs;
+use artifact_store::{PartSender, Patience, Store};
+use builder::{Config, Dependencies, LogLimits, PublishingApi, Service, Thresholds, reaper};
 use database::jobs::{BuildRow, LogRead, NewBuild};
+use database::{Builds, Jobs};
 use local_services::Postgres;
 use model::limits::Limits;
 use model::repository::LocalRepositories;
@@ -22,6 +22,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tasks::sandbox::{Isolation, Sandbox};
 use tempfile::TempDir;
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -34,10 +35,12 @@ pub struct Fixture {
     pub key: SigningKey,
     pub postgres: Option<Postgres>,
     pub store_address: SocketAddr,
+    api: String,
+    builds: Builds,
     mirrors: Mirrors,
     jobs_url: String,
     folder: TempDir,
-    stop_server: CancellationToken,
+    stop_servers: CancellationToken,
 }
 
 pub struct Running {
@@ -50,27 +53,32 @@ impl Fixture {
         let folder = tempfile::tempdir().unwrap();
         let postgres = Postgres::start(&folder.path().join("postgres")).await.unwrap();
         postgres.create_database("jobs").await.unwrap();
+        postgres.create_database("builds").await.unwrap();
         let jobs_url = postgres.url("jobs");
-        let jobs = Jobs::connect(&jobs_url, database::Limits::default())
-            .await
-            .unwrap();
+        let limits = database::Limits::default();
+        let jobs = Jobs::connect(&jobs_url, limits).await.unwrap();
         jobs.migrate().await.unwrap();
-        let stop_server = CancellationToken::new();
-        let store_address = serve(folder.path().join("store"), stop_server.clone()).await;
+        let builds = Builds::connect(&postgres.url("builds"), limits).await.unwrap();
+        builds.migrate().await.unwrap();
+        let stop_servers = CancellationToken::new();
+        let store_address = serve(folder.path().join("store"), stop_servers.clone()).await;
         let store = store_at(store_address);
         store.ensure_bucket().await.unwrap();
         let mirrors = Mirrors::new(folder.path().join("mirrors"), LocalRepositories::Allowed).await;
-        let fixture = Self {
+        let mut fixture = Self {
             jobs,
             store,
             store_address,
             key: SigningKey::generate([7; 32]),
             postgres: Some(postgres),
+            api: String::new(),
+            builds,
             mirrors: mirrors.unwrap(),
             jobs_url,
             folder,
-            stop_server,
+            stop_servers,
         };
+        fixture.api = fixture.serve_api(fixture.store.clone()).await;
         std::fs::create_dir(fixture.path("work")).unwrap();
         fixture.git(&["init", "--quiet", "--initial-branch=main"]);
         let actor = "engineer@example.org".parse().unwrap();
@@ -119,12 +127,47 @@ impl Fixture {
     }
 
     pub fn parts(&self) -> Dependencies {
+        self.parts_at(&self.api)
+    }
+
+    /// What a worker has whose artifacts are published by the API at an address.
+    pub fn parts_at(&self, api: &str) -> Dependencies {
+        // An earlier test of this process may have installed it.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         Dependencies {
             jobs: self.jobs.clone(),
-            store: self.store.clone(),
+            publishing: PublishingApi::new(api, &WORKERS_TOKEN.to_owned().into()).unwrap(),
+            sender: PartSender::new(Patience::default()).unwrap(),
             mirrors: self.mirrors.clone(),
-            signing_key: self.key.clone(),
         }
+    }
+
+    /// An API that publishes to a store; its address.
+    pub async fn serve_api(&self, store: Store) -> String {
+        let config = console::Config {
+            tokens: vec![console::Token {
+                name: "workers".parse().unwrap(),
+                role: console::Role::Worker(None),
+                hash: console::TokenHash::of(WORKERS_TOKEN),
+            }],
+            local_repositories: LocalRepositories::Allowed,
+            secure_cookie: false,
+            signing_key: self.key.clone(),
+            retention: retention::Policy::default(),
+            authorities: BTreeMap::new(),
+            certificate_life: Duration::from_secs(3_600),
+        };
+        let parts = console::Parts {
+            jobs: self.jobs.clone(),
+            builds: self.builds.clone(),
+            store,
+            mirrors: self.mirrors.clone(),
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let service = console::Service::new(config, listener, parts).unwrap();
+        let address = service.local_addr().unwrap();
+        tokio::spawn(service.run(self.stop_servers.clone()));
+        format!("http://{address}")
     }
 
     pub fn start_with(&self, config: Config, parts: Dependencies) -> Running {
@@ -254,7 +297,7 @@ impl Fixture {
 
 impl Drop for Fixture {
     fn drop(&mut self) {
-        self.stop_server.cancel();
+        self.stop_servers.cancel();
     }
 }
 
@@ -285,6 +328,7 @@ pub fn project(script: &str) -> String {
     format!("[targets.\"//:it\"]\ncommand = [\"sh\", \"-c\", '''{script}''']\noutputs = [\"out\"]\n")
 }
 
+const WORKERS_TOKEN: &str = "a-secret-of-all-workers";
 const ACCESS_KEY_ID: &str = "starling";
 const SECRET_ACCESS_KEY: &str = "murmuration";
 

@@ -15,6 +15,7 @@ mod logs;
 mod nodes;
 mod overview;
 mod policies;
+mod publishing;
 mod regions;
 mod repositories;
 mod services;
@@ -24,6 +25,7 @@ mod workers;
 pub(crate) use builds::is_settled;
 pub(crate) use enrolments::router as enrolments;
 pub(crate) use inventory::open as instances;
+pub(crate) use publishing::router as publishing;
 
 use crate::app::App;
 use crate::wire::LIST_LIMIT_DEFAULT;

@@ -66,7 +66,7 @@ fn a_distribution_under_way_is_listed_shown_and_part_of_its_deployment() {
         insta::assert_snapshot!(console.get(&unknown).await.refusal(), @r"
         404 unknown_distribution
         artifact 000000000000 is not distributed there
-        list distributions with `starling distribution list`; only what a service is deployed to can be controlled
+        see `starling distribution list`: what no service is deployed to has none
         ");
     });
 }

@@ -14,6 +14,7 @@ mod following;
 mod governing;
 mod living;
 mod logging;
+mod publishing;
 mod reading;
 mod registering;
 mod reporting;

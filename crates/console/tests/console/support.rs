@@ -1,5 +1,6 @@
 //! A console on fresh databases of one real server, and a repository that an engineer works in.
 
+use artifact::SigningKey;
 use artifact_store::Store;
 use artifact_store::server;
 use axum::Router;
@@ -36,6 +37,9 @@ const TEST_LIMIT: Duration = Duration::from_secs(120);
 pub const LIFE: Duration = Duration::from_secs(7 * 24 * 3_600);
 pub const ENGINEER: &str = "a-secret-of-ada";
 pub const MANAGER: &str = "a-secret-of-east";
+/// Of the worker that claims here, and of another.
+pub const WORKER: &str = "a-secret-of-worker-1";
+pub const OTHER_WORKER: &str = "a-secret-of-worker-2";
 pub const TARGET: &str = "//:web";
 
 const PROJECT: &str = r#"
@@ -165,9 +169,20 @@ impl Console {
             tokens: vec![
                 token("ada@example.org", Role::Engineer, ENGINEER),
                 token("east-manager", Role::Region("east".parse().unwrap()), MANAGER),
+                token(
+                    "worker-1",
+                    Role::Worker(Some("worker-1".parse().unwrap())),
+                    WORKER,
+                ),
+                token(
+                    "worker-2",
+                    Role::Worker(Some("worker-2".parse().unwrap())),
+                    OTHER_WORKER,
+                ),
             ],
             local_repositories: LocalRepositories::Allowed,
             secure_cookie: false,
+            signing_key: signing_key(),
             // Nothing is kept but what is needed.
             retention: retention::Policy {
                 newest_artifacts: 0,
@@ -332,6 +347,11 @@ impl Console {
             .await;
         answer.json()
     }
+}
+
+/// Signs what workers have made.
+pub fn signing_key() -> SigningKey {
+    SigningKey::generate([7; 32])
 }
 
 pub fn as_engineer(request: axum::http::request::Builder) -> axum::http::request::Builder {

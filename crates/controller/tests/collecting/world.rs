@@ -2,7 +2,7 @@
 
 use artifact::{BuildRun, FileEntry, Provenance, SigningKey};
 use artifact_store::server::{self, Server};
-use artifact_store::{ContentKey, Outputs, Store, StoredManifest};
+use artifact_store::{ContentKey, Outputs, PartSender, Patience, Store, StoredManifest};
 use controller::collector::{Collector, Schedule, Settings};
 use database::builds::{Artifact, Inventory};
 use database::jobs::{Claim, NewBuild};
@@ -220,8 +220,12 @@ async fn upload(store: &Store, claim: &Claim, file: &std::path::Path) -> (Artifa
         },
     };
     let key = ContentKey::of_attempt(claim.build, claim.lease);
+    // An earlier test of this process may have installed it.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let sender = PartSender::new(Patience::default()).unwrap();
+    let (progress, stop) = (watch::Sender::new(0), CancellationToken::new());
     let uploaded = store
-        .upload(&key, outputs, watch::Sender::new(0), CancellationToken::new())
+        .upload(&sender, &key, outputs, progress, stop)
         .await
         .unwrap();
     let total = uploaded.manifest.total_length();

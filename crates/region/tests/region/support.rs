@@ -5,7 +5,7 @@ use crate::node::{Agent, Host, Manager};
 use crate::store::Door;
 use artifact::{FileEntry, Provenance, SigningKey, TrustedKeys};
 use artifact_store::server::{self, Server};
-use artifact_store::{Outputs, Store, StoredManifest};
+use artifact_store::{Outputs, PartSender, Patience, Store, StoredManifest};
 use desired_state::{DesiredState, Published};
 use local_services::Etcd;
 use model::instance::{InstanceHealth, Transfer};
@@ -153,10 +153,11 @@ impl World {
                 target: "//a:b".parse().unwrap(),
             },
         };
+        let sender = PartSender::new(Patience::default()).unwrap();
         let (key, progress) = ("content".parse().unwrap(), watch::Sender::new(0));
         let uploaded = self
             .store
-            .upload(&key, outputs, progress, CancellationToken::new())
+            .upload(&sender, &key, outputs, progress, CancellationToken::new())
             .await
             .unwrap();
         StoredManifest {

@@ -12,6 +12,7 @@ mod plan;
 mod secrets;
 mod server;
 mod supervisor;
+mod tokens;
 
 pub use board::ProcessStatus;
 

@@ -60,3 +60,8 @@ pub fn labels(number: u16) -> Result<Labels, InvalidLabel> {
     let ring = if number == 0 { "canary" } else { "fleet" };
     BTreeMap::from([("ring".parse()?, ring.parse()?)]).try_into()
 }
+
+/// A build worker, counted from 1.
+pub fn worker(number: u16) -> String {
+    format!("worker-{number}")
+}

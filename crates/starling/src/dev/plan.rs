@@ -5,6 +5,7 @@ use super::layout::Layout;
 use super::names;
 use super::secrets::{self, NodeFiles};
 use super::supervisor::Process;
+use super::tokens;
 use crate::api_client::Context as ApiContext;
 use crate::observe;
 use crate::roles::node::EnrolmentSettings;
@@ -12,7 +13,6 @@ use crate::roles::parts::{StoreSettings, SwarmSettings};
 use crate::roles::{agent, api, controller, proxy, region, store, synchronizer, worker};
 use ::agent::TasksOnExit;
 use anyhow::Context as _;
-use console::{Role as TokenRole, Token, TokenHash};
 use local_services::{Postgres, remembered_port};
 use model::control::Limits;
 use model::limits::LimitRequest;
@@ -175,26 +175,15 @@ impl<'a> Plan<'a> {
     }
 
     fn api(&self) -> anyhow::Result<Process> {
-        let engineer = std::env::var("USER").unwrap_or_else(|_| "engineer".to_owned());
-        let engineer = Token {
-            name: engineer.parse()?,
-            role: TokenRole::Engineer,
-            hash: TokenHash::of(&self.token.1),
-        };
-        let mut tokens = vec![engineer];
-        for (region, _) in &self.regions {
-            let (_, token) = secrets::token(self.layout, &format!("{region}.token"))?;
-            tokens.push(Token {
-                name: format!("region:{region}").parse()?,
-                role: TokenRole::Region(region.clone()),
-                hash: TokenHash::of(&token),
-            });
-        }
+        let regions = self.regions.iter().map(|(region, _)| region);
+        let tokens = tokens::all(self.layout, &self.token.1, regions, self.options.workers)?;
         let settings = api::Settings {
             listen: self.api,
             jobs_url: self.jobs_url.clone(),
             builds_url: self.builds_url.clone(),
             store: self.bucket(None),
+            signing_key_file: Some(self.signing_key.0.clone()),
+            signing_key: None,
             mirrors: self.layout.work("api"),
             local_repositories: LocalRepositories::Allowed,
             secure_cookie: false,
@@ -264,7 +253,7 @@ impl<'a> Plan<'a> {
     }
 
     fn worker(&self, index: u16) -> anyhow::Result<Process> {
-        let name = format!("worker-{index}");
+        let name = names::worker(index);
         let settings = worker::Settings {
             name: name.parse()?,
             jobs_url: self.jobs_url.clone(),
@@ -280,9 +269,8 @@ impl<'a> Plan<'a> {
             limits: LimitRequest::default(),
             limits_max: LimitRequest::default(),
             secrets: BTreeMap::new(),
-            store: self.bucket(None),
-            signing_key_file: Some(self.signing_key.0.clone()),
-            signing_key: None,
+            api: format!("http://{}", self.api),
+            token_file: tokens::of_worker(self.layout, &name)?.0,
             observe: observe::Settings::default(),
         };
         self.process(name, "worker", &settings)
@@ -309,7 +297,7 @@ impl<'a> Plan<'a> {
             candidate: name.clone(),
             etcd: vec![etcd.to_owned()],
             api: format!("http://{}", self.api),
-            token_file: secrets::token(self.layout, &format!("{region}.token"))?.0,
+            token_file: tokens::of_region(self.layout, region)?.0,
             trusted_keys: vec![self.signing_key.1.clone()],
             store: self.bucket(Some(region)),
             swarm: swarm_settings(&node, address.clone()),

@@ -3,11 +3,13 @@
 use super::parts::{self, StoreSettings};
 use crate::observe;
 use anyhow::Context as _;
+use artifact::SigningKey;
 use artifact_store::Store;
 use console::Token;
 use model::RegionName;
 use model::repository::LocalRepositories;
 use repository_mirror::Mirrors;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -27,8 +29,14 @@ pub struct Settings {
     pub jobs_url: String,
     /// The builds database.
     pub builds_url: String,
-    /// The main store, where the logs of builds that have ended are. It is only read.
+    /// The main store, to which workers' artifacts are published, and where the logs of builds that have ended are.
     pub store: StoreSettings,
+    /// A file that holds the key that signs the provenance of artifacts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signing_key_file: Option<PathBuf>,
+    /// The key itself, for the environment: `STARLING_API_SIGNING_KEY`. One of the two is given.
+    #[serde(default, skip_serializing)]
+    pub signing_key: Option<SecretString>,
     /// Where this role keeps its mirrors of repositories.
     pub mirrors: PathBuf,
     /// Whether `file://` repositories may be registered.
@@ -77,8 +85,19 @@ const fn yes() -> bool {
     true
 }
 
+/// The key that signs, from the one place that was given.
+fn signing_key(settings: &Settings) -> anyhow::Result<SigningKey> {
+    match (&settings.signing_key_file, &settings.signing_key) {
+        (Some(file), None) => SigningKey::from_hex(fs_err::read_to_string(file)?.trim())
+            .with_context(|| format!("{} holds no key", file.display())),
+        (None, Some(key)) => SigningKey::from_hex(key.expose_secret()).context("`signing_key` holds no key"),
+        _ => anyhow::bail!("give either `signing_key_file` or `signing_key`"),
+    }
+}
+
 pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
     let readiness = observe::start("api", &settings.observe, stop.clone()).await?;
+    let signing_key = signing_key(&settings)?;
     let jobs = parts::jobs(&settings.jobs_url).await?;
     let builds = parts::builds(&settings.builds_url).await?;
     let mirrors = Mirrors::new(settings.mirrors, settings.local_repositories).await?;
@@ -91,6 +110,7 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<
         tokens: settings.tokens,
         local_repositories: settings.local_repositories,
         secure_cookie: settings.secure_cookie,
+        signing_key,
         retention: settings.retention,
         authorities: authorities(settings.authorities)?,
         certificate_life: Duration::from_secs(settings.certificate_life_seconds.into()),
@@ -101,13 +121,25 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<
         console::Parts {
             jobs,
             builds,
-            store,
+            store: store.clone(),
             mirrors,
         },
     )?;
     readiness.ready();
-    service.run(stop).await?;
-    Ok(())
+    let (result, ()) = tokio::join!(service.run(stop.clone()), make_bucket(&store, &stop));
+    Ok(result?)
+}
+
+/// Makes the main store's bucket unless it is there, while everything else here goes on.
+async fn make_bucket(store: &Store, stop: &CancellationToken) {
+    let made = stop.run_until_cancelled(parts::make_bucket(store)).await;
+    if let Some(Err(error)) = made {
+        let error = &error as &dyn std::error::Error;
+        tracing::error!(
+            error,
+            "failed to make the main store's bucket; nothing can be published"
+        );
+    }
 }
 
 /// Reads or makes the keys. A region that is named twice would have two, of which one is wrong.

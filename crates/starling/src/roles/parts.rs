@@ -46,13 +46,19 @@ impl StoreSettings {
     /// Connects, and makes the bucket unless it is there, trying again while the store is away.
     pub async fn connect(&self) -> anyhow::Result<Store> {
         let store = Store::connect(&self.config()?)?;
-        (|| store.ensure_bucket())
-            .retry(patience())
-            .notify(|error, _| tracing::warn!(%error, "the object store is not there yet"))
+        make_bucket(&store)
             .await
             .context("failed to reach the object store")?;
         Ok(store)
     }
+}
+
+/// Makes a store's bucket unless it is there, trying again while the store is away.
+pub async fn make_bucket(store: &Store) -> Result<(), artifact_store::Error> {
+    (|| store.ensure_bucket())
+        .retry(patience())
+        .notify(|error, _| tracing::warn!(%error, "the object store is not there yet"))
+        .await
 }
 
 /// A node of a swarm.

@@ -69,8 +69,12 @@ impl Doomed {
             });
         }
         for id in &self.builds {
-            self.system
-                .wait(id, &format!("{points:?} are got over"), is_everywhere);
+            // The API is asked again where it is among those that have died.
+            wait_until(&format!("{points:?} are got over by {id}"), || {
+                let status = self.system.cli(&["--json", "status", id]);
+                status.status.success()
+                    && is_everywhere(&serde_json::from_slice(&status.stdout).expect("--json prints JSON"))
+            });
         }
     }
 }
@@ -92,6 +96,10 @@ fn a_process_killed_behind_any_step_that_lasts_costs_no_build_and_leaves_nothing
     for points in of("worker.").chunks(WORKERS) {
         doomed.killed_at(points, points.len());
     }
+    let mut publishing = of("api.");
+    publishing.retain(|point| *point != Point::ApiEnqueued);
+    // The worker asks again each time, so one build comes by all of them.
+    doomed.killed_at(&publishing, 1);
     // Only a worker that was killed gives the reaper something to take.
     doomed.killed_at(&[Point::WorkerBuilt, Point::ReaperTook], 1);
     doomed.killed_at(&of("archiver."), 1);

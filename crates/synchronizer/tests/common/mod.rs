@@ -7,7 +7,9 @@
 
 use artifact::{FileEntry, Provenance, SigningKey};
 use artifact_store::server::{self, Server};
-use artifact_store::{ContentKey, Crc64, Existing, Outputs, PART_LENGTH, Store, StoredManifest};
+use artifact_store::{
+    ContentKey, Crc64, Existing, Outputs, PART_LENGTH, PartSender, Patience, Store, StoredManifest,
+};
 use database::builds::ReplicaRow;
 use database::jobs::{Claim, NewBuild};
 use database::{Builds, Jobs, Limits};
@@ -250,7 +252,10 @@ async fn publish(main: &Store, folder: &Path, claim: &Claim) -> ArtifactId {
     };
     let key = ContentKey::of_attempt(claim.build, claim.lease);
     let (progress, stop) = (tokio::sync::watch::Sender::new(0), CancellationToken::new());
-    let uploaded = main.upload(&key, outputs, progress, stop).await.unwrap();
+    // An earlier test of this process may have installed it.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let sender = PartSender::new(Patience::default()).unwrap();
+    let uploaded = main.upload(&sender, &key, outputs, progress, stop).await.unwrap();
     let manifest = StoredManifest {
         signed: SigningKey::generate([7; 32])
             .sign(&uploaded.manifest, artifact::BuildRun::default())

@@ -9,16 +9,14 @@ pub use sandbox::SandboxSettings;
 pub use secrets::SecretSettings;
 
 use super::api::refused;
-use super::parts::{self, StoreSettings};
+use super::parts;
 use crate::observe;
-use anyhow::Context as _;
-use artifact::SigningKey;
-use builder::{Config, Dependencies, LogLimits, Thresholds};
+use artifact_store::{PartSender, Patience};
+use builder::{Config, Dependencies, LogLimits, PublishingApi, Thresholds};
 use model::limits::{LimitRequest, Limits};
 use model::repository::LocalRepositories;
 use model::{ByteSize, SecretName, WorkerName};
 use repository_mirror::Mirrors;
-use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
@@ -54,12 +52,10 @@ pub struct Settings {
     /// Whether `file://` repositories are fetched.
     #[serde(default = "refused")]
     pub local_repositories: LocalRepositories,
-    /// A file that holds the key that signs the provenance of artifacts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub signing_key_file: Option<PathBuf>,
-    /// The key itself, for the environment: `STARLING_WORKER_SIGNING_KEY`. One of the two is given.
-    #[serde(default, skip_serializing)]
-    pub signing_key: Option<SecretString>,
+    /// The API, which publishes what is built, such as `https://starling.example`.
+    pub api: String,
+    /// A file that holds a token of the role `worker`.
+    pub token_file: PathBuf,
     /// What targets' caches may hold together.
     #[serde(default = "default_caches_max")]
     pub caches_max: ByteSize,
@@ -73,8 +69,6 @@ pub struct Settings {
     /// What builds may be given that name it. A table for each: `[secrets.NPM_TOKEN]`.
     #[serde(default)]
     pub secrets: BTreeMap<SecretName, SecretSettings>,
-    /// The main store.
-    pub store: StoreSettings,
     #[serde(default)]
     pub observe: observe::Settings,
 }
@@ -138,24 +132,14 @@ const fn default_stop_grace_seconds() -> u32 {
     600
 }
 
-/// The key that signs, from the one place that was given.
-fn signing_key(settings: &Settings) -> anyhow::Result<SigningKey> {
-    match (&settings.signing_key_file, &settings.signing_key) {
-        (Some(file), None) => SigningKey::from_hex(fs_err::read_to_string(file)?.trim())
-            .with_context(|| format!("{} holds no key", file.display())),
-        (None, Some(key)) => SigningKey::from_hex(key.expose_secret()).context("`signing_key` holds no key"),
-        _ => anyhow::bail!("give either `signing_key_file` or `signing_key`"),
-    }
-}
-
 pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
     let readiness = observe::start("worker", &settings.observe, stop.clone()).await?;
-    let signing_key = signing_key(&settings)?;
+    let token = parts::read_secret(&settings.token_file)?.into();
     let dependencies = Dependencies {
         jobs: parts::jobs(&settings.jobs_url).await?,
-        store: settings.store.connect().await?,
+        publishing: PublishingApi::new(&settings.api, &token)?,
+        sender: PartSender::new(Patience::default())?,
         mirrors: Mirrors::new(settings.folder.join("mirrors"), settings.local_repositories).await?,
-        signing_key,
     };
     let secrets = settings.secrets.into_iter();
     let secrets = secrets.map(|(name, settings)| Ok((name.clone(), settings.secret(&name)?)));

@@ -1,14 +1,15 @@
-//! What becomes of the uploads that earlier attempts at a build left. Only decides; see `publish` for who acts.
+//! What becomes of the uploads that earlier attempts at a build left, or this one, where an answer to it got lost. Only
+//! decides; see the parent for who acts.
 //!
 //! Leases only grow, and whoever holds the newest owns all that was left under older ones. One upload is gone on with:
 //! its place is named after the attempt that began it, and stays so. That is safe although that attempt may wake up
 //! again, since all that it could still do is refused:
 //! - a part that it sends late takes the place of one that was compared with the files, and Complete, which names each
-//!   part as it was compared, fails ([`artifact_store::Store::finish`]);
+//!   part as it was compared, fails ([`artifact_store::Store::complete`]);
 //! - once the upload is completed, its parts find no upload, and a second upload to the same place is refused at its own
-//!   Complete, which asks that nothing is there yet. It is not begun either: where one attempt began two uploads, which is
-//!   what a lost answer leads to, neither is gone on with;
-//! - before Complete, every attempt proves its lease to the database.
+//!   Complete, which asks that nothing is there yet. Where one attempt began two uploads, which two orders to begin that
+//!   were on their way at once lead to, neither is gone on with;
+//! - with every step, every attempt proves its lease to the database.
 
 use artifact_store::{Unfinished, UploadTicket};
 use model::{BuildId, LeaseId};
@@ -25,12 +26,12 @@ pub(crate) struct Takeover {
 
 impl Takeover {
     /// Decides for the attempt at `build` that holds `lease`. Uploads of other builds, and of a newer lease, are left
-    /// alone.
+    /// alone; its own is gone on with.
     pub(crate) fn of(left: Vec<Unfinished>, build: BuildId, lease: LeaseId) -> Self {
         let mut by_lease: BTreeMap<LeaseId, Vec<UploadTicket>> = BTreeMap::new();
         for upload in left {
             match upload.ticket.key.attempt() {
-                Some((of_build, of_lease)) if of_build == build && of_lease < lease => {
+                Some((of_build, of_lease)) if of_build == build && of_lease <= lease => {
                     by_lease.entry(of_lease).or_default().push(upload.ticket);
                 }
                 _ => {}
@@ -95,8 +96,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_of_an_earlier_attempt_at_this_build_is_left_alone() {
-        let found = decided(vec![left(OTHER, 3, "a"), left(OURS, 9, "b"), left(OURS, 12, "c")]);
+    fn what_is_of_another_build_or_a_later_attempt_is_left_alone() {
+        let found = decided(vec![left(OTHER, 3, "a"), left(OURS, 12, "c")]);
         assert_eq!(found, (None, vec![]));
+    }
+
+    #[test]
+    fn an_attempt_that_asks_again_gets_the_upload_that_it_began() {
+        let found = decided(vec![left(OURS, 3, "a"), left(OURS, 9, "b")]);
+        assert_eq!(found, (Some("b".to_owned()), vec!["a".to_owned()]));
     }
 }
