@@ -299,3 +299,30 @@ async fn what_waits_for_a_deployment_begins_by_itself_when_that_has_ended() {
     stop.cancel();
     running.await.unwrap();
 }
+
+#[tokio::test]
+async fn a_rollback_has_not_succeeded_before_every_region_has_counted_its_hosts() {
+    let world = World::new().await;
+    let (stop, running) = world.start_controller().await;
+    world.succeeded(1).await;
+    world.succeeded(2).await;
+    let wish = database::builds::RollBack {
+        service: crate::support::web(),
+        to: None,
+        actor: "ada@example.org".parse().unwrap(),
+        reason: "it is slow".to_owned(),
+        only_from: None,
+    };
+    let back = world.builds.roll_back(&wish).await.unwrap();
+    world.told("east", &back, Some(0)).await;
+    eventually("it says what it waits for", async || {
+        let row = world.builds.deployment(back.id).await.unwrap().unwrap();
+        assert!(!row.state.is_terminal(), "nobody was told yet: {row:?}");
+        let words = row.waits_for.unwrap_or_default();
+        (words.contains("east is silent") && words.contains("west is silent")).then_some(())
+    })
+    .await;
+
+    stop.cancel();
+    running.await.unwrap();
+}

@@ -22,7 +22,7 @@ pub(super) fn wave(deployment: &Deployment<'_>, regions: &[Region]) -> Step {
         ground.goal,
     );
     if ground.wanted == 0 && on_their_way == 0 {
-        return match unseen(deployment, wave, regions) {
+        return match unseen(wave, regions) {
             Some(missing) => Step::wait(format!("{where_it_is}; {missing}")),
             None => ended(deployment, wave, where_it_is),
         };
@@ -97,11 +97,11 @@ fn obstacle(deployment: &Deployment<'_>, regions: &[Region]) -> Option<String> {
 }
 
 /// Regions of the wave whose hosts nobody can count, so that nobody knows whether all have the release.
-fn unseen(deployment: &Deployment<'_>, wave: &Wave, regions: &[Region]) -> Option<String> {
-    let unseen = regions
-        .iter()
-        .any(|region| region.is_in(wave) && !region.is_open());
-    (deployment.is_rollout() && unseen).then(|| words::missing(regions))
+fn unseen(wave: &Wave, regions: &[Region]) -> Option<String> {
+    let mut of_wave = regions.iter().filter(|region| region.is_in(wave));
+    of_wave
+        .any(|region| !region.is_open())
+        .then(|| words::missing(regions))
 }
 
 fn ended(deployment: &Deployment<'_>, wave: &Wave, where_it_is: String) -> Step {
