@@ -16,7 +16,7 @@ const MIN_HEALTHY_SECONDS: u32 = 4;
 const RELEASES: usize = 10;
 
 fn releases(plan: &Plan) -> usize {
-    plan.runs_or(if plan.quick { 3 } else { RELEASES })
+    if plan.quick { 3 } else { plan.runs_or(RELEASES) }
 }
 
 pub fn seconds(plan: &Plan) -> f64 {

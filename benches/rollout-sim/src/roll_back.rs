@@ -17,7 +17,7 @@ pub fn seconds(plan: &Plan) -> f64 {
 }
 
 fn runs(plan: &Plan) -> usize {
-    plan.runs_or(if plan.quick { 2 } else { RUNS })
+    plan.runs_or(RUNS)
 }
 
 pub async fn measure(plan: &Plan, case: &str) -> anyhow::Result<()> {
