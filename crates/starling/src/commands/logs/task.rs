@@ -18,6 +18,7 @@ const RETRY_DELAY: Duration = Duration::from_secs(2);
 
 /// Which output of a service's.
 #[derive(Debug, Args)]
+#[group(id = "task-log")]
 pub struct Options {
     /// Print what the service's tasks write on this host.
     #[arg(long, conflicts_with = "search")]
