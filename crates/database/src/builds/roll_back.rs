@@ -288,18 +288,18 @@ pub(super) async fn ended(
     if !state.is_terminal() {
         return Ok(());
     }
-    let taken_back: Option<(uuid::Uuid, i64)> = sqlx::query_as(
-        "SELECT taken.id, deployments.release FROM deployments
+    let taken_back: Option<(uuid::Uuid, i64, Option<String>)> = sqlx::query_as(
+        "SELECT taken.id, deployments.release, taken.reason FROM deployments
          JOIN deployments AS taken ON taken.id = deployments.rollback_of
          WHERE deployments.id = $1 AND taken.state = 'ROLLING_BACK' FOR NO KEY UPDATE OF taken",
     )
     .bind(id.0)
     .fetch_optional(&mut *connection)
     .await?;
-    let Some((taken_back, release)) = taken_back else {
+    let Some((taken_back, release, why)) = taken_back else {
         return Ok(());
     };
-    let (next, reason) = if state == DeploymentState::Succeeded {
+    let (next, mut reason) = if state == DeploymentState::Succeeded {
         (
             DeploymentState::RolledBack,
             format!("release {release} is on all hosts in its place"),
@@ -310,5 +310,9 @@ pub(super) async fn ended(
             format!("its rollback, release {release}, ended {state}"),
         )
     };
+    // Why it was taken back is what people come for.
+    if let Some(why) = why {
+        reason = format!("{reason}: {why}");
+    }
     enter_state(connection, DeploymentId(taken_back), next, Some(&reason)).await
 }
