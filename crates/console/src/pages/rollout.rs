@@ -54,6 +54,11 @@ impl Part {
         !self.deployment.state.is_terminal() || self.watched_until.is_some()
     }
 
+    /// How long it is watched once it has succeeded.
+    fn watched_for(&self) -> String {
+        format::milliseconds(i64::from(self.deployment.policy.watch_seconds) * 1_000)
+    }
+
     fn paused(&self) -> bool {
         self.deployment.state == DeploymentState::Paused
     }

@@ -32,7 +32,7 @@ struct Page {
 
 /// Hosts for which the same would change.
 struct Group {
-    /// `east: release 3 of 0123abc on 4 hosts`.
+    /// `east: release 3 of 0123abc on 4 hosts`; a region's name, where nothing runs.
     places: Vec<String>,
     added: Vec<ShippedCommit>,
     removed: Vec<ShippedCommit>,
@@ -89,7 +89,7 @@ impl Group {
 
 fn place(region: &RegionDiff) -> String {
     match &region.running {
-        None => format!("{}: nothing runs yet", region.region),
+        None => region.region.to_string(),
         Some(running) => format!(
             "{}: release {} of {} on {} host{}",
             region.region,

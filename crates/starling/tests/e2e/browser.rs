@@ -115,7 +115,7 @@ async fn build_and_deploy(browser: &Client, login: &str) {
     press(browser, "#deploy").await;
     // It shows what would change before anything does.
     wait_for(browser, "//button[@id='confirm']").await;
-    wait_for(browser, "//h3[contains(.,'nothing runs yet')]").await;
+    wait_for(browser, "//h3[contains(.,'Nothing runs yet')]").await;
     shoot(browser, &shots, "ship").await;
     press(browser, "#confirm").await;
 
