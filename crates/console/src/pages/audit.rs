@@ -12,6 +12,7 @@ use axum::response::Response;
 use jiff::Timestamp;
 use policy::Policy;
 use serde::Deserialize;
+use serde_json::Value;
 
 #[derive(Template)]
 #[template(path = "audit.html")]
@@ -45,6 +46,21 @@ pub(crate) async fn page(
         now: Timestamp::now(),
     };
     Ok(frame::html(StatusCode::OK, &page))
+}
+
+/// What is known of an entry, name by name, without what is empty.
+fn facts(detail: &Value) -> Vec<(String, String)> {
+    let fields = detail.as_object().into_iter().flatten();
+    let known = fields.filter_map(|(name, value)| {
+        let words = match value {
+            Value::Null => return None,
+            Value::String(text) => text.clone(),
+            Value::Array(items) if items.is_empty() => return None,
+            value => value.to_string(),
+        };
+        (!words.is_empty()).then(|| (name.replace('_', " "), words))
+    });
+    known.collect()
 }
 
 /// A policy in one line.
