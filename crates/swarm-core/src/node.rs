@@ -1,5 +1,7 @@
 //! The node: every input comes in here, every output goes out here.
 
+mod banning;
+
 use crate::flow::Flow;
 use crate::sharing;
 use crate::slots::{Asked, PROGRESS_STEP, Slots};
@@ -11,10 +13,6 @@ use crate::{
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use std::collections::VecDeque;
-
-/// How many banned peers are remembered; of more, the earliest is forgotten. Each is an identity that
-/// the region certified, so there are never many.
-const BANNED_MAX: usize = 1024;
 
 /// One host's part in all of its transfers. See the crate's documentation for how to drive it.
 #[derive(Debug)]
@@ -341,40 +339,6 @@ impl Node {
         for id in due {
             self.with(now, id, Transfer::on_alarm);
         }
-    }
-
-    /// Puts a peer out of every transfer and keeps it out.
-    fn ban(&mut self, now: Time, peer: Peer, reason: BanReason) {
-        if self.banned.contains(&peer) {
-            return;
-        }
-        if self.banned.len() == BANNED_MAX {
-            self.banned.pop_front();
-        }
-        self.banned.push_back(peer);
-        let transfers: Vec<TransferId> = self.transfers.iter().map(|transfer| transfer.id).collect();
-        for transfer in transfers {
-            self.with(now, transfer, |it, cx| {
-                if it.is_store(peer) {
-                    return;
-                }
-                let Some(in_flight) = it.leave(peer, cx) else {
-                    return;
-                };
-                let abandon = |piece| Output::Abandon {
-                    transfer,
-                    peer,
-                    piece,
-                };
-                cx.outputs.extend(in_flight.into_iter().map(abandon));
-                cx.outputs.push_back(Output::Banned {
-                    transfer,
-                    peer,
-                    reason,
-                });
-            });
-        }
-        self.refuse_waiting(|asked| asked.peer == peer);
     }
 
     fn refuse_waiting(&mut self, drop: impl Fn(&Asked) -> bool) {
