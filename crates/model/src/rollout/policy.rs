@@ -87,7 +87,8 @@ pub struct RolloutPolicy {
     pub deadline_seconds: u32,
     /// How long the release is watched after it has succeeded; 0 for not at all.
     pub watch_seconds: u32,
-    /// Whether a deployment that stops, or whose release becomes unhealthy while it is watched, goes back to the last release that succeeded, by itself.
+    /// Whether a deployment that stops, or whose release becomes unhealthy while it is watched, goes back to the last
+    /// release that succeeded, by itself.
     pub auto_rollback: bool,
     /// Whether each step waits for an engineer's word.
     pub manual: bool,
