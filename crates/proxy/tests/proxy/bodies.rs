@@ -1,7 +1,7 @@
 //! Bodies, headers and protocols on their way through.
 
 use crate::client::{Client, connect_http2};
-use crate::rig::{LIMIT, Rig};
+use crate::rig::{HOST, LIMIT, Rig};
 use crate::task::Task;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty};
@@ -38,7 +38,7 @@ async fn bodies_stream_both_ways_at_once() {
     let proxy = rig.start().await;
     let task = Task::start(1);
     rig.point_at(task.target).await;
-    let stream = tokio::net::TcpStream::connect(("127.0.0.1", rig.stable_port))
+    let stream = tokio::net::TcpStream::connect((HOST, rig.stable_port))
         .await
         .unwrap();
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
@@ -104,7 +104,7 @@ async fn http2_reaches_tasks_of_either_protocol_with_its_trailers() {
         assert!(text.contains(r#""x-forwarded-for": "127.0.0.1""#), "{text}");
     }
     // gRPC's status is in the trailers.
-    let stream = tokio::net::TcpStream::connect(("127.0.0.1", rig.stable_port))
+    let stream = tokio::net::TcpStream::connect((HOST, rig.stable_port))
         .await
         .unwrap();
     let executor = hyper_util::rt::TokioExecutor::new();
@@ -139,7 +139,7 @@ async fn an_http_1_0_client_is_served_and_nonsense_is_refused() {
     let port = rig.stable_port;
     let said = move |text: &'static str| {
         tokio::task::spawn_blocking(move || {
-            let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            let mut stream = TcpStream::connect((HOST, port)).unwrap();
             stream.set_read_timeout(Some(LIMIT)).unwrap();
             stream.write_all(text.as_bytes()).unwrap();
             let mut answer = String::new();

@@ -1,5 +1,6 @@
 //! Clients that keep their connection, and count each request that is not answered as it should be.
 
+use crate::rig::HOST;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty, Full};
 use hyper::client::conn::{http1, http2};
@@ -59,7 +60,7 @@ impl Client {
 }
 
 async fn connect(port: u16) -> Result<http1::SendRequest<Full<Bytes>>, hyper::Error> {
-    let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let stream = TcpStream::connect((HOST, port)).await.unwrap();
     let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
     Ok(sender)
@@ -67,7 +68,7 @@ async fn connect(port: u16) -> Result<http1::SendRequest<Full<Bytes>>, hyper::Er
 
 /// An HTTP/2 connection with prior knowledge.
 pub async fn connect_http2(port: u16) -> http2::SendRequest<Empty<Bytes>> {
-    let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let stream = TcpStream::connect((HOST, port)).await.unwrap();
     let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
         .await
         .unwrap();

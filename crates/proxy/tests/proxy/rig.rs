@@ -3,6 +3,7 @@
 use proxy::{Config, Service};
 use proxy_control::{Client, Point, Protocol, Target};
 use std::future::Future;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -11,6 +12,10 @@ use tokio_util::sync::CancellationToken;
 
 /// How long anything may take that is waited for.
 pub const LIMIT: Duration = Duration::from_secs(20);
+
+/// Where proxies listen: not where connections come from, so that none of another test takes a proxy's port just before
+/// it listens there.
+pub const HOST: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
 /// The folder of one host's proxies, whichever runs.
 pub struct Rig {
@@ -38,7 +43,7 @@ impl Rig {
 
     pub fn config(&self) -> Config {
         let mut config = Config::new(self.folder().join("proxy"));
-        config.listen = "127.0.0.1".parse().unwrap();
+        config.listen = HOST.into();
         config.threads = 2;
         config
     }
@@ -115,6 +120,6 @@ pub async fn eventually<F: Future<Output = bool>>(what: &str, mut is_so: impl Fn
 }
 
 fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = std::net::TcpListener::bind((HOST, 0)).unwrap();
     listener.local_addr().unwrap().port()
 }

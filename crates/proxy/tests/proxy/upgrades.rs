@@ -1,6 +1,6 @@
 //! WebSockets and whatever else a connection switches to.
 
-use crate::rig::{LIMIT, Rig, eventually};
+use crate::rig::{HOST, LIMIT, Rig, eventually};
 use crate::task::Task;
 use proxy_control::Target;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -11,7 +11,7 @@ pub struct Tunnel(TcpStream);
 
 impl Tunnel {
     pub async fn open(port: u16) -> Self {
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        let mut stream = TcpStream::connect((HOST, port)).await.unwrap();
         let request = "GET /upgrade HTTP/1.1\r\nhost: web\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n";
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut head = Vec::new();
