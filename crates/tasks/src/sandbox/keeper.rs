@@ -5,7 +5,8 @@
 
 use crate::Error;
 use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, pidfd_send_signal, waitid,
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, pidfd_open,
+    pidfd_send_signal, waitid,
 };
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
@@ -15,8 +16,7 @@ use tokio::sync::oneshot;
 
 /// One running process and its group. Dropping it kills them.
 pub(super) struct Keeper {
-    pid: u32,
-    leader: OwnedFd,
+    started: Started,
     end: End,
 }
 
@@ -28,6 +28,26 @@ enum End {
 struct Started {
     pid: u32,
     leader: OwnedFd,
+}
+
+impl Started {
+    /// A sandbox's first process inside has a session of its own, and dies with the leader only once it has asked the
+    /// kernel for that; so it is killed first, and the leader is stopped before, from when on it starts nobody.
+    fn kill(&self) {
+        if pidfd_send_signal(&self.leader, Signal::STOP).is_ok() {
+            for child in children(self.pid) {
+                let _ = kill_process(child, Signal::KILL);
+            }
+        }
+        let _ = pidfd_send_signal(&self.leader, Signal::KILL);
+    }
+}
+
+/// The children of a process that has one thread (proc_pid_task(5)); none once it has ended.
+fn children(pid: u32) -> Vec<Pid> {
+    let listed = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    let children = listed.split_whitespace().filter_map(|child| child.parse().ok());
+    children.filter_map(Pid::from_raw).collect()
 }
 
 /// What is to be started.
@@ -55,7 +75,7 @@ impl Keeper {
             Ok((mut child, input, started)) => {
                 // If nobody waits any more, the leader's handle is closed unused: kill at once.
                 if let Err(Ok(started)) = started_sender.send(Ok(started)) {
-                    let _ = pidfd_send_signal(&started.leader, Signal::KILL);
+                    started.kill();
                 }
                 hand_over(&mut child, &input);
                 let _ = end_sender.send(see_to_the_end(child));
@@ -64,24 +84,24 @@ impl Keeper {
         if let Err(error) = spawned {
             return Err(start_error(error));
         }
-        let Started { pid, leader } = started.await.map_err(|_| Error::Lost)?.map_err(start_error)?;
+        let started = started.await.map_err(|_| Error::Lost)?.map_err(start_error)?;
         let end = End::Awaited(end);
-        Ok(Self { pid, leader, end })
+        Ok(Self { started, end })
     }
 
     pub(super) fn pid(&self) -> u32 {
-        self.pid
+        self.started.pid
     }
 
     /// The same, as the system's calls want it.
     pub(super) fn leader(&self) -> Result<Pid, Error> {
-        Pid::from_raw(self.pid.cast_signed()).ok_or(Error::Lost)
+        Pid::from_raw(self.started.pid.cast_signed()).ok_or(Error::Lost)
     }
 
-    /// Kills the leader; the thread then kills what is left of its group. Harmless once it has ended:
+    /// Kills the leader and its children; the thread then kills what is left of its group. Harmless once it has ended:
     /// the handle names this process and no later one of the same number.
     pub(super) fn kill(&self) {
-        let _ = pidfd_send_signal(&self.leader, Signal::KILL);
+        self.started.kill();
     }
 
     /// Waits for the end. May be called again, and dropped half-way.
@@ -91,7 +111,7 @@ impl Keeper {
             End::Awaited(end) => end.await.map_err(|_| Error::Lost)?,
         };
         let status = status.map_err(|source| Error::Watch {
-            pid: self.pid,
+            pid: self.started.pid,
             source,
         })?;
         self.end = End::Known(status);

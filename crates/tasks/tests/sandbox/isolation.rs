@@ -268,3 +268,23 @@ async fn a_builds_variables_are_on_no_command_line() {
     assert_eq!(exit.unwrap(), Exit::Cancelled);
     assert!(seen.is_empty(), "{seen:?}");
 }
+
+#[tokio::test]
+async fn a_build_that_is_stopped_while_its_sandbox_is_still_made_leaves_nobody() {
+    let fixture = Fixture::new();
+    let mut markers = Vec::new();
+    for step in 0..60 {
+        let seconds = unlikely_seconds();
+        let command = fixture.shell(&format!("sleep {seconds}"));
+        let (sender, _receiver) = tokio::sync::mpsc::channel(4);
+        let sandbox = locked();
+        let run = sandbox.run(&command, sender, &fixture.stop);
+        // Dropped at every moment of its first milliseconds.
+        let stopped = tokio::time::timeout(std::time::Duration::from_micros(300 * step), run).await;
+        assert!(stopped.is_err(), "it sleeps for years");
+        markers.push(seconds);
+    }
+    for marker in markers {
+        gone(&marker).await;
+    }
+}
