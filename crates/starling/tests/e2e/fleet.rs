@@ -1,6 +1,7 @@
 //! Workers as an operator sees them, and what targets may ask of them.
 
 use crate::fixture;
+use crate::processes::{send, signal};
 use crate::system::{System, text, wait_until};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -32,7 +33,7 @@ fn workers_say_what_they_run_and_an_autoscaler_how_many_there_should_be() {
     let said = text(&system.cli(&["workers"]).stdout);
     assert!(said.contains("1 of 1") && said.contains(&first), "{said}");
 
-    let config = worker_config(&system);
+    let config = worker_config(&system, 1);
     let hint = system.cli(&[
         "worker",
         "--config",
@@ -97,7 +98,9 @@ limits = { memory = "64MiB" }
 
 #[test]
 fn a_worker_whose_clock_is_an_hour_ahead_builds_like_any_other() {
-    let system = System::start(&["--regions", "1", "--hosts", "1", "--workers", "1"]);
+    let system = System::start(&["--regions", "1", "--hosts", "1", "--workers", "2"]);
+    // Another takes its name, since its token is good for that alone.
+    let asleep = signal(&system, "worker-2", "STOP");
     let busy = system.scratch("busy");
     fixture::shell(&busy, "until [ -e go ]; do sleep 0.1; done; touch out", "");
     system.register("busy", &busy);
@@ -118,7 +121,7 @@ fn a_worker_whose_clock_is_an_hour_ahead_builds_like_any_other() {
     assert_eq!(ended["build"]["state"], "SUCCEEDED", "{ended}");
     assert_eq!(
         (&ended["build"]["worker"], &ended["build"]["attempt"]),
-        (&"skewed".into(), &1.into()),
+        (&"worker-2".into(), &1.into()),
         "{ended}"
     );
     let took = |from: &str, to: &str| {
@@ -134,6 +137,7 @@ fn a_worker_whose_clock_is_an_hour_ahead_builds_like_any_other() {
     assert!((25..600).contains(&took("started_at", "finished_at")), "{ended}");
     assert!((0..600).contains(&took("queued_at", "started_at")), "{ended}");
     drop(worker);
+    send(asleep, "CONT");
     system.json(&["cancel", &other]);
 }
 
@@ -145,11 +149,11 @@ impl Skewed {
         let folder = system.scratch("skewed");
         std::fs::create_dir(&folder).unwrap();
         let library = compile(&folder);
-        let (config, work) = (worker_config(system), folder.join("work"));
+        let (config, work) = (worker_config(system, 2), folder.join("work"));
         let child = Command::new(env!("CARGO_BIN_EXE_starling"))
             .args(["worker", "--config"])
             .arg(config)
-            .args(["--set", "name=skewed", "--set"])
+            .arg("--set")
             .arg(format!("folder={}", work.display()))
             .env("LD_PRELOAD", library)
             .stdin(Stdio::null())
@@ -189,8 +193,8 @@ fn compile(folder: &Path) -> PathBuf {
     library
 }
 
-fn worker_config(system: &System) -> PathBuf {
-    system.data().join("roles/worker-1.toml")
+fn worker_config(system: &System, number: u32) -> PathBuf {
+    system.data().join(format!("roles/worker-{number}.toml"))
 }
 
 /// One more build of the same commit.
