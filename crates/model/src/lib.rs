@@ -37,6 +37,7 @@ pub mod service;
 pub mod share;
 pub mod target;
 pub mod task_log;
+pub mod text;
 pub mod version;
 
 pub use actor::Actor;

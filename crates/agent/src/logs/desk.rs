@@ -6,6 +6,7 @@ use model::task_log::{
     LOG_PART_BYTES_MAX, LOG_TAIL_LINES_MAX, LOG_WAIT_MS_MAX, LogAnswer, LogPart, LogQuestion, LogStart,
     ManagerRequest, ManagerResponse,
 };
+use model::text::whole_characters;
 use model::{ReleaseNumber, ServiceName};
 use std::io;
 use std::path::Path;
@@ -186,16 +187,6 @@ fn whole_lines(bytes: &[u8]) -> usize {
     }
 }
 
-/// How many bytes there are without a character at the end whose rest may still come.
-fn whole_characters(bytes: &[u8]) -> usize {
-    let last = bytes.utf8_chunks().last();
-    let torn = last.map_or(&[][..], |chunk| chunk.invalid());
-    match std::str::from_utf8(torn) {
-        Err(error) if error.error_len().is_none() => bytes.len() - torn.len(),
-        _ => bytes.len(),
-    }
-}
-
 fn reply(call: IncomingCall, answer: LogAnswer) {
     let peer = call.peer();
     let sent = postcard::to_stdvec(&ManagerResponse::Log(answer)).map_err(|error| error.to_string());
@@ -207,17 +198,6 @@ fn reply(call: IncomingCall, answer: LogAnswer) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_character_is_never_cut_and_what_is_none_is_not_waited_for() {
-        let text = "aß€".as_bytes();
-        let lengths: Vec<_> = (0..=text.len())
-            .map(|end| whole_characters(&text[..end]))
-            .collect();
-        assert_eq!(lengths, [0, 1, 1, 3, 3, 3, 6]);
-        assert_eq!(whole_characters(b"\xffab\xfe\xe2\x82"), 4);
-        assert_eq!(whole_characters(b"ab\xff"), 3);
-    }
 
     #[test]
     fn the_rest_of_a_line_is_waited_for_unless_it_is_too_long() {

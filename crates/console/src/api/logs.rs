@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use model::BuildId;
+use model::text::whole_characters;
 use serde::Deserialize;
 
 /// The most bytes of a log in one answer.
@@ -123,34 +124,5 @@ impl Feed for LogEvents {
             });
         }
         Ok(Update { parts, last })
-    }
-}
-
-/// How many bytes there are without a character at the end whose rest may still come.
-fn whole_characters(bytes: &[u8]) -> usize {
-    let mut checked = 0;
-    loop {
-        match std::str::from_utf8(&bytes[checked..]) {
-            Ok(_) => return bytes.len(),
-            Err(error) => match error.error_len() {
-                None => return checked + error.valid_up_to(),
-                Some(length) => checked += error.valid_up_to() + length,
-            },
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_character_is_never_cut_and_what_is_none_is_not_waited_for() {
-        let text = "aß€".as_bytes();
-        let lengths: Vec<_> = (0..=text.len())
-            .map(|end| whole_characters(&text[..end]))
-            .collect();
-        assert_eq!(lengths, [0, 1, 1, 3, 3, 3, 6]);
-        assert_eq!(whole_characters(b"\xffab\xfe\xe2\x82"), 4);
     }
 }
