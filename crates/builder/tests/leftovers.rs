@@ -7,8 +7,8 @@ mod common;
 use artifact_store::{ContentKey, Crc64, Existing, StoredLog, Verification};
 use builder::{archiver, leftovers};
 use common::{Fixture, project};
-use database::jobs::LogRead;
-use model::{BuildId, LeaseId};
+use database::jobs::{LogRead, NewBuild};
+use model::{ArtifactId, BuildId, LeaseId};
 use std::time::Duration;
 
 /// Content that an attempt completed, and of which no manifest came about.
@@ -77,6 +77,16 @@ async fn content_that_no_manifest_names_is_removed_once_its_build_has_ended() {
     worker.task.await.unwrap().unwrap();
 }
 
+/// An attempt that means to publish an artifact and comes to nothing.
+async fn set_out_and_fail(fixture: &Fixture, build: &NewBuild, artifact: &ArtifactId) {
+    let jobs = &fixture.jobs;
+    jobs.enqueue(build).await.unwrap();
+    let claim = jobs.claim(&"ghost".parse().unwrap()).await.unwrap().unwrap();
+    let may = jobs.set_out(claim.build, claim.lease, artifact).await.unwrap();
+    assert!(may);
+    jobs.fail(claim.build, claim.lease, "no").await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_artifact_that_no_build_counts_is_removed_and_one_that_another_build_made_stays() {
     let fixture = Fixture::new().await;
@@ -87,25 +97,11 @@ async fn an_artifact_that_no_build_counts_is_removed_and_one_that_another_build_
     worker.stop.cancel();
     worker.task.await.unwrap().unwrap();
     // Another attempt at the same set out to take it over, and failed.
-    let again = database::jobs::NewBuild {
+    let again = NewBuild {
         force: true,
         ..fixture.new_build(&commit, "//:it")
     };
-    fixture.jobs.enqueue(&again).await.unwrap();
-    let claim = fixture
-        .jobs
-        .claim(&"ghost".parse().unwrap())
-        .await
-        .unwrap()
-        .unwrap();
-    assert!(
-        fixture
-            .jobs
-            .set_out(claim.build, claim.lease, &artifact)
-            .await
-            .unwrap()
-    );
-    fixture.jobs.fail(claim.build, claim.lease, "no").await.unwrap();
+    set_out_and_fail(&fixture, &again, &artifact).await;
     let clearer = clearer(&fixture, None);
     clearer.pass(Duration::ZERO).await.unwrap();
     assert_eq!(
@@ -122,21 +118,7 @@ async fn an_artifact_that_no_build_counts_is_removed_and_one_that_another_build_
         .unwrap()
         .unwrap();
     fixture.jobs.end_removal(&removal).await.unwrap();
-    fixture.jobs.enqueue(&again).await.unwrap();
-    let claim = fixture
-        .jobs
-        .claim(&"ghost".parse().unwrap())
-        .await
-        .unwrap()
-        .unwrap();
-    assert!(
-        fixture
-            .jobs
-            .set_out(claim.build, claim.lease, &artifact)
-            .await
-            .unwrap()
-    );
-    fixture.jobs.fail(claim.build, claim.lease, "no").await.unwrap();
+    set_out_and_fail(&fixture, &again, &artifact).await;
     clearer.pass(Duration::ZERO).await.unwrap();
     assert_eq!(
         fixture.store.verify(&artifact).await.unwrap(),
