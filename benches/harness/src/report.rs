@@ -79,6 +79,23 @@ impl<'a, S: Display, T> Report<'a, S, T> {
         }
         Ok(())
     }
+
+    /// The same, and a line more beside what it should be at least or at most.
+    ///
+    /// # Errors
+    /// When stdout can't be written.
+    pub fn beside_goal(
+        &self,
+        (metric, unit): (&str, &str),
+        better: Better,
+        goal: f64,
+        figure: impl Fn(&T) -> f64,
+    ) -> anyhow::Result<()> {
+        self.beside(metric, unit, better, &figure)?;
+        self.line(metric, unit, &figure)
+            .against("goal", goal, better)
+            .emit()
+    }
 }
 
 fn median_of<T>(runs: &[T], figure: impl Fn(&T) -> f64) -> f64 {

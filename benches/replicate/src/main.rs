@@ -37,23 +37,16 @@ fn main() -> ExitCode {
         estimate: |plan, _| Ok(estimate(plan)),
     };
     match bench_stores::part() {
-        Some((part, arguments)) => play(&part, &arguments),
+        Some((part, arguments)) => bench_stores::played(&part, play(&part, &arguments)),
         None => bench.run(measure),
     }
 }
 
-fn play(part: &str, arguments: &[String]) -> ExitCode {
-    let played = match part {
+fn play(part: &str, arguments: &[String]) -> anyhow::Result<()> {
+    match part {
         "store" => bench_stores::serve(arguments),
         "synchronizer" => ours::synchronize(arguments),
         other => Err(anyhow::anyhow!("there is no part {other}")),
-    };
-    match played {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {part}: {error:#}");
-            ExitCode::FAILURE
-        }
     }
 }
 

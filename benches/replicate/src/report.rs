@@ -24,15 +24,7 @@ pub fn emit(plan: &Plan, case: &str, length: u64, sides: &[Runs<Side, Outcome>])
         outcome.cpu_seconds / (delivered / GB)
     })?;
     let memory = |outcome: &Outcome| outcome.peak_rss_bytes as f64 / MB;
-    report.beside("peak_rss_mb", "MB", Better::Lower, memory)?;
-    report
-        .line("peak_rss_mb", "MB", memory)
-        .against("goal", RSS_GOAL_MB, Better::Lower)
-        .emit()?;
+    report.beside_goal(("peak_rss_mb", "MB"), Better::Lower, RSS_GOAL_MB, memory)?;
     let reads = |outcome: &Outcome| outcome.read_of_main as f64 / length;
-    report.beside("main_store_reads", "times", Better::Lower, reads)?;
-    report
-        .line("main_store_reads", "times", reads)
-        .against("goal", READS_GOAL, Better::Lower)
-        .emit()
+    report.beside_goal(("main_store_reads", "times"), Better::Lower, READS_GOAL, reads)
 }

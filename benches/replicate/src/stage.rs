@@ -3,10 +3,8 @@
 use anyhow::ensure;
 use artifact_store::{StoredManifest, Verification};
 use bench_harness::{Scratch, settle, write_content};
-use bench_stores::{StoreServer, content_of_one_file, sender, sign};
+use bench_stores::{StoreServer, put_artifact};
 use std::path::Path;
-use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 
 /// As an operator might have them.
 pub const REGIONS: [&str; 5] = ["us-east-1", "us-west-2", "eu-west-1", "ap-south-1", "sa-east-1"];
@@ -30,18 +28,7 @@ impl Stage {
         write_content(&content, length, CONTENT_SEED)?;
         let main = StoreServer::start(&scratch.path().join("main")).await?;
         let store = main.store()?;
-        let outputs = content_of_one_file(&content)?;
-        let (progress, stop) = (watch::Sender::new(0), CancellationToken::new());
-        let uploaded = store
-            .upload(&sender()?, &KEY.parse()?, outputs, progress, stop)
-            .await?;
-        let manifest = StoredManifest {
-            signed: sign(&uploaded.manifest),
-            content_key: uploaded.content_key,
-            crc64nvme: uploaded.crc64nvme,
-            total: length,
-        };
-        store.put_manifest(&manifest).await?;
+        let manifest = put_artifact(&store, &KEY.parse()?, &content).await?;
         fs_err::remove_file(&content)?;
         Ok(Self {
             scratch,

@@ -12,8 +12,8 @@ mod runner;
 mod server;
 mod tool;
 
-pub use content::{content_of_one_file, sign, verify};
-pub use part::{arguments_of, part};
+pub use content::{put_artifact, verify};
+pub use part::{arguments_of, part, played};
 pub use runner::{Command, Runner, bytes_read};
 pub use server::{StoreServer, client, config, sender, serve};
 pub use tool::Tool;

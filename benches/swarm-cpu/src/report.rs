@@ -28,11 +28,8 @@ pub fn emit(
         median(&bare.runs.iter().map(rate).collect::<Vec<_>>())
     });
     let of_tls = |outcome: &Outcome| rate(outcome) / bare_rate;
-    report
-        .line("throughput_of_tls", "ratio", of_tls)
-        .against("goal", OF_TLS_GOAL, Better::Higher)
-        .emit()?;
-    report.beside("throughput_of_tls", "ratio", Better::Higher, of_tls)?;
+    let of = ("throughput_of_tls", "ratio");
+    report.beside_goal(of, Better::Higher, OF_TLS_GOAL, of_tls)?;
     report.beside("cpu_s_per_gb", "s/GB", Better::Lower, |outcome| {
         outcome.cpu_seconds / (delivered / GB)
     })?;

@@ -1,31 +1,17 @@
 //! Our side: what a worker does with what it built, and the way back.
 
 use anyhow::{Context as _, bail};
-use artifact_store::StoredManifest;
-use bench_stores::{client, content_of_one_file, sender, sign, verify};
+use bench_stores::{client, put_artifact, verify};
 use std::path::Path;
-use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 
 /// The part `up` with the arguments ENDPOINT FILE KEY.
 pub fn up(arguments: &[String]) -> anyhow::Result<()> {
     let [endpoint, file, key] = arguments else {
         bail!("an upload is told to where, of what, and by which name")
     };
-    let outputs = content_of_one_file(Path::new(file))?;
     runtime()?.block_on(async {
-        let store = client(endpoint)?;
-        let (progress, stop) = (watch::Sender::new(0), CancellationToken::new());
-        let uploaded = store
-            .upload(&sender()?, &key.parse()?, outputs, progress, stop)
-            .await?;
-        let manifest = StoredManifest {
-            signed: sign(&uploaded.manifest),
-            total: uploaded.manifest.total_length(),
-            content_key: uploaded.content_key,
-            crc64nvme: uploaded.crc64nvme,
-        };
-        Ok(store.put_manifest(&manifest).await?)
+        let (store, key) = (client(endpoint)?, key.parse()?);
+        put_artifact(&store, &key, Path::new(file)).await.map(drop)
     })
 }
 

@@ -24,11 +24,7 @@ pub fn emit(plan: &Plan, case: &str, length: u64, sides: &[Runs<Side, Outcome>])
         outcome.cpu_seconds / (length / GB)
     })?;
     let memory = |outcome: &Outcome| outcome.peak_rss_bytes as f64 / MB;
-    report.beside("peak_rss_mb", "MB", Better::Lower, memory)?;
-    report
-        .line("peak_rss_mb", "MB", memory)
-        .against("goal", RSS_GOAL_MB, Better::Lower)
-        .emit()?;
+    report.beside_goal(("peak_rss_mb", "MB"), Better::Lower, RSS_GOAL_MB, memory)?;
     report
         .line("peak_rss_mb_of_store", "MB", |outcome| {
             outcome.peak_rss_bytes_of_store as f64 / MB

@@ -2,10 +2,8 @@
 
 use artifact_store::StoredManifest;
 use bench_harness::{Scratch, write_content};
-use bench_stores::{StoreServer, content_of_one_file, sender, sign};
+use bench_stores::{StoreServer, put_artifact};
 use std::path::{Path, PathBuf};
-use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 
 const CONTENT_SEED: u64 = 7;
 /// Files of the content's length that lie on the disk at once: the content, a store's, and a copy.
@@ -31,18 +29,7 @@ impl Stage {
         write_content(&content, length, CONTENT_SEED)?;
         let source = StoreServer::start(&scratch.path().join("source")).await?;
         let store = source.store()?;
-        let outputs = content_of_one_file(&content)?;
-        let (progress, stop) = (watch::Sender::new(0), CancellationToken::new());
-        let uploaded = store
-            .upload(&sender()?, &KEY.parse()?, outputs, progress, stop)
-            .await?;
-        let manifest = StoredManifest {
-            signed: sign(&uploaded.manifest),
-            content_key: uploaded.content_key,
-            crc64nvme: uploaded.crc64nvme,
-            total: length,
-        };
-        store.put_manifest(&manifest).await?;
+        let manifest = put_artifact(&store, &KEY.parse()?, &content).await?;
         let source = if with_source {
             // So that no side pays for memory that the machine has not touched yet.
             let copy = scratch.path().join("copy");
