@@ -1,5 +1,6 @@
 //! What an agent is told when it starts.
 
+use crate::users;
 use artifact::TrustedKeys;
 use model::control::Limits;
 use model::{HostName, Labels, RegionName, ZoneName};
@@ -39,6 +40,11 @@ pub struct Config {
     pub tasks_on_exit: TasksOnExit,
     /// Limits of this host's own; of these and the region's, the lower count.
     pub limits: Limits,
+    /// The users that tasks run as, one a service, where the agent is root and tasks are kept apart from it and from each
+    /// other. Without, they are not kept apart. Checked by [`users::validate`](crate::users::validate).
+    pub task_users: Option<RangeInclusive<u32>>,
+    /// Files of the agent's outside of its folder that no task is to see, such as its key.
+    pub hidden: Vec<PathBuf>,
     /// What holds tasks to their limits, if anything does.
     pub groups: Option<TaskGroups>,
     /// How long one file of a task's log may become, in bytes; there are two.
@@ -89,6 +95,8 @@ impl Config {
             restart_delay_max: Duration::from_secs(60),
             tasks_on_exit: TasksOnExit::Keep,
             limits: Limits::default(),
+            task_users: Some(users::FIRST..=users::FIRST + users::COUNT - 1),
+            hidden: Vec::new(),
             groups: None,
             log_length_max: 16 << 20,
         }

@@ -55,7 +55,8 @@ impl Keepers {
     }
 
     /// Watches over a task from now on, and asks its health as `target` says.
-    pub(crate) fn keep(&mut self, service: ServiceName, task: Task, terms: Terms, target: Target) {
+    pub(crate) fn keep(&mut self, service: ServiceName, task: Task, terms: Terms, mut target: Target) {
+        target.process = Some(task.record().pid());
         let (sender, health) = watch::channel(Health::Silent(None));
         let stop = CancellationToken::new();
         let port = terms.port;

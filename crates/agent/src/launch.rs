@@ -2,14 +2,15 @@
 
 use crate::ports::NoPort;
 use crate::seat::{Launch, Terms};
-use crate::{Config, logs, releases};
-use fs_err::tokio as fs;
+use crate::users::NoUser;
+use crate::{Config, isolating, logs, releases};
 use model::{DesiredService, ServiceName};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tasks::health::Target;
+use tasks::task::isolation::Isolation;
 use tasks::task::{LaunchId, LogFile, Task, TaskSpec};
 
 /// How often a program is started that is said to be open for writing, and the pause between. No file of an artifact
@@ -20,12 +21,12 @@ const BUSY_PAUSE: Duration = Duration::from_millis(25);
 /// Why a process could not be started.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NotStarted {
-    #[error("failed to make the run folder")]
-    Folder(#[source] io::Error),
     #[error("the order names no program")]
     NoProgram,
     #[error(transparent)]
     Port(#[from] NoPort),
+    #[error(transparent)]
+    User(#[from] NoUser),
     #[error("failed to get a random number")]
     Random(#[source] io::Error),
     #[error(transparent)]
@@ -33,7 +34,12 @@ pub(crate) enum NotStarted {
 }
 
 /// What is written down of a process before it is started.
-pub(crate) fn plan(config: &Config, order: &DesiredService, port: u16) -> Result<Launch, NotStarted> {
+pub(crate) fn plan(
+    config: &Config,
+    order: &DesiredService,
+    port: u16,
+    isolation: Isolation,
+) -> Result<Launch, NotStarted> {
     let log = LogFile {
         path: logs::file(&config.folder, &order.service, order.release),
         length_max: config.log_length_max,
@@ -49,6 +55,7 @@ pub(crate) fn plan(config: &Config, order: &DesiredService, port: u16) -> Result
             health: order.spec.health.clone(),
             stop_timeout_seconds: order.spec.stop_timeout_seconds,
             overlap: order.spec.overlap,
+            isolation,
             limits: order.spec.limits,
         },
     })
@@ -63,8 +70,6 @@ pub(crate) async fn launch(
     plan: &Launch,
     in_use: Vec<PathBuf>,
 ) -> Result<Task, NotStarted> {
-    let run = run_folder(config, &order.service);
-    fs::create_dir_all(&run).await.map_err(NotStarted::Folder)?;
     make_room(config, &order.service, plan, in_use).await;
     let (program, arguments) = order.spec.command.split_first().ok_or(NotStarted::NoProgram)?;
     let told = told(config, &order.service, artifact, &plan.terms);
@@ -84,12 +89,14 @@ pub(crate) async fn launch(
         variables.insert("STARLING_CONFIGURATION".to_owned(), version.to_string());
     }
     let spec = TaskSpec {
-        folder: run,
+        folder: run_folder(config, &order.service),
         program: artifact.join(program),
         arguments: arguments.to_vec(),
         environment: variables,
         log: plan.log.clone(),
         launch: plan.id.clone(),
+        isolation: plan.terms.isolation,
+        view: isolating::view(config, &order.service, artifact, &plan.terms).await,
         limits: plan.terms.limits,
         groups: config.groups.clone(),
     };
@@ -104,7 +111,9 @@ async fn make_room(config: &Config, service: &ServiceName, plan: &Launch, mut in
     if let Err(error) = pruned.await.map_err(io::Error::other).flatten() {
         tracing::warn!(service.name = %service, %error, "failed to delete the output of an old release");
     }
-    logs::say(&plan.log, logs::start_line(plan.terms.release, plan.terms.port)).await;
+    let start = logs::start_line(plan.terms.release, plan.terms.port);
+    let apart = isolating::describe(plan.terms.isolation);
+    logs::say(&plan.log, format!("{start}, {apart}")).await;
 }
 
 /// How a task is asked for its health.
@@ -113,12 +122,14 @@ pub(crate) fn target(config: &Config, service: &ServiceName, artifact: PathBuf, 
         port: terms.port,
         environment: told(config, service, &artifact, terms),
         folder: run_folder(config, service),
+        isolation: terms.isolation,
+        process: None,
         artifact,
     }
 }
 
 /// Where a service's logs and its working folder are.
-fn service_folder(folder: &Path, service: &ServiceName) -> PathBuf {
+pub(crate) fn service_folder(folder: &Path, service: &ServiceName) -> PathBuf {
     folder.join("services").join(service.as_str())
 }
 

@@ -6,7 +6,9 @@
 use crate::Error;
 use crate::ports::Ports;
 use crate::seat::Record;
+use crate::users::Users;
 use fs_err as fs;
+use fs_err::os::unix::fs::OpenOptionsExt as _;
 use model::control::RegionControls;
 use model::instance::Transfer;
 use model::{ArtifactId, ServiceName};
@@ -32,6 +34,9 @@ pub struct Ledger {
     /// Which ports the services' tasks have.
     #[serde(default)]
     pub ports: Ports,
+    /// As which users the services' tasks run.
+    #[serde(default)]
+    pub users: Users,
     /// How the bytes of the artifacts on this disk came, when they came.
     pub transfers: BTreeMap<ArtifactId, Transfer>,
 }
@@ -66,7 +71,14 @@ impl Ledger {
     pub fn store(&self, folder: &Path) -> io::Result<()> {
         let path = path(folder);
         let beside = path.with_extension("json.new");
-        let mut file = fs::File::create(&beside)?;
+        // It holds what services are told, secrets among it.
+        let mut options = fs::OpenOptions::new();
+        let mut file = options
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&beside)?;
         file.write_all(&serde_json::to_vec(self)?)?;
         file.sync_all()?;
         fs::rename(&beside, &path)?;
@@ -93,6 +105,7 @@ mod tests {
             services: BTreeMap::new(),
             controls: RegionControls::default(),
             ports: Ports::default(),
+            users: Users::default(),
             transfers: [(ArtifactId([9; 32]), transfer)].into(),
         }
     }

@@ -27,6 +27,7 @@ mod error;
 pub mod frontend;
 mod fronts;
 mod host;
+mod isolating;
 mod keepers;
 mod launch;
 pub mod ledger;
@@ -41,6 +42,7 @@ mod service;
 mod shelf;
 mod store;
 mod talk;
+pub mod users;
 
 pub use config::{Config, Manager, TasksOnExit};
 pub use error::Error;

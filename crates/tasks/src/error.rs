@@ -37,6 +37,9 @@ pub enum Error {
     /// What a process uses could not be limited or seen.
     #[error("failed to hold a process to its limits")]
     Limits(#[source] std::io::Error),
+    /// What a task is told could not be handed to it.
+    #[error("failed to hand a task its variables")]
+    Variables(#[source] std::io::Error),
     /// The disk is nearly full, by whoever's doing: what runs on it is stopped before everything fails.
     #[error("the disk has {free} left, and {reserve} are to stay free")]
     DiskFull {

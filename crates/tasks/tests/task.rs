@@ -10,6 +10,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tasks::sandbox::{Cgroups, Controller, Exceeded};
+use tasks::task::isolation::{Isolation, View};
 use tasks::task::{self, Ended, LaunchId, LogFile, Record, Task, TaskGroups, TaskSpec};
 use tempfile::TempDir;
 
@@ -31,6 +32,8 @@ fn release(script: &str) -> (TempDir, TaskSpec) {
             length_max: 1 << 20,
         },
         launch: LaunchId::new().unwrap(),
+        isolation: Isolation::default(),
+        view: View::default(),
         limits: TaskLimits::default(),
         groups: None,
     };

@@ -4,6 +4,8 @@ mod opening;
 mod orders;
 mod starting;
 
+pub(crate) use orders::SEATS_MAX;
+
 use crate::fronts::{Fronts, Wish};
 use crate::keepers::{End, Keepers};
 use crate::ledger::Ledger;
@@ -13,6 +15,7 @@ use crate::reason::reason;
 use crate::releases::Releases;
 use crate::seat::{Action, RestartPolicy, Seat, Supply, World};
 use crate::shelf::Shelf;
+use crate::users::Users;
 use crate::{Config, Error, TasksOnExit, metrics};
 use model::control::Limits;
 use model::host::{HostReport, Neighbour, SERVICES_MAX};
@@ -21,6 +24,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tasks::task::isolation::Means;
 
 /// How many addresses of its own a host reports.
 const ADDRESSES_MAX: usize = 4;
@@ -38,6 +42,9 @@ pub(crate) struct Host {
     shelf: Shelf,
     keepers: Keepers,
     ports: Ports,
+    users: Users,
+    /// What keeps tasks apart here, if anything is to.
+    means: Option<Means>,
     fronts: Fronts,
     releases: Releases,
     neighbours: Vec<Neighbour>,
@@ -167,6 +174,7 @@ impl Host {
             services,
             controls: self.shelf.controls().clone(),
             ports: self.ports.clone(),
+            users: self.users.clone(),
             transfers: self.shelf.transfers().clone(),
         };
         if ledger == self.stored {

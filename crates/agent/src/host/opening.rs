@@ -3,13 +3,13 @@
 use super::Host;
 use crate::fronts::Fronts;
 use crate::keepers::Keepers;
-use crate::launch;
 use crate::ledger::Ledger;
 use crate::managers::Managers;
 use crate::releases::Releases;
 use crate::seat::{RestartPolicy, Seat, TaskRecord, Terms};
 use crate::shelf::{Obtain, Offers, Shelf};
 use crate::{Config, Error, store};
+use crate::{isolating, launch};
 use model::ServiceName;
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
@@ -59,6 +59,7 @@ impl Host {
             let target = launch::target(&config, &service, shelf.folder(&terms.artifact), &terms);
             keepers.keep(service, task, terms, target);
         }
+        let means = isolating::look(&config).await;
         let restart_policy = RestartPolicy {
             delay_min: config.restart_delay_min,
             delay_max: config.restart_delay_max,
@@ -72,6 +73,8 @@ impl Host {
             shelf,
             keepers,
             ports,
+            users: stored.users.clone(),
+            means,
             fronts,
             releases: Releases::default(),
             neighbours: Vec::new(),

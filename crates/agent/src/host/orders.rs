@@ -9,7 +9,7 @@ use model::{DesiredService, PeerName};
 use std::collections::BTreeSet;
 
 /// The most services whose epochs are remembered, ordered now or once. Beyond, those no longer ordered are forgotten.
-const SEATS_MAX: usize = 4 * SERVICES_MAX;
+pub(crate) const SEATS_MAX: usize = 4 * SERVICES_MAX;
 
 impl Host {
     /// Takes a leading manager's orders: a whole state, so that what they don't name is no longer wanted.

@@ -1,6 +1,7 @@
 //! Starting tasks: first it is written down what will be started and where, then it is started.
 
 use super::Host;
+use crate::isolating;
 use crate::launch::{self, NotStarted, launch};
 use crate::metrics;
 use crate::ports::Ground;
@@ -9,6 +10,7 @@ use crate::seat::{Action, Seat};
 use model::{DesiredService, ServiceName};
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tasks::task::isolation::Isolation;
 
 /// The kernel's own range where it does not say (ip(7)).
 const USUAL_EPHEMERAL: RangeInclusive<u16> = 32_768..=60_999;
@@ -21,6 +23,7 @@ impl Host {
         let seats = &self.seats;
         let stays = |service: &ServiceName| seats.get(service).is_some_and(|seat| !seat.is_vacant());
         self.ports.keep_only(stays, unix_now);
+        self.users.keep_only(|service| seats.contains_key(service));
         actions.retain(|(service, action)| match action {
             Action::Stop(_) => true,
             Action::Start(order) => match self.plan(service, order, unix_now) {
@@ -54,7 +57,14 @@ impl Host {
             now,
         };
         let port = self.ports.lease(service, &busy, &ground)?;
-        seat.launching(launch::plan(&self.config, order, port)?);
+        let isolation = match &self.means {
+            Some(means) => {
+                let artifact = self.shelf.folder(&order.artifact);
+                isolating::choose(means, &self.config, order, &artifact, &mut self.users)?
+            }
+            None => Isolation::default(),
+        };
+        seat.launching(launch::plan(&self.config, order, port, isolation)?);
         Ok(())
     }
 

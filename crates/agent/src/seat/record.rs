@@ -3,6 +3,7 @@
 use model::service::{HealthCheck, Overlap, TaskLimits};
 use model::{ArtifactId, DesiredService, Epoch, ReleaseNumber};
 use serde::{Deserialize, Serialize};
+use tasks::task::isolation::Isolation;
 use tasks::task::{LaunchId, LogFile};
 
 /// What this host was told about one service, and what it did about it.
@@ -45,6 +46,9 @@ pub struct Terms {
     /// Whether another one may run beside it.
     #[serde(default)]
     pub overlap: Overlap,
+    /// What keeps it apart.
+    #[serde(default)]
+    pub isolation: Isolation,
     /// What it may use.
     #[serde(default)]
     pub limits: TaskLimits,

@@ -8,6 +8,7 @@ mod cutovers;
 mod faults;
 mod frontend;
 mod host;
+mod isolation;
 mod lifecycle;
 mod logs;
 mod manager;

@@ -344,6 +344,8 @@ impl<'a> Plan<'a> {
             folder: self.layout.host(region, &name),
             trusted_keys: vec![self.signing_key.1.clone()],
             ports: (first_port, first_port + TASK_PORTS_A_HOST - 1),
+            isolate_tasks: true,
+            task_users: agent::usual_users(place),
             tasks_on_exit: TasksOnExit::Stop,
             proxy_control_socket: Some(self.layout.work(&proxy_name(region, &name)).join("control.sock")),
             limits: Limits::default(),

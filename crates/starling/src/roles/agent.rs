@@ -5,6 +5,7 @@ use super::node::{self, EnrolmentSettings};
 use super::parts::{self, SwarmSettings};
 use crate::observe;
 use agent::{Config, Manager, TasksOnExit};
+use anyhow::Context as _;
 use model::control::Limits;
 use model::node::Role;
 use model::{HostName, Labels, RegionName, ZoneName};
@@ -33,6 +34,13 @@ pub struct Settings {
     pub trusted_keys: Vec<String>,
     /// The first and last port that tasks may be given.
     pub ports: (u16, u16),
+    /// Whether tasks are kept apart from the agent and from each other, as far as the machine allows it: by a user for each
+    /// service where the agent is root, and by namespaces.
+    #[serde(default = "yes")]
+    pub isolate_tasks: bool,
+    /// The first and last of these users.
+    #[serde(default = "first_users")]
+    pub task_users: (u32, u32),
     /// Whether tasks stop with the agent, or go on and are adopted by the next one.
     #[serde(default = "keep")]
     pub tasks_on_exit: TasksOnExit,
@@ -61,6 +69,20 @@ pub struct ManagerSettings {
     pub addresses: Vec<String>,
 }
 
+const fn yes() -> bool {
+    true
+}
+
+fn first_users() -> (u32, u32) {
+    usual_users(0)
+}
+
+/// Enough users for the tasks of one host of those that share this machine.
+pub fn usual_users(place: u16) -> (u32, u32) {
+    let first = agent::users::FIRST + u32::from(place) * agent::users::COUNT;
+    (first, first + agent::users::COUNT - 1)
+}
+
 const fn keep() -> TasksOnExit {
     TasksOnExit::Keep
 }
@@ -76,6 +98,7 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<
     });
     let managers = managers.collect::<Result<Vec<_>, swarm::Error>>()?;
     let place = (settings.region.clone(), Role::Host, settings.host.clone());
+    let key = settings.swarm.identity_file.clone();
     let Some((node, calls)) = node::start(&settings.swarm, settings.enrolment, place, &stop).await? else {
         return Ok(());
     };
@@ -93,6 +116,10 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<
     settings.limits.validate()?;
     config.limits = settings.limits;
 
+    let users = settings.task_users.0..=settings.task_users.1;
+    agent::users::validate(&users).context("`task_users`")?;
+    config.task_users = settings.isolate_tasks.then_some(users);
+    config.hidden = vec![key];
     config.groups = Some(TaskGroups::new(&format!(
         "tasks-{}-{}",
         config.region, config.host

@@ -7,6 +7,7 @@ mod streak;
 pub use streak::{Health, Streak};
 
 use crate::task::Ended;
+use crate::task::isolation::Isolation;
 use model::service::{CheckKind, HealthCheck};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -23,6 +24,10 @@ pub struct Target {
     pub artifact: PathBuf,
     /// The folder in which a check's program runs.
     pub folder: PathBuf,
+    /// What keeps the task apart, and so a check's program.
+    pub isolation: Isolation,
+    /// The task's process, whose namespaces a check's program joins.
+    pub process: Option<u32>,
     /// All variables of a check's program.
     pub environment: BTreeMap<String, String>,
 }
@@ -186,6 +191,8 @@ mod tests {
             port: 4711,
             artifact: folder.path().to_owned(),
             folder: folder.path().to_owned(),
+            isolation: Isolation::default(),
+            process: None,
             environment: [
                 ("PATH".to_owned(), "/usr/bin:/bin".to_owned()),
                 ("PORT".to_owned(), "4711".to_owned()),

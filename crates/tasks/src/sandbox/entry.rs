@@ -49,13 +49,28 @@ pub(super) fn plain(limits: &Limits, group: Option<&Group>, wrapped: Vec<OsStrin
 }
 
 /// The command that becomes a task's program in its groups. What no group holds is held for each process by itself, as
-/// far as that goes: memory by what it may map for data.
-pub(crate) fn of_task(limits: &TaskLimits, group: Option<&Held>, wrapped: Vec<OsString>) -> Command {
+/// far as that goes: memory by what it may map for data. Processes are counted for each user, so they can be held where
+/// the task has an `own_user`, which it shares with the service's other task in a cut-over: there is room for both.
+pub(crate) fn of_task(
+    limits: &TaskLimits,
+    group: Option<&Held>,
+    own_user: bool,
+    wrapped: Vec<OsString>,
+) -> Command {
     let doors = group.map(Held::doors).unwrap_or_default();
     let mut command = shell(&format!("{JOIN}exec \"$@\""), doors);
-    let held = group.is_some_and(|group| group.has(Controller::Memory));
-    if let Some(memory) = limits.memory.filter(|_| !held) {
-        command.arg(PRLIMIT).arg(format!("--data={}", memory.0));
+    let held = |controller| group.is_some_and(|group| group.has(controller));
+    let memory = limits.memory.filter(|_| !held(Controller::Memory));
+    let processes = limits
+        .processes
+        .filter(|_| own_user && !held(Controller::Processes));
+    let mut rlimits: Vec<String> = memory
+        .iter()
+        .map(|memory| format!("--data={}", memory.0))
+        .collect();
+    rlimits.extend(processes.map(|processes| format!("--nproc={}", u64::from(processes) * 2)));
+    if !rlimits.is_empty() {
+        command.arg(PRLIMIT).args(rlimits);
     }
     command.args(wrapped);
     command

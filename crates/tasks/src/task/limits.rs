@@ -1,6 +1,6 @@
 //! What a task may use, from its first moment to its last.
 
-use super::{Ended, LaunchId, TaskSpec};
+use super::{Ended, LaunchId, TaskSpec, isolation};
 use crate::Error;
 use crate::sandbox::cgroup::Held;
 use crate::sandbox::{Cgroups, Controller, Exceeded, entry};
@@ -62,9 +62,14 @@ pub(super) async fn hold(spec: &TaskSpec) -> Result<Option<Held>, Error> {
 
 /// What becomes the program, in its group and within what else can be held.
 pub(super) fn command(spec: &TaskSpec, program: &Path, group: Option<&Held>) -> Command {
+    let mut words = vec![OsString::from(program)];
+    words.extend(spec.arguments.iter().map(OsString::from));
+    if !spec.isolation.is_empty() {
+        words = isolation::wrapped(spec.isolation, &spec.view, &spec.folder, words);
+    }
     if spec.limits.is_empty() {
-        let mut command = Command::new(program);
-        command.args(&spec.arguments);
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]);
         return command;
     }
     let (limits, held) = (&spec.limits, |controller| {
@@ -72,7 +77,10 @@ pub(super) fn command(spec: &TaskSpec, program: &Path, group: Option<&Held>) -> 
     });
     let loose = [
         (limits.cpus.is_some(), Controller::Cpu),
-        (limits.processes.is_some(), Controller::Processes),
+        (
+            limits.processes.is_some() && spec.isolation.user.is_none(),
+            Controller::Processes,
+        ),
         (limits.memory.is_some(), Controller::Memory),
     ];
     for (_, controller) in loose
@@ -81,9 +89,12 @@ pub(super) fn command(spec: &TaskSpec, program: &Path, group: Option<&Held>) -> 
     {
         tracing::warn!(%controller, program = %program.display(), "no control group holds a task to this limit here");
     }
-    let mut words = vec![OsString::from(program)];
-    words.extend(spec.arguments.iter().map(OsString::from));
-    Command::from(entry::of_task(limits, group, words))
+    Command::from(entry::of_task(
+        limits,
+        group,
+        spec.isolation.user.is_some(),
+        words,
+    ))
 }
 
 /// Whether a task ended for want of memory, which the kernel counts; then removes its group with what is left in it. A

@@ -7,12 +7,13 @@
 
 use super::LogFile;
 use crate::Error;
+use fs_err::os::unix::fs::OpenOptionsExt as _;
 use model::task_log::LogStart;
 use rustix::fs::{FallocateFlags, SeekFrom, fallocate, seek};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, fchown};
 use std::path::Path;
 use std::time::Duration;
 use tokio::time::MissedTickBehavior;
@@ -35,22 +36,26 @@ pub struct LogBytes {
     pub end: u64,
 }
 
-pub(super) async fn open(log: &LogFile) -> Result<File, Error> {
-    let log = log.clone();
-    let opened = tokio::task::spawn_blocking(move || {
-        append(&log.path).map_err(|source| Error::Prepare {
-            path: log.path.clone(),
-            source,
-        })
+/// Opens a log for a process of this user, or of the agent's own. Blocks.
+pub(super) fn open(log: &LogFile, user: Option<u32>) -> Result<File, Error> {
+    let opened = append(&log.path).and_then(|file| {
+        if user.is_some() {
+            fchown(&file, user, user)?;
+        }
+        Ok(file)
     });
-    opened.await.map_err(|_| Error::Lost)?
+    opened.map_err(|source| Error::Prepare {
+        path: log.path.clone(),
+        source,
+    })
 }
 
 fn append(path: &Path) -> io::Result<File> {
     if let Some(folder) = path.parent() {
         fs_err::create_dir_all(folder)?;
     }
-    let file = fs_err::OpenOptions::new().create(true).append(true).open(path)?;
+    let mut options = fs_err::OpenOptions::new();
+    let file = options.create(true).append(true).mode(0o600).open(path)?;
     Ok(file.into_parts().0)
 }
 

@@ -1,6 +1,7 @@
 //! A service's process: started in a session of its own, so that it survives the agent, watched, and
 //! stopped with everything in its process group.
 
+pub mod isolation;
 mod launch;
 mod limits;
 mod log;
@@ -8,6 +9,7 @@ mod record;
 
 use crate::Error;
 use crate::sandbox::Exceeded;
+use isolation::{Isolation, View};
 pub use launch::LaunchId;
 pub use limits::TaskGroups;
 pub use log::LogBytes;
@@ -17,6 +19,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs::File;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -31,7 +34,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// What to run.
 #[derive(Debug, Clone)]
 pub struct TaskSpec {
-    /// The release's folder, which is also the working folder.
+    /// The working folder.
     pub folder: PathBuf,
     /// The program, relative to `folder`. Never looked up in `PATH`.
     pub program: PathBuf,
@@ -43,6 +46,10 @@ pub struct TaskSpec {
     pub log: LogFile,
     /// What marks the process, so that it is found by who stored this before the start.
     pub launch: LaunchId,
+    /// What keeps it apart.
+    pub isolation: Isolation,
+    /// What it sees where it has namespaces of its own.
+    pub view: View,
     /// What all of its processes together may use.
     pub limits: TaskLimits,
     /// What holds that; without, each process is held to what can be said of it alone.
@@ -110,16 +117,19 @@ pub async fn start(spec: TaskSpec) -> Result<Task, Error> {
         program: program.display().to_string(),
         source,
     };
-    let output = log::open(&spec.log).await?;
+    let (spec, output) = prepare(spec).await?;
     let errors = output.try_clone().map_err(start_error)?;
     let group = limits::hold(&spec).await?;
     let mut command = limits::command(&spec, &program, group.as_ref());
+    command.env_clear();
+    if spec.isolation.is_empty() {
+        command.envs(&spec.environment).stdin(Stdio::null());
+    } else {
+        command.stdin(isolation::variables(&spec.environment)?);
+    }
     command
-        .env_clear()
-        .envs(&spec.environment)
         .env(launch::VARIABLE, spec.launch.as_str())
         .current_dir(&spec.folder)
-        .stdin(Stdio::null())
         .stdout(Stdio::from(output))
         .stderr(Stdio::from(errors))
         .kill_on_drop(false);
@@ -138,6 +148,16 @@ pub async fn start(spec: TaskSpec) -> Result<Task, Error> {
             }
         }
     }))
+}
+
+/// Makes a task's folders and opens its log, which is its user's too: programs open `/dev/stdout` again by its name.
+async fn prepare(spec: TaskSpec) -> Result<(TaskSpec, File), Error> {
+    let prepared = tokio::task::spawn_blocking(move || {
+        isolation::prepare(&spec)?;
+        let log = log::open(&spec.log, spec.isolation.user)?;
+        Ok((spec, log))
+    });
+    prepared.await.map_err(|_| Error::Lost)?
 }
 
 impl Task {
