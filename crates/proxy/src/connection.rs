@@ -3,6 +3,7 @@
 use crate::exchange;
 use crate::frontend::Frontend;
 use crate::lane::Lane;
+use crate::timer::OneTimer;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -15,8 +16,6 @@ use tokio::net::TcpStream;
 
 /// The most requests that one HTTP/2 connection may have open.
 const STREAMS_MAX: u32 = 250;
-/// The most headers of a request.
-const HEADERS_MAX: usize = 128;
 
 /// Serves a client until it goes away or is sent away.
 pub(crate) async fn serve(stream: TcpStream, client: IpAddr, frontend: Arc<Frontend>, lane: Arc<Lane>) {
@@ -67,11 +66,11 @@ pub(crate) async fn serve(stream: TcpStream, client: IpAddr, frontend: Arc<Front
 fn builder(lane: &Lane) -> auto::Builder<TokioExecutor> {
     let limits = lane.limits();
     let mut builder = auto::Builder::new(TokioExecutor::new());
+    // The most headers of a request are hyper's own limit, 100: for any other it takes memory for each head.
     builder
         .http1()
-        .timer(TokioTimer::new())
+        .timer(OneTimer::new())
         .header_read_timeout(limits.idle_max)
-        .max_headers(HEADERS_MAX)
         .max_buf_size(limits.head_bytes_max)
         .half_close(false);
     builder

@@ -39,6 +39,7 @@ mod service;
 mod state;
 mod sticky;
 mod takeover;
+mod timer;
 mod tunnel;
 
 pub use config::Config;
