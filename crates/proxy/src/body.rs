@@ -1,9 +1,10 @@
 //! Bodies on their way through, frame by frame.
 
 use crate::claim::Claim;
-use crate::pool::{Lent, Pool};
+use crate::pool::Pool;
+use crate::target::{Error, Source};
 use bytes::Bytes;
-use hyper::body::{Body as _, Frame, Incoming, SizeHint};
+use hyper::body::{Frame, Incoming, SizeHint};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -20,11 +21,10 @@ pub(crate) enum Body {
 /// A target's body. Its request counts as in flight until it has ended, and then its connection is free.
 #[derive(Debug)]
 pub(crate) struct TargetBody {
-    incoming: Incoming,
-    ended: bool,
+    source: Option<Source>,
     claim: Option<Claim>,
-    /// The connection, to be kept for another request, and where.
-    connection: Option<(Lent, Arc<Pool>)>,
+    /// Where the connection is kept for another request.
+    pool: Arc<Pool>,
 }
 
 impl Body {
@@ -32,52 +32,55 @@ impl Body {
         Self::Text(Some(Bytes::from_static(text.as_bytes())))
     }
 
-    pub(crate) fn target(incoming: Incoming, claim: Claim, connection: Lent, pool: Arc<Pool>) -> Self {
+    pub(crate) fn target(source: Source, claim: Claim, pool: Arc<Pool>) -> Self {
         Self::Target(TargetBody {
-            ended: incoming.is_end_stream(),
-            incoming,
+            source: Some(source),
             claim: Some(claim),
-            connection: Some((connection, pool)),
+            pool,
         })
     }
 }
 
 impl TargetBody {
+    /// Gives back what is held for the body. One of known length is not asked for its end.
     fn end(&mut self) {
         let Some(claim) = self.claim.take() else { return };
         let target = claim.target();
         let worth_keeping = claim.give_back();
-        if let Some((connection, pool)) = self.connection.take()
+        // The shared connection of HTTP/2 never left.
+        if let Some(Source::Http1(call)) = self.source.take()
             && worth_keeping
-            && self.ended
+            && let Some(connection) = call.into_connection()
         {
-            pool.give(target, connection);
+            self.pool.give(target, connection);
         }
     }
 }
 
 impl Drop for TargetBody {
     fn drop(&mut self) {
-        // A body of known length is not asked for its end.
-        self.ended |= self.incoming.is_end_stream();
         self.end();
     }
 }
 
 impl hyper::body::Body for Body {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = Error;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         match self.get_mut() {
             Self::Text(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
             Self::Target(body) => {
-                let frame = ready!(Pin::new(&mut body.incoming).poll_frame(context));
+                let frame = match &mut body.source {
+                    Some(Source::Http1(call)) => ready!(call.poll_frame(context)),
+                    Some(Source::Http2(incoming)) => ready!(Pin::new(incoming).poll_frame(context))
+                        .map(|frame| frame.map_err(Error::Http2)),
+                    None => None,
+                };
                 if frame.is_none() {
-                    body.ended = true;
                     body.end();
                 }
                 Poll::Ready(frame)
@@ -88,14 +91,22 @@ impl hyper::body::Body for Body {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Text(text) => text.is_none(),
-            Self::Target(body) => body.incoming.is_end_stream(),
+            Self::Target(body) => match &body.source {
+                Some(Source::Http1(call)) => call.is_ended(),
+                Some(Source::Http2(incoming)) => incoming.is_end_stream(),
+                None => true,
+            },
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Text(text) => SizeHint::with_exact(text.as_ref().map_or(0, Bytes::len) as u64),
-            Self::Target(body) => body.incoming.size_hint(),
+            Self::Target(body) => match &body.source {
+                Some(Source::Http1(call)) => call.size_hint(),
+                Some(Source::Http2(incoming)) => incoming.size_hint(),
+                None => SizeHint::with_exact(0),
+            },
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::exchange;
 use crate::frontend::Frontend;
+use crate::headers::Client;
 use crate::lane::Lane;
 use crate::timer::OneTimer;
 use hyper::service::service_fn;
@@ -23,12 +24,13 @@ pub(crate) async fn serve(stream: TcpStream, client: IpAddr, frontend: Arc<Front
     let _ = stream.set_nodelay(true);
     // What was spoken is known with the first request.
     let http2 = AtomicBool::new(false);
+    let client = Arc::new(Client::new(client));
     let service = service_fn(|request: hyper::Request<_>| {
         if request.version() == hyper::Version::HTTP_2 {
             http2.store(true, Ordering::Relaxed);
         }
-        let (frontend, lane) = (frontend.clone(), lane.clone());
-        async move { Ok::<_, Infallible>(exchange::answer(&frontend, &lane, client, request).await) }
+        let (frontend, lane, client) = (frontend.clone(), lane.clone(), client.clone());
+        async move { Ok::<_, Infallible>(exchange::answer(&frontend, &lane, &client, request).await) }
     });
     let builder = builder(&lane);
     let mut connection = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));

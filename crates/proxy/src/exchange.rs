@@ -3,17 +3,16 @@
 use crate::body::{Body, Outgoing};
 use crate::claim::Claim;
 use crate::frontend::Frontend;
-use crate::headers;
+use crate::headers::{self, Client};
 use crate::lane::Lane;
-use crate::pool::Lent;
 use crate::refusal::Refused;
+use crate::target::{self, Lent, Source, Unanswered};
 use crate::tunnel::Tunnel;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{CONNECTION, HeaderValue, SET_COOKIE};
-use hyper::http::request;
+use hyper::http::{request, response};
 use hyper::upgrade::OnUpgrade;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode, Version};
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,7 +25,7 @@ const RETRY_DELAY: Duration = Duration::from_millis(50);
 pub(crate) async fn answer(
     frontend: &Arc<Frontend>,
     lane: &Arc<Lane>,
-    client: IpAddr,
+    client: &Client,
     request: Request<Incoming>,
 ) -> Response<Body> {
     let http1 = request.version() <= Version::HTTP_11;
@@ -45,7 +44,7 @@ pub(crate) async fn answer(
 async fn exchange(
     frontend: &Arc<Frontend>,
     lane: &Arc<Lane>,
-    client: IpAddr,
+    client: &Client,
     mut request: Request<Incoming>,
 ) -> Result<Response<Body>, Refused> {
     if request.method() == Method::CONNECT {
@@ -57,22 +56,8 @@ async fn exchange(
     let (mut head, body) = request.into_parts();
     let protocol = headers::upgrade(&head);
     headers::for_target(&mut head, client, protocol.as_ref());
-    let request = Request::from_parts(head, Outgoing(Some(body)));
-
-    let (claim, lent, response) = send(frontend, lane, request, asked_at).await?;
-    finish(lane, claim, lent, response, upgraded).await
-}
-
-/// A request that may be sent once more, though a part of it was sent already.
-fn repeatable(request: &Request<Outgoing>) -> Option<request::Parts> {
-    let repeatable = request.method().is_idempotent() && request.body().is_end_stream();
-    repeatable.then(|| {
-        let mut copy = Request::new(());
-        *copy.method_mut() = request.method().clone();
-        *copy.uri_mut() = request.uri().clone();
-        *copy.headers_mut() = request.headers().clone();
-        copy.into_parts().0
-    })
+    let (claim, answer, source) = send(frontend, lane, &head, Outgoing(Some(body)), asked_at).await?;
+    finish(lane, claim, answer, source, upgraded)
 }
 
 /// Claims a target and a connection to it. Where there is none, the next target is waited for a little: nothing was sent
@@ -108,68 +93,65 @@ async fn reach(
 async fn send(
     frontend: &Arc<Frontend>,
     lane: &Arc<Lane>,
-    request: Request<Outgoing>,
+    head: &request::Parts,
+    mut body: Outgoing,
     asked_at: Option<Instant>,
-) -> Result<(Claim, Lent, Response<Incoming>), Refused> {
-    let copy = repeatable(&request);
-    let (mut head, mut body) = request.into_parts();
+) -> Result<(Claim, response::Parts, Source), Refused> {
+    // It may be sent once more, though a part of it was sent already.
+    let repeatable = head.method.is_idempotent() && body.is_end_stream();
     for tried in 0..TRIES_MAX {
-        let (claim, mut lent) = reach(frontend, lane, &head.headers, tried > 0).await?;
-        headers::address(&mut head, claim.protocol());
+        let (claim, lent) = reach(frontend, lane, &head.headers, tried > 0).await?;
         lane.note_added(asked_at);
-        let sending = lent.send(Request::from_parts(head, body));
-        let Ok(sent) = tokio::time::timeout(lane.limits().answer_max, sending).await else {
+        let Unanswered { error, unsent } = match lent.ask(head, body, lane.limits().answer_max).await {
+            Ok((answer, source)) => return Ok((claim, answer, source)),
+            Err(unanswered) => unanswered,
+        };
+        if matches!(error, target::Error::Slow) {
             frontend.route().failed();
             return Err(Refused::Slow);
-        };
-        let mut error = match sent {
-            Ok(response) => return Ok((claim, lent, response)),
-            Err(error) => error,
-        };
-        let unsent = error.take_message();
+        }
         tracing::debug!(
             service = %frontend.service(),
             target = claim.target().port,
             unsent = unsent.is_some(),
-            error = %error.error(),
+            error = &error as &dyn std::error::Error,
             "a target broke off"
         );
-        (head, body) = match (unsent, &copy) {
-            (Some(unsent), _) => unsent.into_parts(),
-            (None, Some(copy)) => (copy.clone(), Outgoing(None)),
-            (None, None) => break,
+        body = match unsent {
+            Some(unsent) => unsent,
+            None if repeatable => Outgoing(None),
+            None => break,
         };
     }
     frontend.route().failed();
     Err(Refused::Unreachable)
 }
 
-async fn finish(
+fn finish(
     lane: &Arc<Lane>,
     mut claim: Claim,
-    lent: Lent,
-    mut response: Response<Incoming>,
+    mut head: response::Parts,
+    source: Source,
     upgraded: Option<OnUpgrade>,
 ) -> Result<Response<Body>, Refused> {
-    let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-    let cookie = claim.take_cookie();
-    let there = switched.then(|| hyper::upgrade::on(&mut response));
-    let (mut head, incoming) = response.into_parts();
+    let switched = head.status == StatusCode::SWITCHING_PROTOCOLS;
     headers::for_client(&mut head.headers, switched);
     head.version = Version::default();
-    if let Some(cookie) = cookie {
+    if let Some(cookie) = claim.take_cookie() {
         head.headers.append(SET_COOKIE, cookie);
     }
-    match (there, upgraded) {
-        (None, _) => {
-            let body = Body::target(incoming, claim, lent, lane.pool().clone());
-            Ok(Response::from_parts(head, body))
-        }
-        (Some(there), Some(here)) => {
-            lane.tunnel(Tunnel::new(here, there, claim.into_tunnel()));
-            Ok(Response::from_parts(head, Body::Text(None)))
-        }
-        // A target that switches to what nobody asked for breaks the protocol.
-        (Some(_), None) => Err(Refused::Unreachable),
+    if !switched {
+        let body = Body::target(source, claim, lane.pool().clone());
+        return Ok(Response::from_parts(head, body));
     }
+    let there = match source {
+        Source::Http1(call) => call.into_socket(),
+        Source::Http2(_) => None,
+    };
+    // A target that switches to what nobody asked for breaks the protocol.
+    let (Some(there), Some(here)) = (there, upgraded) else {
+        return Err(Refused::Unreachable);
+    };
+    lane.tunnel(Tunnel::new(here, there, claim.into_tunnel()));
+    Ok(Response::from_parts(head, Body::Text(None)))
 }

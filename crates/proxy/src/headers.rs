@@ -5,8 +5,8 @@ use hyper::header::{
     CONNECTION, Entry, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE,
 };
 use hyper::http::request;
+use hyper::http::uri::PathAndQuery;
 use hyper::{Uri, Version};
-use proxy_control::Protocol;
 use std::net::IpAddr;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -16,8 +16,27 @@ const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection")
 /// The longest chain of addresses that is passed on, in bytes: what is longer is a client's invention, and is begun anew.
 const CHAIN_LENGTH_MAX: usize = 2_048;
 
+/// Who asks, as targets are told.
+#[derive(Debug)]
+pub(crate) struct Client {
+    address: IpAddr,
+    /// The address as a header's value, made once a connection.
+    value: Option<HeaderValue>,
+}
+
+impl Client {
+    pub(crate) fn new(address: IpAddr) -> Self {
+        // Clients of a dual-stack socket come with mapped addresses.
+        let address = address.to_canonical();
+        Self {
+            address,
+            value: HeaderValue::try_from(address.to_string()).ok(),
+        }
+    }
+}
+
 /// Prepares a request's head for a target. `upgrade` is what [`upgrade`] said of it.
-pub(crate) fn for_target(head: &mut request::Parts, client: IpAddr, upgrade: Option<&HeaderValue>) {
+pub(crate) fn for_target(head: &mut request::Parts, client: &Client, upgrade: Option<&HeaderValue>) {
     // The Host of HTTP/2 is in the URI (RFC 9113, section 8.3.1).
     if !head.headers.contains_key(HOST)
         && let Some(authority) = head.uri.authority()
@@ -38,38 +57,26 @@ pub(crate) fn for_target(head: &mut request::Parts, client: IpAddr, upgrade: Opt
     tell_of_client(&mut head.headers, client);
 }
 
-/// Puts the request's URI and version as the target's protocol has them.
-pub(crate) fn address(head: &mut request::Parts, protocol: Protocol) {
-    let path = head.uri.path_and_query().map_or("/", |path| {
-        if path.as_str().is_empty() {
-            "/"
-        } else {
-            path.as_str()
-        }
-    });
-    match protocol {
-        Protocol::Http1 => {
-            head.version = Version::HTTP_11;
-            // `OPTIONS *` is no path, and stays as it is.
-            if head.uri.authority().is_some()
-                && let Ok(uri) = path.parse()
-            {
-                head.uri = uri;
-            }
-        }
-        Protocol::H2c => {
-            head.version = Version::HTTP_2;
-            let host = head.headers.get(HOST).and_then(|host| host.to_str().ok());
-            let uri = Uri::builder()
-                .scheme("http")
-                .authority(host.unwrap_or("localhost"))
-                .path_and_query(path);
-            if let Ok(uri) = uri.build() {
-                head.uri = uri;
-            }
-            head.headers.remove(HOST);
-        }
+/// What is asked for, as HTTP/1.1 says it of itself (RFC 9112, section 3.2.1). `OPTIONS *` is no path, and stays as it is.
+pub(crate) fn path(uri: &Uri) -> &str {
+    match uri.path_and_query().map_or("", PathAndQuery::as_str) {
+        "" => "/",
+        path => path,
     }
+}
+
+/// Puts the request's URI and version as HTTP/2 has them, with the host in the URI.
+pub(crate) fn address_http2(head: &mut request::Parts) {
+    head.version = Version::HTTP_2;
+    let host = head.headers.get(HOST).and_then(|host| host.to_str().ok());
+    let uri = Uri::builder()
+        .scheme("http")
+        .authority(host.unwrap_or("localhost"))
+        .path_and_query(path(&head.uri));
+    if let Ok(uri) = uri.build() {
+        head.uri = uri;
+    }
+    head.headers.remove(HOST);
 }
 
 /// Prepares a response's headers for the client. Those of a switched protocol name it.
@@ -112,18 +119,16 @@ fn strip(headers: &mut HeaderMap) {
 
 /// Adds the client to the chain of those who asked: to `X-Forwarded-For`, and to `Forwarded` (RFC 7239) where that
 /// was begun.
-fn tell_of_client(headers: &mut HeaderMap, client: IpAddr) {
-    // Clients of a dual-stack socket come with mapped addresses.
-    let client = client.to_canonical();
+fn tell_of_client(headers: &mut HeaderMap, client: &Client) {
     match headers.entry(X_FORWARDED_FOR) {
         Entry::Vacant(vacant) => {
-            if let Ok(value) = HeaderValue::try_from(client.to_string()) {
-                vacant.insert(value);
+            if let Some(value) = &client.value {
+                vacant.insert(value.clone());
             }
         }
         Entry::Occupied(mut occupied) => {
             let chain = joined(occupied.iter());
-            if let Ok(value) = HeaderValue::try_from(format!("{chain}{client}")) {
+            if let Ok(value) = HeaderValue::try_from(format!("{chain}{}", client.address)) {
                 occupied.insert(value);
             }
         }
@@ -133,7 +138,7 @@ fn tell_of_client(headers: &mut HeaderMap, client: IpAddr) {
     }
     if let Entry::Occupied(mut occupied) = headers.entry(FORWARDED) {
         let chain = joined(occupied.iter());
-        let client = match client {
+        let client = match client.address {
             IpAddr::V4(client) => format!("for={client}"),
             IpAddr::V6(client) => format!("for=\"[{client}]\""),
         };
@@ -156,7 +161,8 @@ fn joined<'a>(values: impl Iterator<Item = &'a HeaderValue>) -> String {
     chain
 }
 
-fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
+/// Whether a header that lists words (RFC 9110, section 5.6.1) has this one.
+pub(crate) fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
     let values = headers
         .get_all(name)
         .iter()
@@ -182,7 +188,11 @@ mod tests {
         head.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
-    const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7));
+    fn client(address: &str) -> Client {
+        Client::new(address.parse().unwrap())
+    }
+
+    const CLIENT: &str = "192.0.2.7";
 
     #[test]
     fn what_belongs_to_one_connection_stays_there() {
@@ -194,7 +204,7 @@ mod tests {
             ("te", "gzip, trailers"),
             ("x-kept", "1"),
         ]);
-        for_target(&mut head, CLIENT, None);
+        for_target(&mut head, &client(CLIENT), None);
         for gone in ["connection", "x-own", "keep-alive", "transfer-encoding"] {
             assert_eq!(text(&head, gone), None, "{gone}");
         }
@@ -208,7 +218,7 @@ mod tests {
     #[test]
     fn chains_of_clients_are_gone_on_with_and_inventions_are_cut() {
         let mut plain = head(&[]);
-        for_target(&mut plain, "::ffff:192.0.2.7".parse().unwrap(), None);
+        for_target(&mut plain, &client("::ffff:192.0.2.7"), None);
         assert_eq!(text(&plain, "x-forwarded-for"), Some("192.0.2.7"));
         assert_eq!(text(&plain, "x-forwarded-proto"), Some("http"));
         assert_eq!(text(&plain, "forwarded"), None);
@@ -219,7 +229,7 @@ mod tests {
             ("forwarded", "for=a"),
             ("x-forwarded-proto", "https"),
         ]);
-        for_target(&mut chained, "2001:db8::1".parse().unwrap(), None);
+        for_target(&mut chained, &client("2001:db8::1"), None);
         assert_eq!(text(&chained, "x-forwarded-for"), Some("a, b, 2001:db8::1"));
         assert_eq!(
             text(&chained, "forwarded"),
@@ -228,7 +238,7 @@ mod tests {
         assert_eq!(text(&chained, "x-forwarded-proto"), Some("https"));
 
         let mut invented = head(&[("x-forwarded-for", &"a".repeat(CHAIN_LENGTH_MAX))]);
-        for_target(&mut invented, CLIENT, None);
+        for_target(&mut invented, &client(CLIENT), None);
         assert_eq!(text(&invented, "x-forwarded-for"), Some("192.0.2.7"));
     }
 
@@ -236,7 +246,7 @@ mod tests {
     fn an_upgrade_is_passed_on_and_an_offer_of_h2c_is_not() {
         let mut asks = head(&[("connection", "keep-alive, Upgrade"), ("upgrade", "websocket")]);
         let protocol = upgrade(&asks).unwrap();
-        for_target(&mut asks, CLIENT, Some(&protocol));
+        for_target(&mut asks, &client(CLIENT), Some(&protocol));
         assert_eq!(
             (text(&asks, "connection"), text(&asks, "upgrade")),
             (Some("upgrade"), Some("websocket"))
@@ -252,16 +262,23 @@ mod tests {
     #[test]
     fn each_protocol_has_its_own_place_for_the_host() {
         let mut head = head(&[]);
-        for_target(&mut head, CLIENT, None);
-        address(&mut head, Protocol::Http1);
+        for_target(&mut head, &client(CLIENT), None);
         assert_eq!(
-            (head.uri.to_string(), text(&head, "host")),
-            ("/a?b".to_owned(), Some("example.com"))
+            (path(&head.uri), text(&head, "host")),
+            ("/a?b", Some("example.com"))
         );
-        address(&mut head, Protocol::H2c);
+        address_http2(&mut head);
         assert_eq!(
             (head.uri.to_string(), text(&head, "host")),
             ("http://example.com/a?b".to_owned(), None)
         );
+        for (uri, said) in [
+            ("*", "*"),
+            ("/", "/"),
+            ("http://example.com", "/"),
+            ("/?a", "/?a"),
+        ] {
+            assert_eq!(path(&uri.parse().unwrap()), said, "{uri}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use crate::connection;
 use crate::error::Error;
 use crate::frontend::Frontend;
 use crate::metrics;
-use crate::pool::Pool;
+use crate::pool::{Pool, SWEEP_PERIOD};
 use crate::tunnel::Tunnel;
 use proxy_control::Target;
 use std::net::TcpListener;
@@ -19,8 +19,6 @@ use tokio_util::task::TaskTracker;
 
 /// How many services can be on their way to a lane.
 const LISTENERS_MAX: usize = 64;
-/// How often connections that wait for requests are looked at.
-const SWEEP_PERIOD: Duration = Duration::from_secs(1);
 /// One of so many requests is timed.
 const SAMPLE: u64 = 16;
 /// Before accepting is tried again after the system refused to, as it does when all file descriptors are in use.

@@ -39,6 +39,7 @@ mod service;
 mod state;
 mod sticky;
 mod takeover;
+mod target;
 mod timer;
 mod tunnel;
 

@@ -1,43 +1,42 @@
-//! Connections of one thread to targets.
+//! Connections of one thread to targets, while no request has them.
 
 use crate::body::Outgoing;
-use hyper::body::Incoming;
-use hyper::client::conn::{TrySendError, http1, http2};
-use hyper::{Request, Response};
+use crate::target::{Connection, Lent};
+use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use proxy_control::{Protocol, Target};
 use std::collections::HashMap;
 use std::io;
 use std::net::Ipv4Addr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::net::TcpStream;
 
-/// How long a connection is kept without a request. Shorter than any common server keeps one (Node.js: 5 s), so that
-/// the target is not the one who closes it just when a request is sent.
-const IDLE_MAX: Duration = Duration::from_secs(4);
+/// How often connections that wait for requests are looked at.
+pub(crate) const SWEEP_PERIOD: Duration = Duration::from_secs(1);
+/// How many looks a connection is kept for without a request: 3 to 4 seconds. Shorter than any common server keeps one
+/// (Node.js: 5 s), so that the target is not the one who closes it just when a request is sent.
+const IDLE_SWEEPS_MAX: u64 = 4;
 /// The most connections that are kept without a request, a target and thread.
 const IDLE_COUNT_MAX: usize = 256;
 
 /// The connections of one thread that wait for a request.
 #[derive(Debug, Default)]
-pub(crate) struct Pool(Mutex<HashMap<Target, Kept>>);
+pub(crate) struct Pool(Mutex<Waiting>);
+
+#[derive(Debug, Default)]
+struct Waiting {
+    of: HashMap<Target, Kept>,
+    /// How often it was swept.
+    sweeps: u64,
+}
 
 #[derive(Debug, Default)]
 struct Kept {
-    /// The latest used last.
-    http1: Vec<(http1::SendRequest<Outgoing>, Instant)>,
+    /// The latest used last, each with the sweep before it was.
+    http1: Vec<(Box<Connection>, u64)>,
     /// One carries many requests.
     http2: Option<http2::SendRequest<Outgoing>>,
-}
-
-/// A connection that a request has for itself, or its share of one that carries many.
-#[derive(Debug)]
-pub(crate) enum Lent {
-    /// For itself.
-    Http1(http1::SendRequest<Outgoing>),
-    /// A share.
-    Http2(http2::SendRequest<Outgoing>),
 }
 
 /// Why a connection could not be made.
@@ -68,14 +67,14 @@ impl Pool {
             .await
             .map_err(|_| Error::Slow)??;
         if let Lent::Http2(sender) = &lent {
-            self.kept().entry(target).or_default().http2 = Some(sender.clone());
+            self.waiting().of.entry(target).or_default().http2 = Some(sender.clone());
         }
         Ok(lent)
     }
 
     fn take(&self, target: Target, protocol: Protocol) -> Option<Lent> {
-        let mut kept = self.kept();
-        let kept = kept.get_mut(&target)?;
+        let mut waiting = self.waiting();
+        let kept = waiting.of.get_mut(&target)?;
         match protocol {
             Protocol::H2c => kept
                 .http2
@@ -83,77 +82,63 @@ impl Pool {
                 .filter(|sender| !sender.is_closed())
                 .map(Lent::Http2),
             Protocol::Http1 => {
-                // One that still ends its last exchange is passed over, one that the target closed is dropped.
-                kept.http1.retain(|(sender, _)| !sender.is_closed());
-                let ready = kept.http1.iter().rposition(|(sender, _)| sender.is_ready())?;
-                Some(Lent::Http1(kept.http1.remove(ready).0))
+                while let Some((mut connection, _)) = kept.http1.pop() {
+                    if connection.is_quiet() {
+                        return Some(Lent::Http1(connection));
+                    }
+                }
+                None
             }
         }
     }
 
     /// Keeps a connection for another request.
-    pub(crate) fn give(&self, target: Target, connection: Lent) {
-        // The shared connection never left.
-        let Lent::Http1(sender) = connection else { return };
-        let mut kept = self.kept();
-        let waiting = &mut kept.entry(target).or_default().http1;
-        if waiting.len() < IDLE_COUNT_MAX && !sender.is_closed() {
-            waiting.push((sender, Instant::now()));
+    pub(crate) fn give(&self, target: Target, connection: Box<Connection>) {
+        let mut waiting = self.waiting();
+        let sweeps = waiting.sweeps;
+        let kept = &mut waiting.of.entry(target).or_default().http1;
+        if kept.len() < IDLE_COUNT_MAX {
+            kept.push((connection, sweeps));
         }
     }
 
-    /// Closes the connections that wait for requests to targets which get none, so that their tasks see them closed.
+    /// Closes the connections that wait for requests to targets which get none.
     pub(crate) fn keep_only(&self, gets_requests: impl Fn(Target) -> bool) {
-        self.kept().retain(|target, _| gets_requests(*target));
+        self.waiting().of.retain(|target, _| gets_requests(*target));
     }
 
-    /// Closes what waited long enough.
+    /// Closes what waited long enough, and what its target has closed. To be called every [`SWEEP_PERIOD`].
     pub(crate) fn sweep(&self) {
-        self.kept().retain(|_, kept| {
+        let mut waiting = self.waiting();
+        waiting.sweeps += 1;
+        let sweeps = waiting.sweeps;
+        waiting.of.retain(|_, kept| {
             kept.http1
-                .retain(|(sender, since)| !sender.is_closed() && since.elapsed() < IDLE_MAX);
+                .retain_mut(|(connection, since)| sweeps - *since < IDLE_SWEEPS_MAX && connection.is_quiet());
             kept.http2.take_if(|sender| sender.is_closed());
             !kept.http1.is_empty() || kept.http2.is_some()
         });
     }
 
-    fn kept(&self) -> MutexGuard<'_, HashMap<Target, Kept>> {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 async fn connect(target: Target, protocol: Protocol) -> Result<Lent, Error> {
-    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, target.port)).await?;
-    stream.set_nodelay(true)?;
-    let io = TokioIo::new(stream);
     match protocol {
-        Protocol::Http1 => {
-            let (sender, connection) = http1::handshake(io).await?;
-            // It ends with its connection, whose both ends are bounded: by the requests in flight and by the pool.
-            // What breaks it is told to the request.
-            tokio::spawn(connection.with_upgrades());
-            Ok(Lent::Http1(sender))
-        }
+        Protocol::Http1 => Ok(Lent::Http1(Box::new(Connection::open(target.port).await?))),
         Protocol::H2c => {
+            let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, target.port)).await?;
+            stream.set_nodelay(true)?;
             let (sender, connection) = http2::Builder::new(TokioExecutor::new())
                 .timer(TokioTimer::new())
-                .handshake(io)
+                .handshake(TokioIo::new(stream))
                 .await?;
+            // It ends with its connection, whose both ends are bounded: by the requests in flight and by the pool.
+            // What breaks it is told to the request.
             tokio::spawn(connection);
             Ok(Lent::Http2(sender))
-        }
-    }
-}
-
-impl Lent {
-    /// Sends a request; it comes back with the error if nothing of it was sent.
-    pub(crate) async fn send(
-        &mut self,
-        request: Request<Outgoing>,
-    ) -> Result<Response<Incoming>, TrySendError<Request<Outgoing>>> {
-        match self {
-            Self::Http1(sender) => sender.try_send_request(request).await,
-            Self::Http2(sender) => sender.try_send_request(request).await,
         }
     }
 }

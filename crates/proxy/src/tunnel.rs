@@ -1,31 +1,41 @@
 //! Upgraded connections: bytes there and back, whatever they mean.
 
 use crate::claim::TunnelClaim;
+use bytes::BytesMut;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncWriteExt as _, copy_bidirectional};
+use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 /// A connection whose both sides switch to another protocol.
 pub(crate) struct Tunnel {
     here: OnUpgrade,
-    there: OnUpgrade,
+    there: TcpStream,
+    /// What the target has said already.
+    said: BytesMut,
     claim: TunnelClaim,
 }
 
 impl Tunnel {
-    pub(crate) fn new(here: OnUpgrade, there: OnUpgrade, claim: TunnelClaim) -> Self {
-        Self { here, there, claim }
+    pub(crate) fn new(here: OnUpgrade, (there, said): (TcpStream, BytesMut), claim: TunnelClaim) -> Self {
+        Self {
+            here,
+            there,
+            said,
+            claim,
+        }
     }
 
     /// Moves bytes until one side ends, the target has drained long enough, or `closed`.
-    pub(crate) async fn run(self, closed: CancellationToken) {
+    pub(crate) async fn run(mut self, closed: CancellationToken) {
         let cutoff = self.claim.cutoff();
         let through = async {
-            let (here, there) = tokio::try_join!(self.here, self.there)?;
-            let (mut here, mut there) = (TokioIo::new(here), TokioIo::new(there));
+            let mut here = TokioIo::new(self.here.await?);
             // A side that breaks off is how most tunnels end.
-            let _ = copy_bidirectional(&mut here, &mut there).await;
+            if here.write_all(&self.said).await.is_ok() {
+                let _ = copy_bidirectional(&mut here, &mut self.there).await;
+            }
             Ok::<_, hyper::Error>(())
         };
         tokio::select! {

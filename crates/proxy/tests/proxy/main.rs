@@ -8,5 +8,6 @@ mod commands;
 mod rig;
 mod swaps;
 mod takeover;
+mod targets;
 mod task;
 mod upgrades;
