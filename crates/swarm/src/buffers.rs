@@ -99,13 +99,26 @@ impl Buffer {
         self.length += more.len();
     }
 
+    /// The room for so many bytes behind those of the buffer, whatever it holds. [`Self::grow`] makes some of it the
+    /// buffer's.
+    pub(crate) fn room(&mut self, bytes: usize) -> &mut [u8] {
+        let end = self.length + bytes;
+        if self.bytes.len() < end {
+            self.bytes.resize(end, 0);
+        }
+        &mut self.bytes[self.length..end]
+    }
+
+    /// Takes in so many bytes of the room behind the buffer, as far as there is one.
+    pub(crate) fn grow(&mut self, by: usize) {
+        self.length = (self.length + by).min(self.bytes.len());
+    }
+
     /// Makes the buffer longer by so many bytes, which hold anything until they are written.
     pub(crate) fn lengthen(&mut self, by: usize) -> &mut [u8] {
         let start = self.length;
-        self.length += by;
-        if self.bytes.len() < self.length {
-            self.bytes.resize(self.length, 0);
-        }
+        self.room(by);
+        self.grow(by);
         &mut self.bytes[start..self.length]
     }
 }

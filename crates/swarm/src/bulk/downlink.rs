@@ -5,7 +5,7 @@ use super::{Event, HANDSHAKE_TIMEOUT, IDLE, OPEN_MAX, STALL, Shared, Target, Wis
 use crate::PeerId;
 use crate::metrics::{self, Direction};
 use crate::pacer::Pacer;
-use crate::security::{Failed, Plane, tls};
+use crate::security::{self, Failed, Plane, Reader, Secured, Writer, handshake};
 use crate::wire::bulk::{REQUEST_LENGTH, Request};
 use futures::FutureExt;
 use futures::future::{BoxFuture, OptionFuture};
@@ -14,12 +14,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use swarm_core::Miss;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, timeout};
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 
 /// Orders that may wait for a connection, while it is being opened above all.
 const ORDERS_MAX: usize = OPEN_MAX;
@@ -28,14 +25,8 @@ const ORDERS_MAX: usize = OPEN_MAX;
 const PIECE_TIMEOUT: Duration = Duration::from_secs(60);
 /// How often waiting pieces are looked at.
 const TICK: Duration = Duration::from_secs(1);
-/// What is read from the socket at once. rustls by itself reads 4 KiB.
-const READ_LENGTH: usize = 256 << 10;
-/// Records that are decrypted before anything else gets its turn: 1 MiB.
-const RECORDS_PER_TURN: usize = 64;
 /// Bytes that come before the rate is asked again.
 const PACE_LENGTH: usize = 64 << 10;
-
-type Stream = TlsStream<BufReader<TcpStream>>;
 
 /// What the driver tells a connection.
 #[derive(Debug, Clone, Copy)]
@@ -55,6 +46,8 @@ enum Ended {
     Unopened(#[from] Failed),
     #[error("it broke: {0}")]
     Broken(#[from] io::Error),
+    #[error("it carries what it should not: {0}")]
+    Secret(#[from] security::Broken),
     #[error("the peer took no request for too long")]
     Stalled(#[from] tokio::time::error::Elapsed),
     #[error("{0}")]
@@ -90,8 +83,8 @@ impl Downlink {
     async fn run(mut self, target: Target, mut orders: mpsc::Receiver<Order>) {
         let stop = self.shared.stop.clone();
         let live = async {
-            let stream = self.connect(target).await?;
-            self.exchange(stream, &mut orders).await
+            let secured = self.connect(target).await?;
+            self.exchange(secured, &mut orders).await
         };
         let ended = tokio::select! {
             ended = live => ended,
@@ -116,28 +109,31 @@ impl Downlink {
         }
     }
 
-    async fn connect(&self, target: Target) -> Result<Stream, Ended> {
+    async fn connect(&self, target: Target) -> Result<Secured, Ended> {
         let connect = async {
             let connection = TcpStream::connect(target.address).await?;
             connection.set_nodelay(true)?;
-            let connection = BufReader::with_capacity(READ_LENGTH, connection);
-            let connector = TlsConnector::from(Arc::clone(&self.shared.tls.client));
-            let mut stream = connector.connect(tls::nobody(), connection).await?;
-            if self.shared.tls.far_end(stream.get_ref().1)? != target.peer {
+            let mut secured = handshake::connect(&self.shared.tls, connection).await?;
+            if secured.peer != target.peer {
                 return Err(Failed::Protocol);
             }
-            stream.write_all(&target.token.encode()).await?;
-            Ok(stream)
+            secured
+                .writer
+                .put(&target.token.encode())
+                .map_err(io::Error::from)?;
+            secured.writer.flush().await?;
+            Ok(secured)
         };
         Ok(timeout(HANDSHAKE_TIMEOUT, connect).await??)
     }
 
     /// Asks and takes in until nobody gives orders any more or the connection is of no use.
-    async fn exchange(
-        &mut self,
-        mut stream: Stream,
-        orders: &mut mpsc::Receiver<Order>,
-    ) -> Result<(), Ended> {
+    async fn exchange(&mut self, secured: Secured, orders: &mut mpsc::Receiver<Order>) -> Result<(), Ended> {
+        let Secured {
+            mut reader,
+            mut writer,
+            ..
+        } = secured;
         let download = self.shared.pacers.down.clone();
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -147,14 +143,14 @@ impl Downlink {
             let paying = turn.is_some();
             tokio::select! {
                 order = orders.recv() => match order {
-                    Some(order) => self.obey(order, &mut stream).await?,
+                    Some(order) => self.obey(order, &mut writer).await?,
                     None => return Ok(()),
                 },
                 () = OptionFuture::from(turn.as_mut()).map(drop), if paying => {
                     turn = None;
                     self.moved_at = Instant::now();
                 }
-                taken = take_in(&mut stream, &mut self.inflow), if !paying => {
+                taken = take_in(&mut reader, &mut self.inflow), if !paying => {
                     let (bytes, ends) = taken?;
                     self.moved_at = Instant::now();
                     for end in ends {
@@ -166,12 +162,12 @@ impl Downlink {
                         unpaid = 0;
                     }
                 }
-                _ = tick.tick() => self.look(&mut stream, paying).await?,
+                _ = tick.tick() => self.look(&mut writer, paying).await?,
             }
         }
     }
 
-    async fn obey(&mut self, order: Order, stream: &mut Stream) -> Result<(), Ended> {
+    async fn obey(&mut self, order: Order, writer: &mut Writer) -> Result<(), Ended> {
         match order {
             Order::Want(wish) if self.inflow.open() >= OPEN_MAX => {
                 self.miss(wish.number, Miss::Refused).await
@@ -193,17 +189,17 @@ impl Downlink {
                     artifact,
                     piece,
                 };
-                send(stream, request).await?;
+                send(writer, request).await?;
             }
-            Order::Cancel(number) => self.give_up(number, stream).await?,
+            Order::Cancel(number) => self.give_up(number, writer).await?,
         }
         Ok(())
     }
 
-    async fn give_up(&mut self, number: u32, stream: &mut Stream) -> Result<(), Ended> {
+    async fn give_up(&mut self, number: u32, writer: &mut Writer) -> Result<(), Ended> {
         self.asked.remove(&number);
         if self.inflow.give_up(number) {
-            send(stream, Request::Cancel { number }).await?;
+            send(writer, Request::Cancel { number }).await?;
         }
         Ok(())
     }
@@ -225,7 +221,7 @@ impl Downlink {
     }
 
     /// Gives up what takes too long. Time in which we ourselves keep to a rate doesn't count as silence.
-    async fn look(&mut self, stream: &mut Stream, paying: bool) -> Result<(), Ended> {
+    async fn look(&mut self, writer: &mut Writer, paying: bool) -> Result<(), Ended> {
         let now = Instant::now();
         let quiet = now.duration_since(self.moved_at);
         if self.asked.is_empty() && quiet >= IDLE {
@@ -240,7 +236,7 @@ impl Downlink {
             .map(|(number, _)| *number)
             .collect();
         for number in late {
-            self.give_up(number, stream).await?;
+            self.give_up(number, writer).await?;
             self.miss(number, Miss::TimedOut).await;
         }
         Ok(())
@@ -258,38 +254,35 @@ fn wait_turn(download: &Pacer, bytes: usize) -> Option<BoxFuture<'static, ()>> {
     }
 }
 
-/// Decrypts what has come, a bounded amount; how many bytes, and the requests that ended by it. Nothing
+/// Decrypts what has come, as much as the connection holds; how many bytes, and the requests that ended by it. Nothing
 /// is lost if it is dropped while it waits.
-async fn take_in(stream: &mut Stream, inflow: &mut Inflow) -> Result<(usize, Vec<End>), Ended> {
-    let mut ends = Vec::new();
-    let mut bytes = take_record(stream, inflow, &mut ends).await?;
-    for _ in 1..RECORDS_PER_TURN {
-        match take_record(stream, inflow, &mut ends).now_or_never() {
-            Some(more) => bytes += more?,
-            None => break,
-        }
+async fn take_in(reader: &mut Reader, inflow: &mut Inflow) -> Result<(usize, Vec<End>), Ended> {
+    if !reader.wait().await? {
+        return Err(Ended::Closed);
+    }
+    let (mut bytes, mut ends) = (0, Vec::new());
+    while let Some(room) = reader.next_room()? {
+        let length = match inflow.place(room.saturating_sub(1)) {
+            Some(place) => {
+                let length = reader.open(place)?.ok_or(Ended::Closed)?;
+                inflow.came(length, &mut ends);
+                length
+            }
+            None => {
+                let record = reader.open_here()?.ok_or(Ended::Closed)?;
+                inflow.feed(record, &mut ends)?;
+                record.len()
+            }
+        };
+        bytes += length;
     }
     metrics::count_wire(Plane::Bulk, Direction::In, bytes as u64);
     Ok((bytes, ends))
 }
 
-async fn take_record(stream: &mut Stream, inflow: &mut Inflow, ends: &mut Vec<End>) -> Result<usize, Ended> {
-    let record = stream.fill_buf().await?;
-    if record.is_empty() {
-        return Err(Ended::Closed);
-    }
-    let length = record.len();
-    inflow.feed(record, ends)?;
-    stream.consume(length);
-    Ok(length)
-}
-
-async fn send(stream: &mut Stream, request: Request) -> Result<(), Ended> {
-    let send = async {
-        stream.write_all(&request.encode()).await?;
-        stream.flush().await
-    };
-    timeout(STALL, send).await??;
+async fn send(writer: &mut Writer, request: Request) -> Result<(), Ended> {
+    writer.put(&request.encode())?;
+    timeout(STALL, writer.flush()).await??;
     metrics::count_wire(Plane::Bulk, Direction::Out, REQUEST_LENGTH as u64);
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! What has come of the pieces that were asked for over one bulk connection.
 //!
 //! No I/O: bytes come in as the connection brings them, in any portions, and finished pieces go out.
-//! A piece's bytes are copied once, from the record that they were decrypted in to the piece's buffer.
+//! Bytes of a piece are decrypted right into its buffer wherever a record holds nothing else.
 
 use crate::buffers::{Buffer, Buffers};
 use crate::wire::bulk::{HEADER_LENGTH, Header, What};
@@ -148,6 +148,37 @@ impl Inflow {
         Ok(())
     }
 
+    /// Where the next bytes belong, if so many of them are a piece's that is wanted: a room of one byte more, which
+    /// holds anything. [`Self::came`] says how many were put there.
+    pub(crate) fn place(&mut self, bytes: usize) -> Option<&mut [u8]> {
+        let Reading::Block { number, left } = &self.reading else {
+            return None;
+        };
+        match &mut self.expected.get_mut(number)?.kept {
+            Kept::Bytes(kept) if bytes <= *left => Some(kept.room(bytes + 1)),
+            _ => None,
+        }
+    }
+
+    /// So many bytes, no more than was asked for, were put in the [`Self::place`].
+    pub(crate) fn came(&mut self, bytes: usize, ends: &mut Vec<End>) {
+        let Reading::Block { number, left } = &mut self.reading else {
+            return;
+        };
+        let number = *number;
+        *left = left.saturating_sub(bytes);
+        let is_over = *left == 0;
+        if let Some(expected) = self.expected.get_mut(&number) {
+            expected.come += bytes;
+            if let Kept::Bytes(kept) = &mut expected.kept {
+                kept.grow(bytes);
+            }
+        }
+        if is_over {
+            self.end_block(number, ends);
+        }
+    }
+
     fn begin(&mut self, Header { number, what }: Header, ends: &mut Vec<End>) -> Result<(), Broken> {
         let expected = self.expected.get_mut(&number).ok_or(Broken::Unasked)?;
         match what {
@@ -157,7 +188,7 @@ impl Inflow {
                     return Err(Broken::TooLong);
                 }
                 if matches!(expected.kept, Kept::Nothing) {
-                    expected.kept = Kept::Bytes(self.buffers.take(expected.length));
+                    expected.kept = Kept::Bytes(self.buffers.take(expected.length + 1));
                 }
                 self.reading = Reading::Block { number, left };
             }
@@ -222,6 +253,7 @@ mod tests {
             pieces in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 1..40), 1..6),
             block_length in 1..20_usize,
             portion in 1..30_usize,
+            in_place: bool,
         ) {
             let mut inflow = Inflow::new(Buffers::default());
             let mut wire = Vec::new();
@@ -231,7 +263,14 @@ mod tests {
             }
             let mut ends = Vec::new();
             for bytes in wire.chunks(portion) {
-                inflow.feed(bytes, &mut ends).unwrap();
+                match inflow.place(bytes.len()).filter(|_| in_place) {
+                    Some(place) => {
+                        place[..bytes.len()].copy_from_slice(bytes);
+                        place[bytes.len()] = 0xFF;
+                        inflow.came(bytes.len(), &mut ends);
+                    }
+                    None => inflow.feed(bytes, &mut ends).unwrap(),
+                }
             }
             let expected: Vec<_> = pieces
                 .into_iter()

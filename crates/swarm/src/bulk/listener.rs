@@ -2,18 +2,15 @@
 
 use super::parents::Tie;
 use super::{HANDSHAKE_TIMEOUT, Shared, uplink};
-use crate::security::{Failed, Gate};
-use crate::wire::bulk::{TOKEN_LENGTH, Token};
-use crate::{Error, PeerId, metrics};
+use crate::security::{Failed, Gate, Secured, handshake};
+use crate::wire::bulk::Token;
+use crate::{Error, metrics};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 
 /// Handshakes that may be unfinished. Each holds some 30 KiB.
 const UNFINISHED_MAX: usize = 128;
@@ -90,7 +87,7 @@ async fn accept(shared: Arc<Shared>, listener: TcpListener, gate: Gate) {
             };
             drop(place);
             match welcomed {
-                Ok(Ok(Some((peer, stream, tie)))) => uplink::run(shared, peer, stream, tie).await,
+                Ok(Ok(Some((connection, tie)))) => uplink::run(shared, connection, tie).await,
                 Ok(Ok(None)) => {
                     tracing::debug!(%from, "a bulk connection without a session was refused");
                     metrics::count(metrics::STRANGERS_REFUSED, 1);
@@ -103,16 +100,10 @@ async fn accept(shared: Arc<Shared>, listener: TcpListener, gate: Gate) {
 }
 
 /// The handshake and the token. None if the token opens nothing.
-async fn welcome(
-    shared: &Shared,
-    connection: TcpStream,
-) -> Result<Option<(PeerId, TlsStream<TcpStream>, Tie)>, Failed> {
+async fn welcome(shared: &Shared, connection: TcpStream) -> Result<Option<(Secured, Tie)>, Failed> {
     connection.set_nodelay(true)?;
-    let acceptor = TlsAcceptor::from(Arc::clone(&shared.tls.server));
-    let mut stream = acceptor.accept(connection).await?;
-    let peer = shared.tls.far_end(stream.get_ref().1)?;
-    let mut token = [0; TOKEN_LENGTH];
-    stream.read_exact(&mut token).await?;
-    let tie = shared.parents.admit(peer, shared.own, &Token::decode(&token));
-    Ok(tie.map(|tie| (peer, stream, tie)))
+    let mut secured = handshake::accept(&shared.tls, connection).await?;
+    let token = Token::decode(&secured.reader.read_array().await?);
+    let tie = shared.parents.admit(secured.peer, shared.own, &token);
+    Ok(tie.map(|tie| (secured, tie)))
 }

@@ -4,23 +4,16 @@ use super::parents::Tie;
 use super::{Answer, Event, Granted, IDLE, OPEN_MAX, STALL, Shared};
 use crate::PeerId;
 use crate::metrics::{self, Direction};
-use crate::security::Plane;
+use crate::security::{Broken, Plane, Reader, Secured, Writer};
 use crate::wire::bulk::{BLOCK_LENGTH_MAX, HEADER_LENGTH, Header, REQUEST_LENGTH, Request, What};
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use swarm_core::Ticket;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
-use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
-
-/// Encrypted bytes that may wait for the socket: one block and its records' own bytes, so that a block
-/// is one system call.
-const ENCRYPTED_MAX: usize = BLOCK_LENGTH_MAX + (16 << 10);
 
 /// A request whose end was not sent.
 #[derive(Debug)]
@@ -44,6 +37,8 @@ impl Requests {
 enum Ended {
     #[error("the connection broke: {0}")]
     Broken(#[from] io::Error),
+    #[error("nothing more can be sent: {0}")]
+    Unsealed(#[from] Broken),
     #[error("the peer took nothing for too long")]
     Stalled(#[from] tokio::time::error::Elapsed),
     #[error("{0}")]
@@ -51,9 +46,8 @@ enum Ended {
 }
 
 /// Serves a peer until its session ends, it goes away, or it breaks the rules.
-pub(super) async fn run(shared: Arc<Shared>, peer: PeerId, mut stream: TlsStream<TcpStream>, tie: Tie) {
-    stream.get_mut().1.set_buffer_limit(Some(ENCRYPTED_MAX));
-    let (reader, writer) = tokio::io::split(stream);
+pub(super) async fn run(shared: Arc<Shared>, connection: Secured, tie: Tie) {
+    let Secured { peer, reader, writer } = connection;
     let (to, answers) = mpsc::channel(OPEN_MAX);
     let requests = Requests::default();
     let hear = hear(&shared, peer, reader, &requests, to);
@@ -88,16 +82,15 @@ pub(super) async fn run(shared: Arc<Shared>, peer: PeerId, mut stream: TlsStream
 async fn hear(
     shared: &Shared,
     peer: PeerId,
-    mut reader: impl AsyncRead + Unpin,
+    mut reader: Reader,
     requests: &Requests,
     to: mpsc::Sender<Answer>,
 ) -> Result<(), Ended> {
-    let mut frame = [0; REQUEST_LENGTH];
     loop {
-        match timeout(IDLE, reader.read_exact(&mut frame)).await {
+        let frame: [u8; REQUEST_LENGTH] = match timeout(IDLE, reader.read_array()).await {
             Ok(read) => read?,
             Err(_) if requests.lock().is_empty() => return Ok(()),
-            // It waits for us. A frame is far shorter than a record, so none is torn by this.
+            // It waits for us.
             Err(_) => continue,
         };
         metrics::count_wire(Plane::Bulk, Direction::In, REQUEST_LENGTH as u64);
@@ -149,7 +142,7 @@ fn open(requests: &Requests, number: u32, ticket: Ticket) -> Result<(), Ended> {
 /// Sends what the driver grants, one piece at a time: whole sooner, it can be passed on sooner.
 async fn speak(
     shared: &Shared,
-    mut writer: impl AsyncWrite + Unpin,
+    mut writer: Writer,
     requests: &Requests,
     mut answers: mpsc::Receiver<Answer>,
 ) -> Result<(), Ended> {
@@ -159,7 +152,7 @@ async fn speak(
         };
         let sent = match what {
             Granted::Refused => {
-                say(&mut writer, number, What::Refused).await?;
+                say(&mut writer, number, What::Refused)?;
                 0
             }
             Granted::Piece { supply, cancel } => {
@@ -173,7 +166,7 @@ async fn speak(
                     } else {
                         What::Stopped
                     };
-                    say(&mut writer, number, what).await?;
+                    say(&mut writer, number, what)?;
                 }
                 sent
             }
@@ -195,7 +188,7 @@ async fn speak(
 /// how many bytes were sent.
 async fn send(
     shared: &Shared,
-    writer: &mut (impl AsyncWrite + Unpin),
+    writer: &mut Writer,
     number: u32,
     mut chunks: mpsc::Receiver<Bytes>,
     nobody: impl Fn() -> bool,
@@ -213,10 +206,10 @@ async fn send(
                 number,
                 what: What::Block(length),
             };
-            let header = header.encode();
-            // Both in one record, without copying either together.
-            let mut frame = Buf::chain(&header[..], block);
-            timeout(STALL, writer.write_all_buf(&mut frame)).await??;
+            // In a record of its own, so that the block's are full and hold nothing else.
+            writer.put(&header.encode())?;
+            writer.put(&block)?;
+            timeout(STALL, writer.flush()).await??;
             sent_bytes += u64::from(length);
             count_sent(HEADER_LENGTH as u64 + u64::from(length));
         }
@@ -224,8 +217,9 @@ async fn send(
     Ok(sent_bytes)
 }
 
-async fn say(writer: &mut (impl AsyncWrite + Unpin), number: u32, what: What) -> Result<(), Ended> {
-    timeout(STALL, writer.write_all(&Header { number, what }.encode())).await??;
+/// Says something with the next flush.
+fn say(writer: &mut Writer, number: u32, what: What) -> Result<(), Ended> {
+    writer.put(&Header { number, what }.encode())?;
     count_sent(HEADER_LENGTH as u64);
     Ok(())
 }

@@ -6,13 +6,18 @@
 //! Each end checks both before the handshake ends ([`verifier`]), so an identity that this region has not
 //! certified, or has revoked, is closed before any stream opens.
 //!
+//! On the control plane rustls goes on to encrypt what is said; on the bulk plane we do, with its keys ([`records`]).
+//!
 //! What is shown, and who is revoked, may change while the node runs; the next handshake goes by it.
 //! Sessions are never resumed: a resumed session would skip the checks.
 
+mod channel;
 mod counted;
 mod gate;
 mod gated;
+pub(crate) mod handshake;
 mod keys;
+mod records;
 pub(crate) mod tls;
 mod upgrade;
 mod verifier;
@@ -25,8 +30,11 @@ use rustls::sign::CertifiedKey;
 use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock};
 
+pub(crate) use channel::{Reader, Writer};
 pub(crate) use gate::Gate;
 pub(crate) use gated::Gated;
+pub(crate) use handshake::Secured;
+pub(crate) use records::Broken;
 pub(crate) use tls::{Failed, Plane, Tls};
 pub(crate) use upgrade::Upgrade;
 pub(crate) use x509::peer_of;

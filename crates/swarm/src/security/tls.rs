@@ -90,6 +90,7 @@ impl Tls {
         client.alpn_protocols = vec![plane.protocol().to_vec()];
         client.resumption = rustls::client::Resumption::disabled();
         client.enable_sni = false;
+        client.enable_secret_extraction = plane == Plane::Bulk;
 
         let mut server = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13])?
@@ -98,6 +99,7 @@ impl Tls {
         server.alpn_protocols = vec![plane.protocol().to_vec()];
         server.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
         server.send_tls13_tickets = 0;
+        server.enable_secret_extraction = plane == Plane::Bulk;
 
         Ok(Self {
             client: Arc::new(client),
