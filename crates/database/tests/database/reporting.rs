@@ -1,5 +1,6 @@
 //! What regions report of their hosts.
 
+use crate::hosts::told;
 use crate::support::{TestBuilds, new_deployment, on_builds, region, service};
 use database::builds::{Events, InstanceRow, RegionProgress};
 use database::{Error, Hint};
@@ -66,6 +67,29 @@ async fn world(builds: &TestBuilds, id: DeploymentId) -> (Vec<InstanceRow>, Vec<
     }
     let instances = builds.instances(&service(), None, 1_000).await.unwrap();
     (instances, progress, builds.events(id).await.unwrap())
+}
+
+#[test]
+fn a_host_is_as_well_as_what_it_runs_while_it_fetches_something_else() {
+    on_builds(async |builds| {
+        deployed(builds, 1).await;
+        told(builds, &[("h1", "{}", true)]).await;
+        let status = async |state| {
+            let instances = vec![said(1, 1, 1, state)];
+            builds.apply_region_report(&report(1, instances)).await.unwrap();
+            builds
+                .inventory_instance("east.h1")
+                .await
+                .unwrap()
+                .unwrap()
+                .status
+        };
+        assert_eq!(status(TaskState::Fetching).await, InstanceHealth::Healthy);
+        assert_eq!(status(TaskState::Staged).await, InstanceHealth::Healthy);
+        assert_eq!(status(TaskState::Starting).await, InstanceHealth::Unknown);
+        assert_eq!(status(TaskState::Error).await, InstanceHealth::Failed);
+        assert_eq!(status(TaskState::Healthy).await, InstanceHealth::Healthy);
+    });
 }
 
 #[test]

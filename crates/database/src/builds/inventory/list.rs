@@ -122,7 +122,7 @@ impl FromRow<'_, PgRow> for InventoryRow {
 }
 
 /// Instances as rows of [`InventoryRow`]; `$1` is after how many seconds silence makes a status unknown. A host is as
-/// its worst service is; one that runs nothing is well as long as its agent is.
+/// the worst service is that it was told to run or can't get; one that only fetches is well as long as its agent is.
 macro_rules! inventory_rows {
     () => {
         "SELECT * FROM (
@@ -145,7 +145,8 @@ macro_rules! inventory_rows {
                                   ORDER BY instances.service) AS services,
                         -- HEALTHY, UNKNOWN, DEGRADED, FAILED: of several the last counts.
                         (ARRAY[1, 0, 2, 3])[max(array_position(
-                            ARRAY['HEALTHY', 'UNKNOWN', 'DEGRADED', 'FAILED'], instances.health))] AS status
+                            ARRAY['HEALTHY', 'UNKNOWN', 'DEGRADED', 'FAILED'], instances.health))
+                            FILTER (WHERE instances.active_release IS NOT NULL OR instances.state = 'ERROR')] AS status
                  FROM instances
                  WHERE instances.region = inventory.region AND instances.host = inventory.host) AS running ON true
          ) AS seen "
