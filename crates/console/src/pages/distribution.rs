@@ -2,7 +2,6 @@
 
 use super::chart::Chart;
 use super::curve::Curve;
-use super::frame::PageRefusal;
 use crate::app::App;
 use crate::extract::{Engineer, Form, Id};
 use crate::refusal::Refusal;
@@ -65,6 +64,12 @@ impl Part {
 impl Region {
     fn summary(&self) -> &Distribution {
         &self.progress.summary
+    }
+
+    /// How many copies there are of the pieces, while that matters.
+    fn rarity(&self) -> Option<&Rarity> {
+        let summary = self.summary();
+        summary.rarity.as_ref().filter(|_| !summary.is_complete())
     }
 
     fn percent(&self) -> u64 {
@@ -223,7 +228,7 @@ pub(crate) async fn say(
     Engineer(actor): Engineer,
     Id(id): Id<DeploymentId>,
     Form(Said { region, say }): Form<Said>,
-) -> Result<Response, PageRefusal> {
+) -> Result<Response, Refusal> {
     let change = match say {
         Word::Pause => DistributionChange::Hold(Hold::Paused),
         Word::Resume => DistributionChange::Hold(Hold::None),
