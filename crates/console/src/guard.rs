@@ -4,6 +4,7 @@
 use crate::app::App;
 use crate::pages;
 use crate::refusal::Refusal;
+use crate::wire::ErrorDetail;
 use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::http::{Method, Uri};
@@ -47,20 +48,30 @@ pub(crate) async fn authenticated(State(app): State<App>, mut request: Request, 
             request.extensions_mut().insert(caller);
             next.run(request).await
         }
-        None if wants_page(request.method(), request.uri(), request.headers()) => {
+        None if *request.method() == Method::GET && wants_page(request.uri(), request.headers()) => {
             pages::login::redirect(request.uri())
         }
         None => Refusal::Unauthenticated.into_response(),
     }
 }
 
-/// Somebody who looks at a page is led to the login; a program hears 401.
-fn wants_page(method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
+/// Tells whoever looks at a page what was refused in words; a program reads JSON.
+pub(crate) async fn legible(request: Request, next: Next) -> Response {
+    let wants_page = wants_page(request.uri(), request.headers());
+    let mut response = next.run(request).await;
+    match response.extensions_mut().remove::<ErrorDetail>() {
+        Some(refusal) if wants_page => pages::refusal(response.status(), refusal),
+        _ => response,
+    }
+}
+
+/// Whether a person looks at a page: led to the login, where a program hears 401.
+fn wants_page(uri: &Uri, headers: &HeaderMap) -> bool {
     let accepts_html = headers
         .get(header::ACCEPT)
         .and_then(|value| value.to_str().ok())
         .is_some_and(|value| value.contains("text/html"));
-    !uri.path().starts_with("/v1/") && *method == Method::GET && accepts_html
+    !uri.path().starts_with("/v1/") && accepts_html
 }
 
 /// The secret that came with a request.

@@ -14,9 +14,9 @@ pub(crate) use rollout::RolloutRefused;
 pub(crate) use task_log::LogRefused;
 
 use crate::wire::{ErrorBody, ErrorDetail};
-use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use model::{
     ArtifactId, BuildId, BuildState, Commit, DeploymentId, HostName, InstanceName, JoinTokenId, RegionName,
     RepositoryName, Revision, ServiceName, Target,
@@ -327,7 +327,10 @@ fn after_state(build: BuildId, state: BuildState) -> String {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         self.log();
-        (self.code().1, Json(self.body())).into_response()
+        let body = self.body();
+        // For a page instead, where somebody looks at one: see `guard::legible`.
+        let said = Extension(body.error.clone());
+        (self.code().1, said, Json(body)).into_response()
     }
 }
 

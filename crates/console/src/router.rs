@@ -38,6 +38,7 @@ pub(crate) fn build(app: App) -> Router {
                 .with_rejection_response(|_: ProtectionError| Refusal::CrossOrigin.into_response()),
         )
         .layer(DefaultBodyLimit::max(BODY_LENGTH_MAX))
+        .layer(from_fn(guard::legible))
         .layer(from_fn(guard::hardened))
         .layer(TraceLayer::new_for_http())
         .with_state(app)

@@ -1,8 +1,9 @@
 //! The audit trail: who did what.
 
-use super::frame::{self, Frame, PageRefusal};
+use super::frame::{self, Frame};
 use crate::app::App;
 use crate::extract::{Engineer, Query};
+use crate::refusal::Refusal;
 use crate::wire::{AuditList, LIST_LIMIT_DEFAULT, PolicyInForce};
 use crate::{assets, format, read};
 use askama::Template;
@@ -34,7 +35,7 @@ pub(crate) async fn page(
     State(app): State<App>,
     Engineer(actor): Engineer,
     Query(Position { before }): Query<Position>,
-) -> Result<Response, PageRefusal> {
+) -> Result<Response, Refusal> {
     let policies = match before {
         None => read::policies(&app).await?.policies,
         Some(_) => Vec::new(),

@@ -1,6 +1,6 @@
 //! One build: where it stands, its steps, its copies, its log, and the button to cancel it, and the way to deploy it.
 
-use super::frame::{self, Frame, PageRefusal, fragment};
+use super::frame::{self, Frame, fragment};
 use super::log::{self, Lines, Log, Window};
 use super::{badge, build_timeline};
 use crate::api::is_settled;
@@ -126,7 +126,7 @@ pub(crate) async fn page(
     Engineer(actor): Engineer,
     Id(id): Id<BuildId>,
     Query(view): Query<View>,
-) -> Result<Response, PageRefusal> {
+) -> Result<Response, Refusal> {
     let parts = parts(&app, id).await?;
     let window = view.line.map_or(Window::End, Window::Around);
     let needle = match view.search.as_str() {
@@ -190,7 +190,7 @@ pub(crate) async fn cancel(
     State(app): State<App>,
     Engineer(actor): Engineer,
     Id(id): Id<BuildId>,
-) -> Result<Response, PageRefusal> {
+) -> Result<Response, Refusal> {
     app.jobs.cancel(id, &actor).await?;
     Ok(Redirect::to(&format!("/builds/{id}")).into_response())
 }

@@ -1,7 +1,7 @@
 //! The list of builds, and the form that asks for one.
 
 use super::badge;
-use super::frame::{self, Frame, PageRefusal, fragment};
+use super::frame::{self, Frame, fragment};
 use crate::app::App;
 use crate::extract::{Engineer, Form, Query};
 use crate::live::{Feed, Part, Update};
@@ -80,7 +80,7 @@ pub(crate) async fn page(
     State(app): State<App>,
     Engineer(actor): Engineer,
     Query(position): Query<Position>,
-) -> Result<Response, PageRefusal> {
+) -> Result<Response, Refusal> {
     let frame = Frame::new("/builds", &actor);
     let page = assemble(&app, frame, position.before, BuildForm::default(), None).await?;
     Ok(frame::html(StatusCode::OK, &page))
@@ -91,7 +91,7 @@ pub(crate) async fn enqueue(
     State(app): State<App>,
     Engineer(actor): Engineer,
     Form(form): Form<BuildForm>,
-) -> Result<Response, PageRefusal> {
+) -> Result<Response, Refusal> {
     let outcome = match form.checked() {
         Ok(request) => enqueue::enqueue(&app, &actor, request).await,
         Err(refusal) => Err(refusal),

@@ -4,7 +4,7 @@ use super::badge;
 use super::chart::Chart;
 use super::deployment_timeline::{self, STEPS};
 use super::distribution;
-use super::frame::{self, Frame, PageRefusal, fragment};
+use super::frame::{self, Frame, fragment};
 use super::rollout;
 use crate::app::App;
 use crate::extract::{Engineer, Id};
@@ -187,7 +187,7 @@ pub(crate) async fn page(
     State(app): State<App>,
     Engineer(actor): Engineer,
     Id(id): Id<DeploymentId>,
-) -> Result<Response, PageRefusal> {
+) -> Result<Response, Refusal> {
     let Parts {
         head,
         rollout,
@@ -215,7 +215,7 @@ pub(crate) async fn cancel(
     State(app): State<App>,
     Engineer(actor): Engineer,
     Id(id): Id<DeploymentId>,
-) -> Result<Response, PageRefusal> {
+) -> Result<Response, Refusal> {
     app.builds.cancel_deployment(id, &actor).await?;
     Ok(Redirect::to(&format!("/deployments/{id}")).into_response())
 }

@@ -1,7 +1,7 @@
 //! The list of deployments.
 
 use super::badge;
-use super::frame::{self, Frame, PageRefusal, fragment};
+use super::frame::{self, Frame, fragment};
 use crate::app::App;
 use crate::extract::{Engineer, Query};
 use crate::live::{Feed, Part, Update};
@@ -49,7 +49,7 @@ pub(crate) async fn page(
     State(app): State<App>,
     Engineer(actor): Engineer,
     Query(position): Query<Position>,
-) -> Result<Response, PageRefusal> {
+) -> Result<Response, Refusal> {
     let page = Page {
         frame: Frame::new("/deployments", &actor),
         rows: rows(&app, position.before).await?,

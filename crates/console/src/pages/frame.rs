@@ -64,16 +64,6 @@ pub(crate) fn fragment(part: &impl Template) -> Result<String, Refusal> {
     part.render().map_err(|error| Refusal::Internal(Box::new(error)))
 }
 
-/// A refusal as a page.
-#[derive(Debug)]
-pub(crate) struct PageRefusal(pub(crate) Refusal);
-
-impl<E: Into<Refusal>> From<E> for PageRefusal {
-    fn from(error: E) -> Self {
-        Self(error.into())
-    }
-}
-
 #[derive(Template)]
 #[template(path = "error.html")]
 struct ErrorPage {
@@ -81,13 +71,8 @@ struct ErrorPage {
     refusal: ErrorDetail,
 }
 
-impl IntoResponse for PageRefusal {
-    fn into_response(self) -> Response {
-        self.0.log();
-        let page = ErrorPage {
-            frame: Frame::bare(),
-            refusal: self.0.body().error,
-        };
-        html(self.0.code().1, &page)
-    }
+/// A refusal as a page.
+pub(crate) fn refusal(status: StatusCode, refusal: ErrorDetail) -> Response {
+    let frame = Frame::bare();
+    html(status, &ErrorPage { frame, refusal })
 }

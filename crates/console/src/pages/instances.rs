@@ -1,7 +1,7 @@
 //! The instances: every host and program that takes part, what it runs and how it is.
 
 use super::badge;
-use super::frame::{self, Frame, PageRefusal, fragment};
+use super::frame::{self, Frame, fragment};
 use crate::app::App;
 use crate::extract::{Engineer, Query};
 use crate::inventory::{self, Wanted};
@@ -69,7 +69,7 @@ pub(crate) async fn page(
     State(app): State<App>,
     Engineer(actor): Engineer,
     Query(pairs): Query<Vec<(String, String)>>,
-) -> Result<Response, PageRefusal> {
+) -> Result<Response, Refusal> {
     let wanted = Wanted::read(&pairs)?;
     let (labels, status) = (wanted.labels(), wanted.status());
     let page = Page {

@@ -24,6 +24,8 @@ mod services;
 mod ship;
 mod task_log;
 
+pub(crate) use frame::refusal;
+
 use crate::app::App;
 use axum::Router;
 use axum::routing::{get, post};

@@ -1,7 +1,7 @@
 //! The nodes of the regions' swarms: who was let in, until when, and who was put out again.
 
 use super::badge;
-use super::frame::{self, Frame, PageRefusal, fragment};
+use super::frame::{self, Frame, fragment};
 use crate::app::App;
 use crate::extract::{Engineer, Query};
 use crate::live::{Feed, Part, Update};
@@ -48,7 +48,7 @@ pub(crate) async fn page(
     State(app): State<App>,
     Engineer(actor): Engineer,
     Query(position): Query<Position>,
-) -> Result<Response, PageRefusal> {
+) -> Result<Response, Refusal> {
     let page = Page {
         frame: Frame::new("/nodes", &actor),
         rows: rows(&app, position.after.as_deref()).await?,

@@ -3,7 +3,7 @@
 use super::badge;
 use super::builds::Rows as BuildRows;
 use super::deployments::Rows as DeploymentRows;
-use super::frame::{self, Frame, PageRefusal, fragment};
+use super::frame::{self, Frame, fragment};
 use crate::app::App;
 use crate::extract::Engineer;
 use crate::live::{Feed, Part, Update};
@@ -79,7 +79,7 @@ async fn parts(app: &App) -> Result<Parts, Refusal> {
 }
 
 /// `GET /`.
-pub(crate) async fn page(State(app): State<App>, Engineer(actor): Engineer) -> Result<Response, PageRefusal> {
+pub(crate) async fn page(State(app): State<App>, Engineer(actor): Engineer) -> Result<Response, Refusal> {
     let page = Page {
         frame: Frame::new("/", &actor),
         parts: parts(&app).await?,

@@ -1,6 +1,5 @@
 //! A deployment's waves, what it waits for, what may still fail, and the buttons that steer it.
 
-use super::frame::PageRefusal;
 use crate::app::App;
 use crate::extract::{Engineer, Id};
 use crate::refusal::Refusal;
@@ -105,7 +104,7 @@ pub(crate) async fn pause(
     State(app): State<App>,
     Engineer(actor): Engineer,
     Id(id): Id<DeploymentId>,
-) -> Result<Response, PageRefusal> {
+) -> Result<Response, Refusal> {
     app.builds.pause_deployment(id, &actor).await?;
     Ok(back_to(id))
 }
@@ -115,7 +114,7 @@ pub(crate) async fn resume(
     State(app): State<App>,
     Engineer(actor): Engineer,
     Id(id): Id<DeploymentId>,
-) -> Result<Response, PageRefusal> {
+) -> Result<Response, Refusal> {
     app.builds.resume_deployment(id, &actor).await?;
     Ok(back_to(id))
 }
@@ -125,7 +124,7 @@ pub(crate) async fn step(
     State(app): State<App>,
     Engineer(actor): Engineer,
     Id(id): Id<DeploymentId>,
-) -> Result<Response, PageRefusal> {
+) -> Result<Response, Refusal> {
     app.builds.allow_step(id, &actor).await?;
     Ok(back_to(id))
 }
@@ -135,7 +134,7 @@ pub(crate) async fn roll_back(
     State(app): State<App>,
     Engineer(actor): Engineer,
     Id(id): Id<DeploymentId>,
-) -> Result<Response, PageRefusal> {
+) -> Result<Response, Refusal> {
     let found = app.builds.deployment(id).await?;
     let deployment = found.ok_or(Refusal::UnknownDeployment(id))?;
     let wish = wire::RollBack {

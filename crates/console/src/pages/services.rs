@@ -1,7 +1,7 @@
 //! The services: what each runs, and how its newest deployment stands.
 
 use super::badge;
-use super::frame::{self, Frame, PageRefusal, fragment};
+use super::frame::{self, Frame, fragment};
 use crate::app::App;
 use crate::extract::Engineer;
 use crate::live::{Feed, Part, Update};
@@ -36,7 +36,7 @@ async fn rows(app: &App) -> Result<Rows, Refusal> {
 }
 
 /// `GET /services`.
-pub(crate) async fn page(State(app): State<App>, Engineer(actor): Engineer) -> Result<Response, PageRefusal> {
+pub(crate) async fn page(State(app): State<App>, Engineer(actor): Engineer) -> Result<Response, Refusal> {
     let page = Page {
         frame: Frame::new("/services", &actor),
         rows: rows(&app).await?,

@@ -1,9 +1,10 @@
 //! What a deployment would change, region by region, shown before it is confirmed.
 
 use super::badge;
-use super::frame::{self, Frame, PageRefusal};
+use super::frame::{self, Frame};
 use crate::app::App;
 use crate::extract::{Engineer, Form, Id, Query};
+use crate::refusal::Refusal;
 use crate::wire::{self, NewDeployment, RegionDiff, SettingChange, ShipDiff, ShippedCommit};
 use crate::{assets, deploy, diff, rows};
 use askama::Template;
@@ -146,7 +147,7 @@ pub(crate) async fn page(
     Engineer(actor): Engineer,
     Id(build): Id<BuildId>,
     Query(Wanted { service }): Query<Wanted>,
-) -> Result<Response, PageRefusal> {
+) -> Result<Response, Refusal> {
     let mut diff = diff::ship_diff(&app, &service, &Code::Build(build), None).await?;
     let groups = groups(std::mem::take(&mut diff.regions));
     let mut in_flight = app.builds.deployments_in_flight().await?.into_iter();
@@ -179,7 +180,7 @@ pub(crate) async fn confirm(
     Engineer(actor): Engineer,
     Id(build): Id<BuildId>,
     Form(confirmed): Form<Confirmed>,
-) -> Result<Response, PageRefusal> {
+) -> Result<Response, Refusal> {
     let request = NewDeployment {
         when_busy: confirmed.when_busy,
         labels: confirmed.labels,

@@ -1,6 +1,6 @@
 //! What a service's tasks write on one host, as it comes.
 
-use super::frame::{self, Frame, PageRefusal, fragment};
+use super::frame::{self, Frame, fragment};
 use crate::app::App;
 use crate::extract::{Engineer, Id, Query};
 use crate::live::{self, Feed, Part, Update};
@@ -83,7 +83,7 @@ pub(crate) async fn page(
     Engineer(actor): Engineer,
     Id(service): Id<ServiceName>,
     Query(mut log): Query<Which>,
-) -> Result<Response, PageRefusal> {
+) -> Result<Response, Refusal> {
     log.region = Some(read::region_of(&app, &service, &log.host, log.region).await?);
     let part = log.read(&app, &service, LogStart::Tail(LINES_SHOWN)).await?;
     // What comes later belongs to the release that the page shows.

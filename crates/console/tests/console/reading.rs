@@ -166,15 +166,29 @@ fn hostile_text_in_a_log_or_a_reason_stays_text() {
     });
 }
 
+/// What a browser accepts when somebody follows a link.
+const BROWSER: &str = "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8";
+
 #[test]
 fn an_address_that_names_nothing_says_so() {
     on_console(async |console| {
         let nil = uuid::Uuid::nil();
         for path in [format!("/builds/{nil}"), format!("/deployments/{nil}")] {
-            let answer = console.get(&path).await;
+            let answer = console.get_with(&path, "accept", BROWSER).await;
             assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
             assert_holds(&answer.body, &["That did not work", &nil.to_string()]);
         }
+        let ship = format!("/builds/{nil}/ship");
+        for path in ["/ghosts", "/builds/not-an-id", &ship] {
+            let answer = console.get_with(path, "accept", BROWSER).await;
+            assert!(answer.status.is_client_error(), "{answer:?}");
+            assert_holds(&answer.body, &["That did not work"]);
+            assert_eq!(answer.header(header::CONTENT_TYPE), "text/html; charset=utf-8");
+        }
+        // A program reads the same as JSON, and of the API everybody does.
+        assert!(console.get("/ghosts").await.refusal().contains("not_found"));
+        let answer = console.get_with("/v1/ghosts", "accept", BROWSER).await;
+        assert!(answer.refusal().contains("not_found"), "{answer:?}");
         let answer = console.get("/v1/builds/not-an-id").await;
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{answer:?}");
         assert_eq!(console.get("/v1/ghosts").await.status, StatusCode::NOT_FOUND);
