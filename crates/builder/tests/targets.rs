@@ -158,3 +158,50 @@ async fn a_cache_is_found_again_by_the_next_build_of_the_same_target() {
     let log = fixture.log(fourth.id).await;
     assert!(!log.contains("package-3"), "{log}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_files_and_submodules_are_there_for_a_target_that_asks_and_for_no_other() {
+    let fixture = Fixture::new().await;
+    let library = fixture.path("library").display().to_string();
+    fixture.git(&["init", "--quiet", "--initial-branch=main", &library]);
+    std::fs::write(fixture.path("library/code"), "code of the library").unwrap();
+    fixture.git(&["-C", &library, "add", "--all"]);
+    fixture.git(&["-C", &library, "commit", "--quiet", "--message", "one"]);
+    let allowed = ["-c", "protocol.file.allow=always"];
+    let add = [
+        "submodule",
+        "--quiet",
+        "add",
+        &format!("file://{library}"),
+        "library",
+    ];
+    fixture.git(&[&allowed[..], &add].concat());
+    fixture.git(&["lfs", "install", "--local"]);
+    std::fs::write(fixture.path("work/.gitattributes"), "*.bin filter=lfs -text\n").unwrap();
+    std::fs::write(fixture.path("work/large.bin"), "a large file").unwrap();
+    let commit = fixture.commit(
+        r#"
+        [targets."//:asks"]
+        command = ["sh", "-c", "cat large.bin library/code > out"]
+        outputs = ["out"]
+        lfs = true
+        submodules = true
+        [targets."//:asks_not"]
+        command = ["sh", "-c", "grep -q oid large.bin && ! ls library/code"]
+        kind = "test"
+        "#,
+    );
+    let worker = fixture.start(fixture.config("worker"));
+    let build = fixture.enqueue(&commit, "//:asks").await;
+    let row = fixture.ended(build).await;
+    assert_eq!(row.state, BuildState::Succeeded, "{row:#?}");
+    let stored = fixture.store.get_manifest(&row.artifact.unwrap()).await;
+    let stored = stored.unwrap().unwrap();
+    let content = fixture.store.read(&stored.content_key, 0..stored.total).await;
+    assert_eq!(&content.unwrap()[..], b"a large filecode of the library");
+    let build = fixture.enqueue(&commit, "//:asks_not").await;
+    let row = fixture.ended(build).await;
+    assert_eq!(row.state, BuildState::Succeeded, "{row:#?}");
+    worker.stop.cancel();
+    worker.task.await.unwrap().unwrap();
+}

@@ -77,7 +77,8 @@ pub struct TargetSpec {
     /// What the command may use of the worker's machine, up to the worker's own most.
     #[serde(default)]
     pub limits: LimitRequest,
-    /// Whether large files are fetched that git keeps pointers to (git LFS). Refused, with what to do instead.
+    /// Whether the command finds the large files that git keeps pointers to (git LFS); it finds the pointers otherwise,
+    /// and in submodules always.
     #[serde(default, skip_serializing_if = "is_false")]
     pub lfs: bool,
     /// The container image to build in. Refused, with what to do instead.
@@ -227,13 +228,6 @@ impl TargetSpec {
                     .to_owned(),
             );
         }
-        if self.lfs {
-            return Err(
-                "`lfs` is not supported: large files stay pointers; fetch them in `command`, with \
-                 `network = true`"
-                    .to_owned(),
-            );
-        }
         if self.submodules && !self.inputs.is_empty() {
             return Err(
                 "`submodules` are not among `inputs`: leave one of the two out, or a change would be missed"
@@ -301,7 +295,6 @@ command = ["out/b"]
                 "image = \"rust:1\"",
                 "the tools that the worker's operator gives them",
             ),
-            ("lfs = true", "large files stay pointers"),
             (
                 "submodules = true\ninputs = [\"src\"]",
                 "leave one of the two out",
@@ -311,11 +304,13 @@ command = ["out/b"]
             let error = ProjectFile::parse(&text).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         }
-        let text = GOOD.replacen("outputs = ", "submodules = true\noutputs = ", 1);
+        let text = GOOD.replacen("outputs = ", "submodules = true\nlfs = true\noutputs = ", 1);
         let project = ProjectFile::parse(&text).unwrap();
-        assert!(project.targets[&"//a:b".parse().unwrap()].submodules);
+        let target = &project.targets[&"//a:b".parse().unwrap()];
+        assert!(target.submodules && target.lfs);
         let plain = toml::to_string(&ProjectFile::parse(GOOD).unwrap()).unwrap();
-        assert!(!plain.contains("submodules"), "inputs are named as before");
+        let named_as_before = !plain.contains("submodules") && !plain.contains("lfs");
+        assert!(named_as_before, "{plain}");
     }
 
     #[test]

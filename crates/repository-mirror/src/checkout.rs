@@ -15,8 +15,8 @@ pub enum Selection<'a> {
 
 impl Mirrors {
     /// Lays a commit's files out in `into`, a folder that does not exist yet or is empty. Submodules
-    /// stay empty folders ([`Self::checkout_submodules`] lays them out), large files of other stores stay pointers. Nothing
-    /// of git is left in it.
+    /// stay empty folders ([`Self::checkout_submodules`] lays them out), and
+    /// large files stay pointers ([`Self::checkout_large_files`]). Nothing of git is left in it.
     pub async fn checkout(
         &self,
         name: &RepositoryName,

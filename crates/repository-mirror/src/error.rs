@@ -51,6 +51,14 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// Large files that are not fetched.
+    #[error("the large files of {}: {reason}", commit.short())]
+    LargeFiles {
+        /// Whose.
+        commit: Commit,
+        /// Why.
+        reason: String,
+    },
     /// Git said no.
     #[error("git could not {operation}: {reason}")]
     Git {

@@ -82,10 +82,13 @@ impl Git {
 impl<'git> Run<'git> {
     /// Works on a folder of files, with an index of its own.
     pub(crate) fn work_tree(mut self, folder: &Path, index: &Path) -> Self {
-        self.command
-            .arg("--work-tree")
-            .arg(folder)
-            .env("GIT_INDEX_FILE", index);
+        self.command.arg("--work-tree").arg(folder);
+        self.index(index)
+    }
+
+    /// Works on an index of its own.
+    pub(crate) fn index(mut self, index: &Path) -> Self {
+        self.command.env("GIT_INDEX_FILE", index);
         self
     }
 

@@ -6,7 +6,7 @@ use crate::fault::{Fault, chain};
 use crate::project;
 use model::Phase;
 use model::project::TargetSpec;
-use repository_mirror::Selection;
+use repository_mirror::{LargeFiles, Selection};
 
 /// What CHECKOUT came to.
 pub(super) enum Found {
@@ -61,6 +61,15 @@ impl Attempt<'_> {
             let count = laid_out.map_err(mirror_fault("lay the submodules out"))?;
             self.log.say(&format!("laid out {count} submodules")).await;
         }
+        if target.lfs {
+            let laid_out =
+                mirrors.checkout_large_files(&claim.repository, &claim.url, &claim.commit, &source);
+            let laid_out = self.unless_stopped(laid_out).await?;
+            let LargeFiles { count, bytes } = laid_out.map_err(mirror_fault("fetch the large files"))?;
+            self.log
+                .say(&format!("fetched {count} large files, {bytes} bytes"))
+                .await;
+        }
         if !source.join(claim.target.folder()).is_dir() {
             let folder = claim.target.folder();
             return Err(Fault::Build(format!(
@@ -76,9 +85,11 @@ impl Attempt<'_> {
 pub(super) fn mirror_fault(action: &'static str) -> impl FnOnce(repository_mirror::Error) -> Fault {
     use repository_mirror::Error;
     move |error| match error {
-        Error::UnknownCommit { .. } | Error::Url(_) | Error::PathNotText | Error::Submodule { .. } => {
-            Fault::Build(chain(&error))
-        }
+        Error::UnknownCommit { .. }
+        | Error::Url(_)
+        | Error::PathNotText
+        | Error::Submodule { .. }
+        | Error::LargeFiles { .. } => Fault::Build(chain(&error)),
         error => Fault::infrastructure(action)(error),
     }
 }

@@ -4,6 +4,7 @@
 
 mod fixture;
 mod hostile;
+mod large_files;
 mod submodules;
 
 use fixture::{Fixture, name, names_in};
