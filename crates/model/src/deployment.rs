@@ -97,6 +97,8 @@ word_enum!(
     Directive {
         /// Fetch and verify it; go on running what runs.
         Stage = "STAGE",
+        /// Start it beside what runs, and send it no request.
+        Warm = "WARM",
         /// Run it.
         Activate = "ACTIVATE",
     }
@@ -109,7 +111,7 @@ word_enum!(
 pub struct DesiredService {
     /// Which service.
     pub service: ServiceName,
-    /// Grows with every deployment of the service. Within one, the directive goes from STAGE to ACTIVATE and never back.
+    /// Grows with every deployment of the service. Within one, the directive never leaves ACTIVATE again.
     pub epoch: Epoch,
     /// Which deployment asked for it.
     pub deployment: DeploymentId,

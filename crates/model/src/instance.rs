@@ -20,6 +20,8 @@ word_enum!(
         Starting = "STARTING",
         /// It answered, though not yet often enough.
         Running = "RUNNING",
+        /// It answers its health check beside another release that serves, and gets no request before its turn.
+        Warm = "WARM",
         /// It answers its health check.
         Healthy = "HEALTHY",
         /// It was asked to stop.
@@ -77,13 +79,16 @@ pub struct Instance {
     /// The release that this host was told to run last, whether or not its process is up.
     #[serde(default)]
     pub active_release: Option<ReleaseNumber>,
+    /// The release that this host was told to keep warm beside that one, whether or not its process is up.
+    #[serde(default)]
+    pub warm_release: Option<ReleaseNumber>,
     /// How far the desired release has come on this host.
     pub state: TaskState,
     /// How the process that runs is, whatever its release.
     #[serde(default)]
     pub health: InstanceHealth,
-    /// How many good answers in a row it has given: exact up to 2, then the last of 5, 10, 20, 50, 100 … that was
-    /// passed, so that a report is seldom news for this alone.
+    /// How many good answers in a row it has given, or the one that is WARM: exact up to 2, then the last of 5, 10, 20,
+    /// 50, 100 … that was passed, so that a report is seldom news for this alone.
     #[serde(default)]
     pub observations: u32,
     /// The port on which the running process was told to listen.

@@ -49,6 +49,9 @@ pub struct Layer {
     pub selector: Selector,
     /// How many of them have their turn.
     pub cursor: Cursor,
+    /// Whether the others start it beside what they run, and send it no request until then.
+    #[serde(default)]
+    pub warm: bool,
 }
 
 /// How far a release has come along the order of a region's hosts.
@@ -104,9 +107,14 @@ impl RegionService {
         if admitted {
             return Some(self.ordered(newest, Directive::Activate));
         }
+        let until_then = if newest.warm {
+            Directive::Warm
+        } else {
+            Directive::Stage
+        };
         Some(DesiredService {
             fallback: older.map(Box::new),
-            ..self.ordered(newest, Directive::Stage)
+            ..self.ordered(newest, until_then)
         })
     }
 

@@ -8,6 +8,8 @@
 //! - a deployment that has ended stays as it ended;
 //! - never more hosts on their way than one batch, so never more unhealthy ones by its doing than the threshold and one
 //!   batch;
+//! - after a wave that is warm nobody's turn comes before every host of its regions that is alive has the release ready
+//!   beside what it runs, but for those that the threshold allows to fail and those that were broken before;
 //! - nothing is expanded while a host that has the release, or a region that has such hosts, is not heard of;
 //! - none succeeds before every host that is alive runs the release and is healthy, but for those that the threshold
 //!   allows to fail and those that were broken before;
@@ -26,7 +28,7 @@ mod turn;
 mod watch;
 
 pub use plan::{Deployment, Kind, plan};
-pub use region::Region;
+pub use region::{Region, Warm};
 pub use step::{Step, Verdict};
 pub use strategies::waves;
 pub use turn::{Candidate, Turns};

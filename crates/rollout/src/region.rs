@@ -16,6 +16,8 @@ pub struct Region {
     pub heard: bool,
     /// How many hosts have their turn; [`u64::MAX`] for everybody.
     pub cursor: u64,
+    /// Whether the region is to be told that the others keep the release warm beside what they run.
+    pub warms: bool,
     /// Hosts by zone: those alive, and those lost that have the release.
     pub zones: BTreeMap<ZoneName, u64>,
     /// Hosts that hold every byte of the release, verified; also those that run it already.
@@ -33,8 +35,23 @@ pub struct Region {
     pub excused: u64,
     /// Those that were not heard of for a while, though not for longer than the policy allows.
     pub unknown: u64,
+    /// Hosts that keep the release warm, whose turn has not come.
+    pub warm: Warm,
     /// What one that failed says.
     pub error: Option<String>,
+}
+
+/// Of one region's hosts, those that run a release beside what serves. A host that got its turn is none of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Warm {
+    /// Those that have it ready, for as long as the policy asks.
+    pub ready: u64,
+    /// Those of them with as many good answers as the wave asks.
+    pub observed: u64,
+    /// Those that failed with it.
+    pub failed: u64,
+    /// Those that failed with it, and with what ran before.
+    pub excused: u64,
 }
 
 impl Region {
@@ -52,6 +69,17 @@ impl Region {
     pub(crate) fn on_their_way(&self) -> u64 {
         let decided = self.settled + self.failed + self.excused;
         self.admitted().saturating_sub(decided)
+    }
+
+    /// Hosts that failed, whether or not their turn had come.
+    pub(crate) fn failures(&self) -> u64 {
+        self.failed + self.warm.failed
+    }
+
+    /// Hosts that should have the release ready beside what serves.
+    pub(crate) fn to_warm(&self) -> u64 {
+        let decided = self.warm.failed + self.warm.excused;
+        self.hosts().saturating_sub(self.activated + decided)
     }
 
     /// Whether more of its hosts may be moved: it can be told, and what it says is fresh.

@@ -22,6 +22,11 @@ pub enum Verdict {
         /// The new cursor of each region whose cursor moves. None moves back.
         cursors: Vec<(RegionName, Cursor)>,
     },
+    /// Have the hosts of these regions whose turn has not come start the release beside what they run.
+    Warm {
+        /// Regions that were not asked to yet.
+        regions: Vec<RegionName>,
+    },
     /// Go to another state; to `wave`, counted from 0.
     Become {
         /// Which state.

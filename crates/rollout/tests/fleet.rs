@@ -1,113 +1,16 @@
-//! The planner against a fleet that is played: hosts take orders late, fail, vanish and come back, as a seeded schedule
-//! says. Whatever happens, the invariants of the design hold.
+//! The planner against a fleet that is played, as a seeded schedule says. Whatever happens, the invariants of the design
+//! hold.
 
 #![allow(clippy::unwrap_used)]
 
+mod played;
+
 use model::rollout::{Strategy as Waves, Wave};
-use model::{Cursor, DeploymentState, RegionName, RolloutPolicy, Share, ZoneName};
+use model::{DeploymentState, RolloutPolicy, Share};
+use played::{Fate, Host, Place, Standing, advance, pass_time, places, warm};
 use proptest::prelude::*;
 use rollout::{Deployment, Kind, Region, Verdict, plan, waves};
-use std::collections::BTreeMap;
 use std::time::Duration;
-
-/// How one host takes the release.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
-    Well,
-    Fails,
-    Vanishes,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standing {
-    Old,
-    Starting,
-    Healthy,
-    Failed,
-    /// Not heard of, for so many passes.
-    Gone(u32),
-}
-
-#[derive(Debug, Clone)]
-struct Host {
-    zone: ZoneName,
-    fate: Fate,
-    standing: Standing,
-}
-
-struct Place {
-    name: RegionName,
-    hosts: Vec<Host>,
-    cursor: u64,
-    told: u64,
-}
-
-/// After so many passes without a word a host counts as failed.
-const UNKNOWN_PASSES: u32 = 6;
-
-impl Place {
-    fn admitted(&self) -> usize {
-        self.hosts
-            .iter()
-            .filter(|host| host.standing != Standing::Old)
-            .count()
-    }
-
-    /// One look of the region's manager: whose turn it is takes the order.
-    fn admit(&mut self, order_by_zone: bool) {
-        let free = self.told.saturating_sub(self.admitted() as u64);
-        let mut next: Vec<usize> = (0..self.hosts.len())
-            .filter(|index| self.hosts[*index].standing == Standing::Old)
-            .collect();
-        if order_by_zone {
-            next.sort_by_key(|index| self.hosts[*index].zone.clone());
-        }
-        let count = usize::try_from(free).unwrap_or(usize::MAX);
-        for index in next.into_iter().take(count) {
-            self.hosts[index].standing = Standing::Starting;
-        }
-    }
-
-    /// Time passes for a host.
-    fn age(&mut self, index: usize) {
-        let host = &mut self.hosts[index];
-        host.standing = match (host.standing, host.fate) {
-            (Standing::Starting, Fate::Well) => Standing::Healthy,
-            (Standing::Starting, Fate::Fails) => Standing::Failed,
-            (Standing::Starting, Fate::Vanishes) => Standing::Gone(0),
-            (standing, _) => standing,
-        };
-    }
-
-    fn view(&self) -> Region {
-        let count = |wanted: fn(&Standing) -> bool| {
-            self.hosts.iter().filter(|host| wanted(&host.standing)).count() as u64
-        };
-        let mut zones = BTreeMap::new();
-        for host in &self.hosts {
-            *zones.entry(host.zone.clone()).or_default() += 1;
-        }
-        let healthy = count(|standing| *standing == Standing::Healthy);
-        Region {
-            name: self.name.clone(),
-            told: self.told == self.cursor,
-            heard: true,
-            cursor: self.cursor,
-            zones,
-            staged: self.hosts.len() as u64,
-            activated: count(|standing| *standing != Standing::Old),
-            settled: healthy,
-            observed: healthy,
-            failed: count(|standing| {
-                *standing == Standing::Failed
-                    || matches!(standing, Standing::Gone(passes) if *passes >= UNKNOWN_PASSES)
-            }),
-            excused: 0,
-            unknown: count(|standing| matches!(standing, Standing::Gone(passes) if *passes < UNKNOWN_PASSES)),
-            error: None,
-        }
-    }
-}
 
 /// What one run of a deployment came to.
 #[derive(Debug)]
@@ -117,6 +20,9 @@ struct End {
     /// The most hosts on their way at once, and the most that were not well.
     under_way_max: u64,
     unwell_max: u64,
+    /// Hosts that got their turn, and those of them that had it not ready beside what they ran.
+    turned: u64,
+    turned_cold: u64,
 }
 
 fn run(policy: &RolloutPolicy, places: &mut [Place], mut luck: impl FnMut() -> u32) -> End {
@@ -130,6 +36,8 @@ fn run(policy: &RolloutPolicy, places: &mut [Place], mut luck: impl FnMut() -> u
         rolled_back: false,
         under_way_max: 0,
         unwell_max: 0,
+        turned: 0,
+        turned_cold: 0,
     };
     for pass in 0..20 * fleet + 400 {
         let regions: Vec<Region> = places.iter().map(Place::view).collect();
@@ -149,6 +57,7 @@ fn run(policy: &RolloutPolicy, places: &mut [Place], mut luck: impl FnMut() -> u
         match plan(&deployment, &regions).verdict {
             Verdict::Wait => {}
             Verdict::Move { cursors } => advance(places, cursors),
+            Verdict::Warm { regions } => warm(places, &regions),
             Verdict::Become {
                 state: next,
                 wave: at,
@@ -163,71 +72,21 @@ fn run(policy: &RolloutPolicy, places: &mut [Place], mut luck: impl FnMut() -> u
         if !state.is_in_flight() {
             break;
         }
-        pass_time(places, by_zone, &mut luck);
+        end.turned_cold += pass_time(places, by_zone, &mut luck);
         let count = |wanted: fn(&Standing) -> bool| {
             let hosts = places.iter().flat_map(|place| &place.hosts);
             hosts.filter(|host| wanted(&host.standing)).count() as u64
         };
+        end.turned = end.turned.max(count(|standing| standing.has_turn()));
         end.under_way_max = end
             .under_way_max
             .max(count(|standing| *standing == Standing::Starting));
         end.unwell_max = end.unwell_max.max(count(|standing| {
-            !matches!(standing, Standing::Old | Standing::Healthy)
+            standing.has_turn() && *standing != Standing::Healthy
         }));
     }
     end.state = state;
     end
-}
-
-/// Orders arrive or not, and hosts get on, fail, vanish and come back.
-fn pass_time(places: &mut [Place], by_zone: bool, luck: &mut impl FnMut() -> u32) {
-    for place in places {
-        // A region may be told late.
-        if !luck().is_multiple_of(3) {
-            place.told = place.cursor;
-        }
-        place.admit(by_zone);
-        for index in 0..place.hosts.len() {
-            if let Standing::Gone(passes) = &mut place.hosts[index].standing {
-                *passes += 1;
-                // Some come back with the release.
-                if luck().is_multiple_of(8) {
-                    place.hosts[index].standing = Standing::Healthy;
-                }
-            } else if luck().is_multiple_of(2) {
-                place.age(index);
-            }
-        }
-    }
-}
-
-fn advance(places: &mut [Place], cursors: Vec<(RegionName, Cursor)>) {
-    for (name, cursor) in cursors {
-        let place = places.iter_mut().find(|place| place.name == name).unwrap();
-        let next = cursor.hosts.unwrap_or(u64::MAX);
-        assert!(next > place.cursor, "a cursor never goes back");
-        place.cursor = next;
-    }
-}
-
-fn places(sizes: &[usize], mut fate: impl FnMut(usize) -> Fate) -> Vec<Place> {
-    let mut number = 0;
-    let regions = sizes.iter().enumerate().map(|(region, size)| Place {
-        name: format!("region-{region}").parse().unwrap(),
-        hosts: (0..*size)
-            .map(|host| {
-                number += 1;
-                Host {
-                    zone: format!("zone-{}", host % 3).parse().unwrap(),
-                    fate: fate(number - 1),
-                    standing: Standing::Old,
-                }
-            })
-            .collect(),
-        cursor: 0,
-        told: 0,
-    });
-    regions.collect()
 }
 
 /// A small generator (xorshift, Marsaglia 2003), so that a schedule is one number.
@@ -272,14 +131,23 @@ proptest! {
         let policy = RolloutPolicy { strategy, batch_size, failure_threshold, ..RolloutPolicy::default() };
         let mut luck = generator(seed);
         let mut places = places(&sizes, |_| match luck() % 100 {
-            roll if roll < bad / 2 => Fate::Fails,
+            roll if roll < bad / 3 => Fate::Fails,
+            roll if roll < bad / 2 => Fate::FailsInService,
             roll if roll < bad * 3 / 4 => Fate::Vanishes,
             _ => Fate::Well,
         });
         let fleet: u64 = sizes.iter().map(|size| *size as u64).sum();
+        let fails = |host: &&Host| host.fate == Fate::Fails;
+        let bad_alone = places.iter().flat_map(|place| &place.hosts).filter(fails).count() as u64;
         let end = run(&policy, &mut places, luck);
         prop_assert!(!end.state.is_in_flight(), "it neither converged nor halted: {end:?}");
-        let batch = if strategy == Waves::AllAtOnce { fleet } else { batch_size.up_to(fleet) };
+        let at_once = matches!(strategy, Waves::AllAtOnce | Waves::BlueGreen);
+        let batch = if at_once { fleet } else { batch_size.up_to(fleet) };
+        if strategy == Waves::BlueGreen {
+            prop_assert_eq!(end.turned_cold, 0, "a turn came before the release was ready");
+            let spoilt = bad_alone > failure_threshold.at_most(fleet);
+            prop_assert!(!spoilt || end.turned == 0, "{} met a release that was bad on its own", end.turned);
+        }
         prop_assert!(end.under_way_max <= batch, "{} of {batch} on their way", end.under_way_max);
         let allowed = failure_threshold.at_most(fleet) + batch;
         prop_assert!(end.unwell_max <= allowed, "{} unwell, {allowed} allowed", end.unwell_max);
@@ -301,6 +169,9 @@ proptest! {
         let mut places = places(&sizes, |_| Fate::Well);
         let end = run(&policy, &mut places, generator(seed));
         prop_assert_eq!(end.state, DeploymentState::Succeeded);
+        if strategy == Waves::BlueGreen {
+            prop_assert_eq!(end.turned_cold, 0);
+        }
         if strategy == Waves::Rolling {
             let fleet: u64 = sizes.iter().map(|size| *size as u64).sum();
             prop_assert!(end.under_way_max <= batch_size.up_to(fleet));
@@ -335,7 +206,7 @@ fn exactly_a_batch_is_on_its_way_when_every_order_arrives_at_once() {
             advance(&mut places, cursors);
         }
         for place in &mut places {
-            place.told = place.cursor;
+            place.told = (place.cursor, place.warms);
             place.admit(false);
         }
         let under_way: usize = places.iter().map(Place::admitted).sum();

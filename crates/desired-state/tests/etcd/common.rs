@@ -46,6 +46,7 @@ pub fn desired(service: &str, epoch: i64) -> RegionService {
         selector: Selector::default(),
         configuration: Configuration::default(),
         cursor: Cursor::NOBODY,
+        warm: false,
         deployment: "01890a5d-ac96-774b-bcce-b302099a8057"
             .parse::<DeploymentId>()
             .unwrap(),

@@ -60,6 +60,7 @@ pub(super) fn request_examples() -> Vec<Vec<u8>> {
             desired_release: ReleaseNumber(3),
             running_release: Some(ReleaseNumber(2)),
             active_release: Some(ReleaseNumber(2)),
+            warm_release: None,
             health: model::instance::InstanceHealth::Healthy,
             observations: 5,
             state: TaskState::Fetching,

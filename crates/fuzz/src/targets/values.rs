@@ -70,6 +70,7 @@ pub(super) fn region_service() -> RegionService {
         configuration: order.configuration,
         selector: valid("role=web"),
         cursor: Cursor::NOBODY,
+        warm: true,
     };
     RegionService {
         service: order.service,

@@ -26,19 +26,22 @@ pub enum Strategy {
     Regions,
     /// Zone after zone, in one region after the other.
     Zones,
+    /// Beside what runs on every host, without a request, and then everybody at the same time.
+    BlueGreen,
     /// What `waves` names.
     Waves,
 }
 
 impl Strategy {
     /// Every strategy.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::AllAtOnce,
         Self::Rolling,
         Self::Percentage,
         Self::Canary,
         Self::Regions,
         Self::Zones,
+        Self::BlueGreen,
         Self::Waves,
     ];
 }
@@ -52,6 +55,7 @@ impl fmt::Display for Strategy {
             Self::Canary => "canary",
             Self::Regions => "regions",
             Self::Zones => "zones",
+            Self::BlueGreen => "blue-green",
             Self::Waves => "waves",
         })
     }
@@ -145,6 +149,19 @@ pub enum InvalidRollout {
 }
 
 impl RolloutPolicy {
+    /// Whether a release waits for its turn beside what runs, which not every service can.
+    pub fn warms(&self) -> bool {
+        self.strategy == Strategy::BlueGreen || self.waves.iter().any(|wave| wave.warm)
+    }
+
+    /// How long after the last host's turn a failure may still be seen, in seconds: the longest bake, and the time in
+    /// which a host that got its turn has to be healthy.
+    pub fn judged_after_seconds(&self) -> u32 {
+        let bakes = self.waves.iter().filter_map(|wave| wave.bake_seconds);
+        let bake = bakes.max().unwrap_or(0).max(self.bake_seconds);
+        bake.saturating_add(self.healthy_deadline_seconds)
+    }
+
     /// Checks what the types alone cannot.
     pub fn validate(&self) -> Result<(), InvalidRollout> {
         if self.batch_size.is_none() {
@@ -249,6 +266,10 @@ mod tests {
             (
                 r#"{"strategy": "waves", "waves": [{"name": "a", "hosts": 0}]}"#,
                 "nobody",
+            ),
+            (
+                r#"{"strategy": "waves", "waves": [{"name": "a", "warm": true, "hosts": 3}]}"#,
+                "`hosts`",
             ),
             (r#"{"deadline_seconds": 0}"#, "deadline_seconds"),
             (r#"{"bake_seconds": 700000}"#, "bake_seconds"),

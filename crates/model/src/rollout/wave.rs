@@ -33,6 +33,9 @@ pub struct Wave {
     /// How many of the hosts there have the release after this wave, earlier waves' included.
     #[serde(default = "everybody")]
     pub hosts: Share,
+    /// Whether the hosts there only start the release beside what they run, and send it no request before a later wave.
+    #[serde(default)]
+    pub warm: bool,
     /// How many may be on their way at once, of the whole fleet.
     #[serde(default)]
     pub batch_size: Option<Share>,
@@ -57,6 +60,11 @@ pub enum InvalidWave {
     /// A wave that moves nobody.
     #[error("wave {0:?} moves nobody: its `hosts` or `batch_size` is 0")]
     Nobody(String),
+    /// A wave that moves nobody and says how.
+    #[error(
+        "wave {0:?} is `warm`, which all hosts of its regions are at once: leave its `zones`, `hosts` and `batch_size` out"
+    )]
+    Warm(String),
 }
 
 impl Wave {
@@ -67,6 +75,7 @@ impl Wave {
             regions: Vec::new(),
             zones: Vec::new(),
             hosts: Share::ALL,
+            warm: false,
             batch_size: None,
             bake_seconds: None,
             min_observations: None,
@@ -81,6 +90,10 @@ impl Wave {
         }
         if self.hosts.is_none() || self.batch_size.is_some_and(Share::is_none) {
             return Err(InvalidWave::Nobody(self.name.clone()));
+        }
+        let by_part = !self.zones.is_empty() || self.hosts != Share::ALL || self.batch_size.is_some();
+        if self.warm && by_part {
+            return Err(InvalidWave::Warm(self.name.clone()));
         }
         Ok(())
     }

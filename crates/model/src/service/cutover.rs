@@ -40,6 +40,11 @@ impl Default for Cutover {
 }
 
 impl Cutover {
+    /// Keeps blue for so long at least, as far as a wait may go.
+    pub fn stay_warm(&mut self, seconds: u32) {
+        self.warm_seconds = self.warm_seconds.max(seconds.min(WAIT_SECONDS_MAX));
+    }
+
     pub(super) fn validate(&self) -> Result<(), InvalidServiceSpec> {
         let waits = [
             ("healthy_deadline_seconds", self.healthy_deadline_seconds, 1),

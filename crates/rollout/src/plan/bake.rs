@@ -45,11 +45,15 @@ pub(super) fn bake(deployment: &Deployment<'_>, regions: &[Region]) -> Step {
             silent.name
         ));
     }
-    let watched: u64 = regions
-        .iter()
-        .map(|region| region.activated - decided(region))
-        .sum();
-    let observed: u64 = regions.iter().map(|region| region.observed).sum();
+    let (watched, observed) = if wave.warm {
+        let of_wave = || regions.iter().filter(|region| region.is_in(wave));
+        let observed: u64 = of_wave().map(|region| region.warm.observed).sum();
+        (of_wave().map(Region::to_warm).sum(), observed)
+    } else {
+        let observed: u64 = regions.iter().map(|region| region.observed).sum();
+        let watched = regions.iter().map(|region| region.activated - decided(region));
+        (watched.sum::<u64>(), observed)
+    };
     if observed < watched {
         let least = observations(deployment.policy, wave);
         return Step::wait(format!(

@@ -8,7 +8,7 @@ use model::DeploymentState;
 /// Stops a deployment of which more hosts failed than its policy allows. A rollback is never stopped by this: there is
 /// nothing better to go to.
 pub(super) fn too_many_failed(deployment: &Deployment<'_>, regions: &[Region]) -> Option<Step> {
-    let failed: u64 = regions.iter().map(|region| region.failed).sum();
+    let failed: u64 = regions.iter().map(Region::failures).sum();
     let hosts: u64 = regions.iter().map(Region::hosts).sum();
     let allowed = deployment.policy.failure_threshold.at_most(hosts);
     if !deployment.is_rollout() || failed <= allowed {
@@ -27,7 +27,7 @@ pub(super) fn give_up(deployment: &Deployment<'_>, regions: &[Region], waited_fo
     let reason = format!("did not converge before its deadline: {waited_for}");
     let all_well = regions
         .iter()
-        .all(|region| region.on_their_way() == 0 && region.failed == 0);
+        .all(|region| region.on_their_way() == 0 && region.failures() == 0);
     if all_well {
         // Who has the release is well; taking it from them would help nobody.
         return Step::enter(DeploymentState::Failed, deployment.wave, reason);

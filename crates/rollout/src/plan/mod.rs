@@ -3,6 +3,7 @@
 mod bake;
 mod halt;
 mod staging;
+mod warm;
 mod wave;
 mod words;
 

@@ -1,6 +1,6 @@
 //! One wave: a window that slides until as many hosts have the release as the wave asks.
 
-use super::{Deployment, after, bake, words};
+use super::{Deployment, after, bake, warm, words};
 use crate::count::spread;
 use crate::region::Region;
 use crate::step::{Step, Verdict, cursor};
@@ -11,6 +11,9 @@ pub(super) fn wave(deployment: &Deployment<'_>, regions: &[Region]) -> Step {
     let Some(wave) = deployment.waves.get(deployment.wave) else {
         return Step::wait("its waves are not known");
     };
+    if wave.warm {
+        return warm::wave(deployment, wave, regions);
+    }
     let ground = Ground::of(wave, regions);
     let on_their_way: u64 = regions.iter().map(Region::on_their_way).sum();
     let where_it_is = format!(
@@ -53,12 +56,17 @@ pub(super) fn wave(deployment: &Deployment<'_>, regions: &[Region]) -> Step {
     if open.iter().sum::<u64>() == 0 {
         return Step::wait(format!("{where_it_is}; {}", words::missing(regions)));
     }
-    if deployment.policy.manual && !deployment.may_step && deployment.is_rollout() {
-        return Step::wait(format!(
-            "{where_it_is}; the next step waits for an engineer's word"
-        ));
+    if lacks_word(deployment) {
+        return Step::wait(format!("{where_it_is}; {LACKS_WORD}"));
     }
     give(deployment, regions, &spread(free, &open), where_it_is)
+}
+
+pub(super) const LACKS_WORD: &str = "the next step waits for an engineer's word";
+
+/// Whether an engineer has to allow the next step first.
+pub(super) fn lacks_word(deployment: &Deployment<'_>) -> bool {
+    deployment.policy.manual && !deployment.may_step && deployment.is_rollout()
 }
 
 /// Gives so many more hosts of each region their turn.
@@ -76,7 +84,7 @@ fn give(deployment: &Deployment<'_>, regions: &[Region], more: &[u64], where_it_
 }
 
 /// What forbids to expand although there is room.
-fn obstacle(deployment: &Deployment<'_>, regions: &[Region]) -> Option<String> {
+pub(super) fn obstacle(deployment: &Deployment<'_>, regions: &[Region]) -> Option<String> {
     if !deployment.is_rollout() {
         return None;
     }
@@ -104,7 +112,7 @@ fn unseen(wave: &Wave, regions: &[Region]) -> Option<String> {
         .then(|| words::missing(regions))
 }
 
-fn ended(deployment: &Deployment<'_>, wave: &Wave, where_it_is: String) -> Step {
+pub(super) fn ended(deployment: &Deployment<'_>, wave: &Wave, where_it_is: String) -> Step {
     if deployment.is_rollout() && bake::is_asked(deployment.policy, wave) {
         Step::enter(DeploymentState::Bake, deployment.wave, where_it_is)
     } else {

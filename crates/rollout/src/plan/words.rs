@@ -55,6 +55,18 @@ pub(super) fn on_their_way(regions: &[Region]) -> String {
     format!("waiting until they are healthy: {text}")
 }
 
+/// Where hosts do not have the release ready beside what serves.
+pub(super) fn not_warm<'a>(regions: impl Iterator<Item = &'a Region>) -> String {
+    let rest = regions.filter_map(|region| {
+        let lacking = region.to_warm().saturating_sub(region.warm.ready);
+        closed(region).or_else(|| (lacking > 0).then(|| format!("{} {lacking}", region.name)))
+    });
+    format!(
+        "waiting until it is ready beside what serves: {}",
+        rest.collect::<Vec<_>>().join("; ")
+    )
+}
+
 /// Where hosts that have the release are not heard of.
 pub(super) fn unknown(regions: &[Region]) -> String {
     each(regions, |region| {
@@ -66,6 +78,7 @@ pub(super) fn unknown(regions: &[Region]) -> String {
 pub(super) fn failures(regions: &[Region]) -> String {
     each(regions, |region| {
         let said = region.error.as_deref().unwrap_or("not healthy in time");
-        (region.failed > 0).then(|| format!("{} {} ({said})", region.name, region.failed))
+        let failures = region.failures();
+        (failures > 0).then(|| format!("{} {failures} ({said})", region.name))
     })
 }

@@ -2,6 +2,7 @@
 //! [`Strategy`](model::rollout::Strategy), and a line here.
 
 mod all_at_once;
+mod blue_green;
 mod canary;
 mod percentage;
 mod regions;
@@ -22,11 +23,13 @@ pub fn waves(policy: &RolloutPolicy, regions: &[Region]) -> Vec<Wave> {
         Strategy::Canary => canary::waves(),
         Strategy::Regions => regions::waves(regions),
         Strategy::Zones => zones::waves(regions),
+        Strategy::BlueGreen => blue_green::waves(),
         Strategy::Waves => policy.waves.clone(),
     };
     let whole = |wave: &Wave| {
         wave.regions.is_empty()
             && wave.zones.is_empty()
+            && !wave.warm
             && wave.hosts.up_to(u64::from(u32::MAX)) == u64::from(u32::MAX)
     };
     if !waves.last().is_some_and(whole) {

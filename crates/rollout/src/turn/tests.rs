@@ -13,6 +13,7 @@ fn layer(number: u8, artifact: u8, hosts: Option<u64>, order: Order) -> Layer {
         configuration: Configuration::default(),
         selector: model::Selector::default(),
         cursor: Cursor { order, hosts },
+        warm: false,
     }
 }
 
