@@ -101,7 +101,7 @@ impl Host {
         let (service, reason) = (&order.service, reason(error));
         tracing::warn!(service.name = %service, service.release = %order.release, reason, "failed to start a task");
         if let Some(seat) = self.seats.get_mut(service) {
-            seat.start_failed(now, reason, &self.restart_policy);
+            seat.start_failed(order.release, now, reason, &self.restart_policy);
         }
     }
 }

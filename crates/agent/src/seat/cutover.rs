@@ -13,13 +13,13 @@ use std::time::{Duration, Instant};
 /// Since when a cut-over is where it is. Forgotten when the agent restarts: then every wait begins anew.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Waits {
-    rising_since: Option<Instant>,
+    pub(super) rising_since: Option<Instant>,
     pointed_since: Option<Instant>,
     drained_since: Option<Instant>,
     /// Since when the only process is to be exchanged for another one.
     pub(super) leaves_since: Option<Instant>,
     /// The process beside has failed, was reported, and is only to be stopped.
-    condemned: bool,
+    pub(super) condemned: bool,
 }
 
 impl Seat {
@@ -39,6 +39,7 @@ impl Seat {
         policy: &RestartPolicy,
     ) -> Option<Action> {
         match self.record.beside.as_ref()?.role {
+            Role::Warm => self.keep_warm(now, world, policy),
             Role::Rising => self.raise(now, world, active, policy),
             Role::Retired => self.retire(now, world, active, policy),
         }
@@ -51,30 +52,23 @@ impl Seat {
         active: ReleaseNumber,
         policy: &RestartPolicy,
     ) -> Option<Action> {
-        let Process::Up {
-            release,
-            port,
-            health,
-        } = &world.beside
-        else {
+        let Process::Up { port, health, .. } = &world.beside else {
             return None;
         };
-        if world.beside.is_healthy() && (*release == active || !world.process.is_healthy()) {
+        // As the record says: it may have got its number in this very moment.
+        let release = self.record.beside.as_ref()?.task.terms.release;
+        if world.beside.is_healthy() && (release == active || !world.process.is_healthy()) {
             self.swap();
             return None;
         }
-        if self.waits.condemned || *release != active {
+        if self.waits.condemned || release != active {
             return Some(Action::Stop(*port));
         }
-        let limit = self.times().healthy_deadline_seconds;
+        let limit = self.rising_seconds();
         if !passed(now, *self.waits.rising_since.get_or_insert(now), limit) {
             return None;
         }
-        let said = match health {
-            Health::Silent(Some(reason)) | Health::Failing(reason) => format!(": {reason}"),
-            _ => String::new(),
-        };
-        let reason = format!("release {release} did not become healthy within {limit} s{said}");
+        let reason = too_late(release, limit, health);
         self.restarts.note(now, Duration::ZERO, reason, policy);
         self.waits.condemned = true;
         Some(Action::Stop(*port))
@@ -102,7 +96,7 @@ impl Seat {
             self.waits = Waits::default();
             return self.raise(now, world, active, policy);
         }
-        let hurried = self.waits.condemned || serving.release != active;
+        let hurried = self.waits.condemned || serving.release != active || self.warm_order().is_some();
         if world.front.pointed != Some(target(task)) {
             return None;
         }
@@ -138,7 +132,7 @@ impl Seat {
         });
     }
 
-    /// Takes the process with this port out of the record; the other one is what serves then. Says which place it had.
+    /// Takes the process with this port out of the record; the other one is what serves then, if it has had its turn. Says which place it had.
     pub(super) fn remove(&mut self, port: u16) -> Option<Place> {
         let serves = self
             .record
@@ -147,7 +141,8 @@ impl Seat {
             .is_some_and(|task| task.terms.port == port);
         if serves {
             self.waits = Waits::default();
-            self.record.task = self.record.beside.take().map(|beside| beside.task);
+            let had_turn = self.record.beside.take_if(|beside| beside.role != Role::Warm);
+            self.record.task = had_turn.map(|beside| beside.task);
             return Some(Place::Serving);
         }
         let beside = self
@@ -186,7 +181,7 @@ impl Seat {
     pub(super) fn wait_ends(&self, now: Instant) -> Option<Instant> {
         let (waits, times) = (&self.waits, self.times());
         let ends = [
-            (waits.rising_since, times.healthy_deadline_seconds),
+            (waits.rising_since, self.rising_seconds()),
             (waits.pointed_since, times.drain_seconds),
             (waits.drained_since, times.warm_seconds),
             (waits.leaves_since, self.leave_seconds()),
@@ -195,6 +190,12 @@ impl Seat {
             .filter_map(|(since, seconds)| since?.checked_add(Duration::from_secs(seconds.into())))
             .filter(|at| *at > now)
             .min()
+    }
+
+    /// How long a process may take to become healthy beside the one that serves.
+    pub(super) fn rising_seconds(&self) -> u32 {
+        let times = self.warm_order().map(|order| order.spec.cutover);
+        times.unwrap_or_else(|| self.times()).healthy_deadline_seconds
     }
 
     pub(super) fn times(&self) -> Cutover {
@@ -218,6 +219,15 @@ pub(super) fn target(task: &TaskRecord) -> Target {
         port: task.terms.port,
         release: task.terms.release,
     }
+}
+
+/// Why a process is stopped that did not become healthy in time.
+pub(super) fn too_late(release: ReleaseNumber, limit_seconds: u32, health: &Health) -> String {
+    let said = match health {
+        Health::Silent(Some(reason)) | Health::Failing(reason) => format!(": {reason}"),
+        _ => String::new(),
+    };
+    format!("release {release} did not become healthy within {limit_seconds} s{said}")
 }
 
 pub(super) fn passed(now: Instant, since: Instant, seconds: u32) -> bool {

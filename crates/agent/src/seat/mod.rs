@@ -11,20 +11,20 @@
 mod cutover;
 mod exchange;
 mod record;
+mod report;
 mod restarts;
 #[cfg(test)]
 mod tests;
+mod warm;
 mod world;
 
 pub use record::{Beside, Launch, Record, Role, TaskRecord, Terms};
 pub use restarts::RestartPolicy;
 pub use world::{Action, Front, Health, Process, Supply, World};
 
-use crate::reason::cut;
 use cutover::{Place, Waits};
 use model::deployment::Directive;
-use model::instance::InstanceHealth;
-use model::{ArtifactId, DesiredService, Epoch, Instance, ReleaseNumber, ServiceName, TaskState};
+use model::{ArtifactId, DesiredService, Epoch, ReleaseNumber};
 use restarts::Restarts;
 use std::time::{Duration, Instant};
 
@@ -33,6 +33,8 @@ use std::time::{Duration, Instant};
 pub struct Seat {
     record: Record,
     restarts: Restarts,
+    /// Those of the process that is warm.
+    warm_restarts: Restarts,
     waits: Waits,
 }
 
@@ -54,6 +56,7 @@ impl Seat {
             desired: Some(order),
             active: None,
             previous: None,
+            replaced: None,
             launching: None,
             task: None,
             beside: None,
@@ -65,6 +68,7 @@ impl Seat {
         Self {
             record,
             restarts: Restarts::default(),
+            warm_restarts: Restarts::default(),
             waits: Waits::default(),
         }
     }
@@ -74,8 +78,8 @@ impl Seat {
         &self.record
     }
 
-    /// Takes an order. One that was taken before changes nothing; within one epoch a release may come to be activated,
-    /// and never goes back to being staged only.
+    /// Takes an order. One that was taken before changes nothing; within one epoch a release may come to be warm or
+    /// activated, and is never less than activated again.
     ///
     /// # Errors
     /// Refuses an order of a smaller epoch than was seen.
@@ -84,11 +88,14 @@ impl Seat {
         if offered < seen {
             return Err(Stale { seen, offered });
         }
-        let its_turn = |known: &DesiredService| {
-            known.deployment == order.deployment
-                && (known.directive, order.directive) == (Directive::Stage, Directive::Activate)
+        let goes_on = |known: &DesiredService| {
+            known.deployment == order.deployment && known.directive != Directive::Activate
         };
-        if offered > seen || self.record.desired.as_ref().is_none_or(its_turn) {
+        let known = self.record.desired.as_ref();
+        if offered > seen || known.is_none_or(goes_on) {
+            if known.is_none_or(|known| known.release != order.release) {
+                self.warm_restarts = Restarts::default();
+            }
             self.record.epoch = offered;
             self.record.desired = Some(order);
         }
@@ -100,12 +107,13 @@ impl Seat {
         self.record.desired = None;
         self.record.active = None;
         self.record.previous = None;
+        self.record.replaced = None;
     }
 
     /// Whether nothing is left of the service but its epoch.
     pub fn is_vacant(&self) -> bool {
         let record = &self.record;
-        record.desired.is_none() && record.task.is_none() && record.launching.is_none()
+        record.desired.is_none() && record.tasks().next().is_none() && record.launching.is_none()
     }
 
     /// Whether the service is no longer ordered here and something of it is still left.
@@ -128,10 +136,14 @@ impl Seat {
             terms: launch.terms,
             process,
         };
-        if self.record.task.is_none() {
+        let role = if self.is_active(task.terms.release) {
+            Role::Rising
+        } else {
+            Role::Warm
+        };
+        if self.record.task.is_none() && role == Role::Rising {
             self.record.task = Some(task);
         } else {
-            let role = Role::Rising;
             self.waits = Waits::default();
             self.record.beside = Some(Beside { task, role });
         }
@@ -142,10 +154,21 @@ impl Seat {
         self.record.launching = None;
     }
 
-    /// The process could not be started.
-    pub fn start_failed(&mut self, now: Instant, reason: String, policy: &RestartPolicy) {
+    /// The process of a release could not be started.
+    pub fn start_failed(
+        &mut self,
+        release: ReleaseNumber,
+        now: Instant,
+        reason: String,
+        policy: &RestartPolicy,
+    ) {
         self.record.launching = None;
-        self.restarts.note(now, Duration::ZERO, reason, policy);
+        let restarts = if self.is_active(release) {
+            &mut self.restarts
+        } else {
+            &mut self.warm_restarts
+        };
+        restarts.note(now, Duration::ZERO, reason, policy);
     }
 
     /// The process with this port ended as it was asked to.
@@ -155,12 +178,11 @@ impl Seat {
 
     /// The process with this port ended unasked, after it `ran` so long.
     pub fn failed(&mut self, port: u16, now: Instant, ran: Duration, reason: String, policy: &RestartPolicy) {
-        // What retired has done its work; that it ends early is no failure.
-        if self
-            .remove(port)
-            .is_some_and(|place| place != Place::Beside(Role::Retired))
-        {
-            self.restarts.note(now, ran, reason, policy);
+        match self.remove(port) {
+            // What retired has done its work; that it ends early is no failure.
+            None | Some(Place::Beside(Role::Retired)) => {}
+            Some(Place::Beside(Role::Warm)) => self.warm_restarts.note(now, ran, reason, policy),
+            Some(_) => self.restarts.note(now, ran, reason, policy),
         }
     }
 
@@ -171,16 +193,18 @@ impl Seat {
         let supply = if promoted { &Supply::Whole } else { &world.active };
         let may_start = *supply == Supply::Whole && self.restarts.allow(now);
         let Some(active) = &self.record.active else {
-            return stop(&world.beside).or_else(|| stop(&world.process));
+            return stop(&world.process).or_else(|| self.keep_warm(now, world, policy));
         };
         let start = || Action::Start(Box::new(active.clone()));
         match (&self.record.task, &self.record.beside) {
-            (None, _) => may_start.then(start),
-            (Some(_), Some(_)) => {
+            (None, _) if may_start && self.may_start_beside_warm() => Some(start()),
+            (None, _) => self.keep_warm(now, world, policy),
+            (Some(_), Some(beside)) if beside.role != Role::Warm => {
                 let release = active.release;
                 self.cut_over(now, world, release, policy)
             }
-            (Some(task), None) if task.terms.release == active.release => None,
+            (Some(_), Some(_)) => self.keep_warm(now, world, policy),
+            (Some(task), None) if task.terms.release == active.release => self.keep_warm(now, world, policy),
             (Some(_), None) if self.overlaps() => may_start.then(start),
             (Some(_), None) => self.exchange(now, world, leaves_since),
         }
@@ -204,23 +228,38 @@ impl Seat {
             if before.artifact != next.artifact {
                 self.record.previous = Some(before.artifact);
             }
-            self.rename(&before, &next);
+            self.rename(before, &next);
         }
         self.restarts = Restarts::default();
+        self.end_warmth();
         true
     }
 
-    /// A release that runs exactly as the one before did, as when something is rolled back that never came here, is the
-    /// one that runs: its process gets the new number and nothing is stopped.
-    fn rename(&mut self, before: &DesiredService, next: &DesiredService) {
-        let alike = before.artifact == next.artifact
-            && before.spec == next.spec
-            && before.configuration == next.configuration;
-        let alone = self.record.beside.is_none() && self.record.launching.is_none();
-        let task = self.record.task.as_mut();
-        if let Some(task) = task.filter(|task| alike && alone && task.terms.release == before.release) {
+    /// A release that runs exactly as an earlier one whose process is still here, as when something is rolled back, is
+    /// the one that runs: the process gets the new number, and nothing is started.
+    fn rename(&mut self, before: DesiredService, next: &DesiredService) {
+        let replaced = self.record.replaced.take();
+        let earlier = [Some(&before), replaced.as_ref()].into_iter().flatten();
+        let alike: Vec<ReleaseNumber> = earlier
+            .filter(|order| runs_alike(order, next))
+            .map(|order| order.release)
+            .collect();
+        let beside = self
+            .record
+            .beside
+            .as_mut()
+            .filter(|beside| beside.role == Role::Retired);
+        // The one that serves comes first: with it, nothing changes.
+        let mut here = self
+            .record
+            .task
+            .iter_mut()
+            .chain(beside.map(|beside| &mut beside.task));
+        let known = here.find(|task| alike.contains(&task.terms.release));
+        if let Some(task) = known.filter(|_| self.record.launching.is_none()) {
             task.terms.release = next.release;
         }
+        self.record.replaced = Some(before);
     }
 
     /// What is to run until it is the desired order's turn; `None` as long as nothing older runs.
@@ -228,7 +267,7 @@ impl Seat {
         let desired = self.record.desired.as_ref()?;
         let fallback = desired.fallback.as_deref()?;
         let newer = |active: &DesiredService| active.release < fallback.release;
-        let waits = desired.directive == Directive::Stage;
+        let waits = desired.directive != Directive::Activate;
         (waits && self.record.active.as_ref().is_none_or(newer)).then_some(fallback)
     }
 
@@ -241,12 +280,13 @@ impl Seat {
 
     /// When to decide again although nothing happened, and why.
     pub fn wake(&self, now: Instant) -> Option<(Instant, &'static str)> {
-        let restart = self
-            .restarts
-            .wake(now)
-            .map(|at| (at, "a task may be started again"));
+        let restarts = [self.restarts.wake(now), self.warm_restarts.wake(now)];
+        let restarts = restarts.into_iter().flatten();
         let cutover = self.wait_ends(now).map(|at| (at, "a wait of a cut-over is over"));
-        restart.into_iter().chain(cutover).min()
+        restarts
+            .map(|at| (at, "a task may be started again"))
+            .chain(cutover)
+            .min()
     }
 
     /// Artifacts that should be here.
@@ -268,117 +308,16 @@ impl Seat {
     pub fn keeps(&self) -> impl Iterator<Item = &ArtifactId> {
         self.wants().chain(self.uses())
     }
+}
 
-    /// What to tell the manager; `None` for a service that is no longer ordered and has ended.
-    pub fn instance(&self, service: &ServiceName, world: &World) -> Option<Instance> {
-        let (running_release, port) = match &world.process {
-            Process::Absent => (None, None),
-            Process::Up { release, port, .. } | Process::Stopping { release, port } => {
-                (Some(*release), Some(*port))
-            }
-        };
-        let (desired_release, (state, reason)) = match &self.record.desired {
-            Some(desired) => (desired.release, self.standing(desired, world)),
-            None => (running_release?, (TaskState::Draining, None)),
-        };
-        Some(Instance {
-            service: service.clone(),
-            epoch: self.record.epoch,
-            desired_release,
-            running_release,
-            active_release: self.record.active.as_ref().map(|active| active.release),
-            state,
-            health: self.health(world),
-            observations: world.process.observations(),
-            port,
-            transfer: world.transfer,
-            reason,
-        })
-    }
-
-    /// How far the desired release has come, and why not further.
-    fn standing(&self, desired: &DesiredService, world: &World) -> (TaskState, Option<String>) {
-        if !self.is_active(desired.release) {
-            return match &world.desired {
-                Supply::Whole => (TaskState::Staged, None),
-                supply => on_the_way(supply),
-            };
-        }
-        match &world.process {
-            Process::Up { release, health, .. } if *release == desired.release => self.condition(health),
-            Process::Stopping { release, .. } if *release == desired.release => (TaskState::Draining, None),
-            Process::Up { release, .. } | Process::Stopping { release, .. } => {
-                self.standing_beside(desired.release, *release, world)
-            }
-            Process::Absent => match (self.restarts.reason(), &world.desired) {
-                (Some(reason), _) => (TaskState::Error, Some(reason)),
-                (None, Supply::Whole) => (TaskState::Starting, None),
-                (None, supply) => on_the_way(supply),
-            },
-        }
-    }
-
-    /// How the process that serves is.
-    fn health(&self, world: &World) -> InstanceHealth {
-        match &world.process {
-            Process::Absent if self.restarts.reason().is_some() => InstanceHealth::Failed,
-            Process::Absent | Process::Stopping { .. } => InstanceHealth::Unknown,
-            Process::Up { health, .. } => match health {
-                Health::Silent(_) => InstanceHealth::Unknown,
-                Health::Answering => InstanceHealth::Degraded,
-                Health::Healthy { .. } => InstanceHealth::Healthy,
-                Health::Failing(_) => InstanceHealth::Failed,
-            },
-        }
-    }
-
-    /// How far the desired release has come while another one still has the place.
-    fn standing_beside(
-        &self,
-        desired: ReleaseNumber,
-        serving: ReleaseNumber,
-        world: &World,
-    ) -> (TaskState, Option<String>) {
-        match (self.rising(desired, world), self.restarts.reason()) {
-            (Some(health), _) => self.condition(health),
-            (None, Some(reason)) => (
-                TaskState::Error,
-                Some(cut(format!("{reason}; release {serving} goes on serving"))),
-            ),
-            (None, None) if self.overlaps() => (TaskState::Starting, None),
-            (None, None) => (
-                TaskState::Staged,
-                Some(format!("release {serving} is being stopped")),
-            ),
-        }
-    }
-
-    fn condition(&self, health: &Health) -> (TaskState, Option<String>) {
-        match health {
-            // What went wrong last time says more than that nothing listens yet.
-            Health::Silent(reason) => (
-                TaskState::Starting,
-                self.restarts.reason().or_else(|| reason.clone()),
-            ),
-            Health::Answering => (TaskState::Running, None),
-            Health::Healthy { .. } => (TaskState::Healthy, None),
-            Health::Failing(reason) => (TaskState::Error, Some(reason.clone())),
-        }
-    }
+/// Whether a host that runs one of them has nothing to change to run the other.
+fn runs_alike(one: &DesiredService, other: &DesiredService) -> bool {
+    one.artifact == other.artifact && one.spec == other.spec && one.configuration == other.configuration
 }
 
 fn stop(process: &Process) -> Option<Action> {
     match process {
         Process::Up { port, .. } => Some(Action::Stop(*port)),
         Process::Absent | Process::Stopping { .. } => None,
-    }
-}
-
-fn on_the_way(supply: &Supply) -> (TaskState, Option<String>) {
-    match supply {
-        Supply::Awaited => (TaskState::Pending, None),
-        Supply::Moving | Supply::Whole => (TaskState::Fetching, None),
-        Supply::Held(reason) => (TaskState::Pending, Some((*reason).to_owned())),
-        Supply::Failed(reason) => (TaskState::Error, Some(reason.clone())),
     }
 }

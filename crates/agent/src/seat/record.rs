@@ -17,12 +17,15 @@ pub struct Record {
     pub active: Option<DesiredService>,
     /// The bytes that were active before, kept for a rollback.
     pub previous: Option<ArtifactId>,
+    /// The order that was active before, by which a rollback knows the process again that stays warm.
+    #[serde(default)]
+    pub replaced: Option<DesiredService>,
     /// A process that may have been started: written down before the start, and taken away after it.
     #[serde(default)]
     pub launching: Option<Launch>,
     /// The process that serves, or is to: started, and not seen to end.
     pub task: Option<TaskRecord>,
-    /// The other process of a cut-over. Only there as long as `task` is.
+    /// The other process of a cut-over. Only there as long as `task` is, but for one that is warm.
     #[serde(default)]
     pub beside: Option<Beside>,
 }
@@ -88,6 +91,8 @@ pub struct Beside {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
+    /// It was started ahead of its turn, and never serves before.
+    Warm,
     /// It serves as soon as it is healthy.
     Rising,
     /// It served: it ends what it began, then stays for a while in case it has to serve again.

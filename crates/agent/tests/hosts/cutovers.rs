@@ -14,9 +14,9 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 /// A task that is healthy once there is a file `healthy-RELEASE` in its working folder.
-const GATED: &[u8] = b"#!/bin/sh\nif [ \"$1\" = check ]; then test -e \"healthy-$STARLING_RELEASE\"; exit; fi\nexec sleep 1000\n";
+pub const GATED: &[u8] = b"#!/bin/sh\nif [ \"$1\" = check ]; then test -e \"healthy-$STARLING_RELEASE\"; exit; fi\nexec sleep 1000\n";
 
-fn gated(release: i64, artifact: ArtifactId) -> DesiredService {
+pub fn gated(release: i64, artifact: ArtifactId) -> DesiredService {
     let mut order = order("web", release, release, artifact, Activate);
     order.spec.health.kind = CheckKind::Command;
     order.spec.health.command = vec!["bin/run".to_owned(), "check".to_owned()];
@@ -29,7 +29,7 @@ fn gated(release: i64, artifact: ArtifactId) -> DesiredService {
     order
 }
 
-fn open_gate(host: &Host, release: i64) {
+pub fn open_gate(host: &Host, release: i64) {
     let run = host.config.folder.join("services/web/run");
     std::fs::write(run.join(format!("healthy-{release}")), "").unwrap();
 }

@@ -2,7 +2,8 @@
 
 use agent::frontend::{Failure, Frontend, Target};
 use async_trait::async_trait;
-use model::{ServiceName, ServiceSpec};
+use model::{ReleaseNumber, ServiceName, ServiceSpec};
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard};
 
 #[derive(Debug, Default)]
@@ -16,6 +17,8 @@ pub struct State {
     pub away: bool,
     /// Where requests go.
     pub pointed: Option<Target>,
+    /// Every release that requests ever went to.
+    pub releases: BTreeSet<ReleaseNumber>,
     /// Requests still with whatever drains.
     pub in_flight: u64,
     /// How often it was asked about that.
@@ -44,6 +47,7 @@ impl Frontend for FakeFrontend {
     async fn point(&self, _: &ServiceName, _: &ServiceSpec, target: Target) -> Result<(), Failure> {
         let mut state = self.present()?;
         state.pointed = Some(target);
+        state.releases.insert(target.release);
         state.leaves = None;
         Ok(())
     }

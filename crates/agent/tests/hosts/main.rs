@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod artifacts;
+mod blue_green;
 mod controls;
 mod cutovers;
 mod faults;

@@ -4,6 +4,7 @@ use super::event::Event;
 use super::sandbox::Sandbox;
 use super::{POLICY, activate};
 use crate::seat::Seat;
+use model::deployment::Directive;
 use model::{ReleaseNumber, TaskState};
 
 /// Release 1 serves, and release 2 has just been started beside it.
@@ -19,19 +20,8 @@ fn begun() -> Sandbox {
         // Nothing more, so that it is looked at once after the start.
         Event::Stopped,
     ]);
-    assert_eq!(releases(&sandbox), [1, 2]);
+    assert_eq!(sandbox.releases(), [1, 2]);
     sandbox
-}
-
-fn releases(sandbox: &Sandbox) -> Vec<i64> {
-    let releases = sandbox.running.iter();
-    releases.map(|running| running.task.terms.release.0).collect()
-}
-
-fn serving(sandbox: &Sandbox) -> Option<i64> {
-    let world = sandbox.world();
-    let target = sandbox.seat.as_ref()?.serves(&world)?;
-    Some(target.release.0)
 }
 
 #[test]
@@ -39,13 +29,13 @@ fn blue_serves_until_green_is_healthy_then_drains_then_stays_warm() {
     let mut sandbox = begun();
     let instance = sandbox.instance().unwrap();
     assert_eq!(
-        (instance.state, instance.running_release, serving(&sandbox)),
+        (instance.state, instance.running_release, sandbox.serving()),
         (TaskState::Starting, Some(ReleaseNumber(1)), Some(1))
     );
     sandbox.play([Event::Healthy(1)]);
     let instance = sandbox.instance().unwrap();
     assert_eq!(
-        (instance.state, instance.running_release, serving(&sandbox)),
+        (instance.state, instance.running_release, sandbox.serving()),
         (TaskState::Healthy, Some(ReleaseNumber(2)), Some(2))
     );
     sandbox.play([Event::Wait { seconds: 3_600 }]);
@@ -62,9 +52,9 @@ fn blue_serves_until_green_is_healthy_then_drains_then_stays_warm() {
         Event::Wait { seconds: 59 },
         Event::Stopped,
     ]);
-    assert_eq!(releases(&sandbox), [1, 2], "warm");
+    assert_eq!(sandbox.releases(), [1, 2], "warm");
     sandbox.play([Event::Wait { seconds: 1 }, Event::Stopped]);
-    assert_eq!(releases(&sandbox), [2]);
+    assert_eq!(sandbox.releases(), [2]);
 }
 
 #[test]
@@ -77,7 +67,7 @@ fn requests_that_never_end_hold_blue_up_only_until_the_deadline() {
         Event::Wait { seconds: 60 },
         Event::Stopped,
     ]);
-    assert_eq!(releases(&sandbox), [2]);
+    assert_eq!(sandbox.releases(), [2]);
 }
 
 #[test]
@@ -100,7 +90,7 @@ fn a_green_that_crashes_or_never_becomes_healthy_is_reported_while_blue_serves()
             ),
             (TaskState::Error, Some(ReleaseNumber(1)), Some(expected))
         );
-        assert_eq!((releases(&sandbox), serving(&sandbox)), (vec![1], Some(1)));
+        assert_eq!((sandbox.releases(), sandbox.serving()), (vec![1], Some(1)));
         let seat = sandbox.seat.as_ref().unwrap();
         assert_eq!(
             seat.wake(sandbox.now).map(|(at, _)| at - sandbox.now),
@@ -118,7 +108,7 @@ fn a_green_that_fails_while_blue_is_warm_gives_the_place_back_at_once() {
         Event::Front { in_flight: 0 },
         Event::Failing(1),
     ]);
-    assert_eq!(serving(&sandbox), Some(1));
+    assert_eq!(sandbox.serving(), Some(1));
     let instance = sandbox.instance().unwrap();
     assert_eq!(instance.state, TaskState::Error);
     let reason = instance.reason.unwrap();
@@ -127,14 +117,14 @@ fn a_green_that_fails_while_blue_is_warm_gives_the_place_back_at_once() {
         "{reason}"
     );
     sandbox.play([Event::Stopped]);
-    assert_eq!(releases(&sandbox), [1, 2], "not before requests go to blue again");
+    assert_eq!(sandbox.releases(), [1, 2], "not before requests go to blue again");
     let front = || Event::Front { in_flight: 0 };
     sandbox.play([front(), front(), Event::Stopped]);
-    assert_eq!(releases(&sandbox), [1]);
+    assert_eq!(sandbox.releases(), [1]);
 
     let mut sandbox = begun();
     sandbox.play([Event::Healthy(1), Event::Front { in_flight: 0 }, Event::Crash(1)]);
-    assert_eq!((releases(&sandbox), serving(&sandbox)), (vec![1], Some(1)));
+    assert_eq!((sandbox.releases(), sandbox.serving()), (vec![1], Some(1)));
 }
 
 #[test]
@@ -145,7 +135,7 @@ fn an_order_back_to_the_warm_release_takes_effect_without_a_start() {
     sandbox.play([Event::Order {
         epoch: 3,
         release: 1,
-        activate: true,
+        directive: Directive::Activate,
         overlap: true,
     }]);
     let instance = sandbox.instance().unwrap();
@@ -166,13 +156,13 @@ fn a_third_release_waits_until_one_of_the_two_has_gone() {
         Event::Front { in_flight: 1 },
         Event::Wait { seconds: 29 },
     ]);
-    assert_eq!(releases(&sandbox), [1, 2]);
+    assert_eq!(sandbox.releases(), [1, 2]);
     sandbox.play([Event::Wait { seconds: 1 }, Event::Stopped, Event::Healthy(1)]);
-    assert_eq!(releases(&sandbox), [2, 3], "blue was not kept warm for it");
+    assert_eq!(sandbox.releases(), [2, 3], "blue was not kept warm for it");
     // One that has not served yet makes room at once.
     let mut sandbox = begun();
     sandbox.play([activate(3, true), Event::Fetched, Event::Stopped]);
-    assert_eq!(releases(&sandbox), [1, 3]);
+    assert_eq!(sandbox.releases(), [1, 3]);
 }
 
 #[test]
@@ -189,12 +179,12 @@ fn releases_that_may_not_overlap_follow_each_other() {
     assert_eq!(instance.reason.as_deref(), Some("release 1 is being stopped"));
     let front = |in_flight| Event::Front { in_flight };
     sandbox.play([front(1), Event::Wait { seconds: 9 }, Event::Stopped]);
-    assert_eq!(releases(&sandbox), [1], "it ends what it began");
+    assert_eq!(sandbox.releases(), [1], "it ends what it began");
     let mut patient = sandbox.clone();
     patient.play([front(0), Event::Stopped]);
-    assert_eq!(releases(&patient), [2]);
+    assert_eq!(patient.releases(), [2]);
     sandbox.play([Event::Wait { seconds: 1 }, Event::Stopped]);
-    assert_eq!(releases(&sandbox), [2], "what waits doesn't wait for ever");
+    assert_eq!(sandbox.releases(), [2], "what waits doesn't wait for ever");
 }
 
 #[test]
@@ -213,10 +203,10 @@ fn requests_are_not_held_for_a_process_that_is_to_stay_after_all() {
     sandbox.play([Event::Order {
         epoch: 3,
         release: 1,
-        activate: true,
+        directive: Directive::Activate,
         overlap: false,
     }]);
-    assert_eq!((leaves(&sandbox), releases(&sandbox)), (None, vec![1]));
+    assert_eq!((leaves(&sandbox), sandbox.releases()), (None, vec![1]));
     // What isn't healthy has no requests.
     sandbox.play([
         Event::Failing(0),
@@ -224,5 +214,5 @@ fn requests_are_not_held_for_a_process_that_is_to_stay_after_all() {
         Event::Fetched,
         Event::Stopped,
     ]);
-    assert_eq!(releases(&sandbox), [4]);
+    assert_eq!(sandbox.releases(), [4]);
 }

@@ -1,5 +1,6 @@
 //! What may happen to a host.
 
+use model::deployment::Directive;
 use proptest::prelude::*;
 
 #[derive(Debug, Clone)]
@@ -7,7 +8,7 @@ pub enum Event {
     Order {
         epoch: i64,
         release: i64,
-        activate: bool,
+        directive: Directive,
         overlap: bool,
     },
     Withdraw,
@@ -37,10 +38,14 @@ pub enum Event {
     Collect,
 }
 
+pub fn directive() -> impl Strategy<Value = Directive> {
+    prop::sample::select(Directive::ALL)
+}
+
 pub fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
-        4 => (0..12_i64, any::<bool>(), prop::bool::weighted(0.8)).prop_map(|(epoch, activate, overlap)| {
-            Event::Order { epoch, release: epoch / 2, activate, overlap }
+        4 => (0..12_i64, directive(), prop::bool::weighted(0.8)).prop_map(|(epoch, directive, overlap)| {
+            Event::Order { epoch, release: epoch / 2, directive, overlap }
         }),
         1 => Just(Event::Withdraw),
         4 => Just(Event::Fetched),

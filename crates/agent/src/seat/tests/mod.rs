@@ -2,12 +2,15 @@
 
 mod cutovers;
 mod event;
+mod fixtures;
 mod sandbox;
+mod warm;
 
 use super::*;
-use event::{Event, event};
+use event::{Event, directive, event};
 use model::deployment::Directive;
-use model::{DeploymentId, ServiceSpec};
+use model::service::Overlap;
+use model::{DeploymentId, ServiceSpec, TaskState};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use sandbox::Sandbox;
@@ -45,7 +48,7 @@ fn activate(number: i64, overlap: bool) -> Event {
     Event::Order {
         epoch: number,
         release: number,
-        activate: true,
+        directive: Directive::Activate,
         overlap,
     }
 }
@@ -59,15 +62,15 @@ proptest! {
     }
 
     #[test]
-    fn once_everything_works_again_the_newest_order_runs_alone(
+    fn once_everything_works_again_the_newest_order_runs_alone_or_waits_beside_what_ran(
         events in vec(event(), 1..100),
-        run in any::<bool>(),
+        directive in directive(),
         overlap in any::<bool>(),
     ) {
         let mut sandbox = Sandbox::new();
         sandbox.play(events);
         let before = sandbox.seat.as_ref().and_then(|seat| seat.record().active.clone());
-        sandbox.happen(Event::Order { epoch: 100, release: 100, activate: run, overlap });
+        sandbox.happen(Event::Order { epoch: 100, release: 100, directive, overlap });
         for _ in 0..12 {
             sandbox.play([
                 Event::Fetched,
@@ -79,13 +82,20 @@ proptest! {
             ]);
         }
         let instance = sandbox.instance().unwrap();
-        prop_assert!(sandbox.running.len() <= 1, "{:?}", sandbox.running);
-        if run {
-            prop_assert_eq!((instance.state, instance.running_release), (TaskState::Healthy, Some(ReleaseNumber(100))));
-        } else {
-            prop_assert_eq!(instance.state, TaskState::Staged);
-            prop_assert_eq!(instance.running_release, before.map(|order| order.release));
-        }
+        let beside_what_ran = before.as_ref().is_none_or(|order| order.spec.overlap == Overlap::Always);
+        let state = match directive {
+            Directive::Stage => TaskState::Staged,
+            Directive::Warm if overlap && beside_what_ran => TaskState::Warm,
+            Directive::Warm => TaskState::Staged,
+            Directive::Activate => TaskState::Healthy,
+        };
+        let serves = match directive {
+            Directive::Activate => Some(ReleaseNumber(100)),
+            Directive::Stage | Directive::Warm => before.map(|order| order.release),
+        };
+        prop_assert_eq!((instance.state, instance.running_release), (state, serves));
+        let processes = usize::from(serves.is_some()) + usize::from(state == TaskState::Warm);
+        prop_assert_eq!(sandbox.running.len(), processes, "{:?}", sandbox.running);
     }
 }
 

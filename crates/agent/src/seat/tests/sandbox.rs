@@ -2,13 +2,15 @@
 
 use super::super::*;
 use super::event::Event;
-use super::{POLICY, artifact, order};
+use super::fixtures::{launch, process};
+use super::{POLICY, order};
 use crate::frontend::Target;
 use model::deployment::Directive;
 use model::instance::Transfer;
 use model::service::Overlap;
+use model::{Instance, TaskState};
 use std::collections::BTreeSet;
-use tasks::task::{LaunchId, LogFile};
+use tasks::task::LaunchId;
 
 #[derive(Clone)]
 pub struct Sandbox {
@@ -69,6 +71,18 @@ impl Sandbox {
         self.seat.as_ref()?.instance(&service, &self.world())
     }
 
+    /// The releases that run.
+    pub fn releases(&self) -> Vec<i64> {
+        let releases = self.running.iter();
+        releases.map(|running| running.task.terms.release.0).collect()
+    }
+
+    /// The release that requests should go to.
+    pub fn serving(&self) -> Option<i64> {
+        let target = self.seat.as_ref()?.serves(&self.world())?;
+        Some(target.release.0)
+    }
+
     /// The process of a release.
     pub fn process_of(&self, release: i64) -> Option<&Running> {
         let runs = |running: &&Running| running.task.terms.release == ReleaseNumber(release);
@@ -124,9 +138,9 @@ impl Sandbox {
             Event::Order {
                 epoch,
                 release,
-                activate,
+                directive,
                 overlap,
-            } => self.order(epoch, release, activate, overlap),
+            } => self.order(epoch, release, directive, overlap),
             Event::Withdraw => self.seat.iter_mut().for_each(Seat::withdraw),
             Event::Fetched => {
                 self.broken.clear();
@@ -194,12 +208,7 @@ impl Sandbox {
         self.in_flight = in_flight;
     }
 
-    fn order(&mut self, epoch: i64, release: i64, activate: bool, overlap: bool) {
-        let directive = if activate {
-            Directive::Activate
-        } else {
-            Directive::Stage
-        };
+    fn order(&mut self, epoch: i64, release: i64, directive: Directive, overlap: bool) {
         let mut order = order(epoch, release, directive);
         if overlap {
             order.spec.overlap = Overlap::Always;
@@ -315,6 +324,9 @@ impl Sandbox {
             .expect("only what runs is stopped");
         running.stopping = true;
         let target = (running.task.terms.port, running.task.terms.release);
+        if is_warm(seat, port) {
+            return;
+        }
         let Some(active) = &seat.record().active else {
             return;
         };
@@ -349,6 +361,9 @@ impl Sandbox {
                 "what runs is never deleted"
             );
         }
+        if let Some(target) = self.pointed {
+            assert!(!is_warm(seat, target.port), "what is warm gets no request");
+        }
         let known = seat.record().tasks().count();
         assert_eq!(known, self.running.len(), "every process is written down");
         let again = seat.clone().decide(self.now, &self.world(), &POLICY);
@@ -365,33 +380,8 @@ impl Sandbox {
     }
 }
 
-fn launch(order: &DesiredService, port: u16, number: u64) -> Launch {
-    let id = serde_json::from_value(serde_json::json!(format!("launch-{number}"))).unwrap();
-    let log = LogFile {
-        path: "log".into(),
-        length_max: 1,
-    };
-    assert_eq!(order.artifact, artifact(order.release.0));
-    Launch {
-        id,
-        log,
-        terms: Terms {
-            release: order.release,
-            artifact: order.artifact,
-            port,
-            port_variable: "PORT".to_owned(),
-            health: order.spec.health.clone(),
-            stop_timeout_seconds: 1,
-            overlap: order.spec.overlap,
-            isolation: tasks::task::isolation::Isolation::default(),
-            limits: order.spec.limits,
-        },
-    }
-}
-
-fn process(number: u64) -> tasks::task::Record {
-    let process = serde_json::json!({
-        "pid": number, "start_ticks": number, "boot": "b", "log": { "path": "log", "length_max": 1 }
-    });
-    serde_json::from_value(process).unwrap()
+/// Whether the process with this port waits for its turn.
+fn is_warm(seat: &Seat, port: u16) -> bool {
+    let beside = seat.record().beside.as_ref();
+    beside.is_some_and(|beside| beside.role == Role::Warm && beside.task.terms.port == port)
 }
