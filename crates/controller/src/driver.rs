@@ -85,17 +85,25 @@ impl Driver {
         step: Step,
     ) -> Result<bool, database::Error> {
         let Step { verdict, reason } = step;
-        let moves_cursors = matches!(verdict, Verdict::Move { .. });
+        let tells_more = matches!(verdict, Verdict::Move { .. } | Verdict::Warm { .. });
+        let spends_step = deployment.policy.manual;
         let (applied, state) = match verdict {
             Verdict::Wait => return Ok(false),
             Verdict::Move { cursors } => {
-                let spends_step = deployment.policy.manual;
                 let moved = self
                     .builds
                     .move_cursors(deployment, &cursors, spends_step)
                     .await?;
                 failpoint::reach(Point::RolloutMoved);
                 (moved, DeploymentState::Wave)
+            }
+            Verdict::Warm { regions } => {
+                let warmed = self
+                    .builds
+                    .warm_regions(deployment, &regions, spends_step)
+                    .await?;
+                failpoint::reach(Point::RolloutMoved);
+                (warmed, DeploymentState::Wave)
             }
             Verdict::Become { state, wave } => {
                 let place = (wave, picture.waves.as_slice());
@@ -112,7 +120,7 @@ impl Driver {
             ),
         };
         if applied {
-            if moves_cursors {
+            if tells_more {
                 ::metrics::counter!(metrics::CURSORS_MOVED_TOTAL).increment(1);
             } else {
                 ::metrics::counter!(metrics::DEPLOYMENTS_TOTAL, "state" => state.as_str()).increment(1);
@@ -152,6 +160,7 @@ const fn expands(verdict: &Verdict) -> bool {
     matches!(
         verdict,
         Verdict::Move { .. }
+            | Verdict::Warm { .. }
             | Verdict::Become {
                 state: DeploymentState::Wave,
                 ..

@@ -3,7 +3,7 @@
 use database::Builds;
 use database::builds::{DeploymentKind, DeploymentRow, RegionWord, Standing};
 use model::rollout::Wave;
-use rollout::{Deployment, Kind, Region, waves};
+use rollout::{Deployment, Kind, Region, Warm, waves};
 use std::time::Duration;
 
 /// A region whose leader has not spoken for this long is silent: what it said before may not hold any more.
@@ -31,7 +31,8 @@ pub(crate) async fn of(builds: &Builds, deployment: &DeploymentRow) -> Result<Pi
     } else {
         deployment.waves.clone()
     };
-    let goes_wrong = deployment.overdue || regions.iter().any(|region| region.failed > 0);
+    let failed = |region: &Region| region.failed + region.warm.failed > 0;
+    let goes_wrong = deployment.overdue || regions.iter().any(failed);
     Ok(Picture {
         regions,
         waves,
@@ -73,6 +74,7 @@ fn region_of(standing: Standing) -> Region {
         name: standing.region,
         told: standing.told,
         cursor: standing.cursor.hosts.unwrap_or(u64::MAX),
+        warms: standing.warms,
         zones: standing.zones,
         staged: standing.staged,
         activated: standing.activated,
@@ -81,6 +83,12 @@ fn region_of(standing: Standing) -> Region {
         failed: standing.failed,
         excused: standing.excused,
         unknown: standing.unknown,
+        warm: Warm {
+            ready: standing.warm,
+            observed: standing.warm_observed,
+            failed: standing.warm_failed,
+            excused: standing.warm_excused,
+        },
         error: standing.error,
     }
 }

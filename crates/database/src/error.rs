@@ -2,8 +2,9 @@
 
 use crate::builds::{EnrolmentRefused, FleetMismatch, PolicyRefused, RegistrationRefused};
 use model::{
-    ArtifactId, BuildId, ConfigurationVersion, DeploymentId, LeaseId, RegionName, RepositoryName,
-    ServiceName, Target, rollout::InvalidRollout, service::InvalidServiceSpec,
+    ArtifactId, BuildId, ConfigurationVersion, DeploymentId, LeaseId, RegionName, ReleaseNumber,
+    RepositoryName, ServiceName, Target, rollout::InvalidRollout, rollout::Strategy,
+    service::InvalidServiceSpec,
 };
 
 /// Why a call on either database did not do what was asked.
@@ -79,6 +80,16 @@ pub enum Error {
     /// The policy says something impossible.
     #[error(transparent)]
     InvalidRollout(#[from] InvalidRollout),
+    /// A release cannot wait for its turn beside what runs.
+    #[error("strategy {strategy} runs two releases of a service side by side, and {} says `overlap = \"never\"`", alone(service, *.release))]
+    NoOverlap {
+        /// Which service.
+        service: ServiceName,
+        /// What was asked for.
+        strategy: Strategy,
+        /// The release that runs and says so; the service's spec where none is named.
+        release: Option<ReleaseNumber>,
+    },
     /// The hosts that are there are not what the deployment asks for.
     #[error(transparent)]
     Fleet(#[from] FleetMismatch),
@@ -150,6 +161,13 @@ pub enum Error {
         /// The limit.
         limit: usize,
     },
+}
+
+fn alone(service: &ServiceName, release: Option<ReleaseNumber>) -> String {
+    match release {
+        Some(release) => format!("release {release} of {service}, which runs,"),
+        None => format!("{service}'s spec"),
+    }
 }
 
 impl Error {

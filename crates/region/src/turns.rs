@@ -52,7 +52,8 @@ fn is_everybodys(service: &RegionService) -> bool {
         .is_some_and(|newest| newest.cursor.hosts.is_none())
 }
 
-/// Whether two listings differ at most in how far cursors have come, so that it concerns only whose turn it is now.
+/// Whether two listings differ at most in how far cursors have come, so that it concerns only whose turn it is now. What is
+/// to be warm concerns all others.
 pub(crate) fn only_cursors_moved(before: Option<&Listed>, after: Option<&Listed>) -> bool {
     let (Some(before), Some(after)) = (before, after) else {
         return false;
@@ -69,7 +70,7 @@ fn are_alike(one: &RegionService, other: &RegionService) -> bool {
     let ids = |service: &RegionService| {
         let layers = service.layers.iter();
         layers
-            .map(|layer| (layer.deployment, layer.epoch))
+            .map(|layer| (layer.deployment, layer.epoch, layer.warm))
             .collect::<Vec<_>>()
     };
     ids(one) == ids(other)

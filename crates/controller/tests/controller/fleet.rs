@@ -68,6 +68,7 @@ impl Lockstep {
                 desired_release: newest.release,
                 running_release: *active,
                 active_release: *active,
+                warm_release: None,
                 state: match active {
                     Some(_) => TaskState::Healthy,
                     None => TaskState::Staged,

@@ -5,6 +5,7 @@
     reason = "a test that cannot build its world should fail; its futures may be large"
 )]
 
+mod blue_green;
 mod deploying;
 mod fleet;
 mod support;

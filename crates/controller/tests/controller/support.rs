@@ -170,6 +170,24 @@ impl World {
         .await
     }
 
+    /// Waits until a region's etcd has hosts keep a deployment's release warm.
+    pub async fn told_warm(&self, name: &str, deployment: &DeploymentRow) -> RegionService {
+        eventually("a region is told to keep it warm", async || {
+            let desired = self.desired(name).await?;
+            let newest = desired.newest()?;
+            (newest.deployment == deployment.id && newest.warm).then_some(desired)
+        })
+        .await
+    }
+
+    /// Lets two releases of the service run side by side from now on.
+    pub async fn let_overlap(&self) {
+        let spec = serde_json::json!({ "target": "//web:web", "command": ["bin/web"], "overlap": "always" });
+        let spec = serde_json::from_value(spec).unwrap();
+        let actor = "ada@example.org".parse().unwrap();
+        self.builds.put_service(&web(), &spec, &actor).await.unwrap();
+    }
+
     /// Plays the hosts of a region: each says this of what the region was told.
     pub async fn hosts_say(&self, name: &str, desired: &RegionService, states: [TaskState; HOSTS as usize]) {
         self.hosts_say_ill(name, desired, states, &[]).await;
@@ -194,10 +212,11 @@ impl World {
                 desired_release: newest.release,
                 running_release: runs(state, newest, before),
                 active_release: active(state, newest, before),
+                warm_release: keeps_warm(newest).then_some(newest.release),
                 health: match state {
                     TaskState::Error => InstanceHealth::Failed,
                     TaskState::Staged if ill.contains(&index) => InstanceHealth::Failed,
-                    TaskState::Healthy | TaskState::Staged => InstanceHealth::Healthy,
+                    TaskState::Healthy | TaskState::Warm | TaskState::Staged => InstanceHealth::Healthy,
                     _ => InstanceHealth::Unknown,
                 },
                 observations: 5,
@@ -263,6 +282,11 @@ impl World {
     }
 }
 
+/// Whether hosts whose turn has not come have the release beside what they run.
+fn keeps_warm(newest: &Layer) -> bool {
+    newest.warm && newest.cursor.hosts == Some(0)
+}
+
 /// What a host in such a state was told to run.
 fn active(state: TaskState, newest: &Layer, before: Option<&Layer>) -> Option<ReleaseNumber> {
     match state {
@@ -276,7 +300,8 @@ fn active(state: TaskState, newest: &Layer, before: Option<&Layer>) -> Option<Re
 fn runs(state: TaskState, newest: &Layer, before: Option<&Layer>) -> Option<ReleaseNumber> {
     match state {
         TaskState::Healthy => Some(newest.release),
-        TaskState::Staged => before.map(|before| before.release),
+        TaskState::Error if !keeps_warm(newest) => None,
+        TaskState::Staged | TaskState::Warm | TaskState::Error => before.map(|before| before.release),
         _ => None,
     }
 }

@@ -201,7 +201,7 @@ async fn inventory(connection: &mut PgConnection) -> Result<Inventory, Error> {
             connection,
             "SELECT DISTINCT deployments.artifact, deployments.service
              FROM (SELECT DISTINCT service, release
-                   FROM instances, unnest(ARRAY[running_release, desired_release, active_release]) AS release) AS said
+                   FROM instances, unnest(ARRAY[running_release, desired_release, active_release, warm_release]) AS release) AS said
              JOIN deployments ON deployments.service = said.service AND deployments.release = said.release
              LIMIT $1",
         )

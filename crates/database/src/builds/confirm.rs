@@ -66,6 +66,7 @@ impl DeploymentRow {
             configuration: self.configuration.clone(),
             selector: self.selector.clone(),
             cursor: Cursor::EVERYBODY,
+            warm: false,
         }
     }
 }
@@ -204,8 +205,8 @@ pub(super) async fn ask_every_region(
          SELECT $1, name, $2, $3, $4, 0, $5 FROM regions
          ON CONFLICT (service, region) DO UPDATE
          SET deployment = excluded.deployment, artifact = excluded.artifact, epoch = excluded.epoch,
-             cursor_hosts = excluded.cursor_hosts, cursor_order = excluded.cursor_order, below = excluded.below,
-             written_at = now(), failures = 0, retry_at = now()",
+             cursor_hosts = excluded.cursor_hosts, cursor_order = excluded.cursor_order, warm = false,
+             below = excluded.below, written_at = now(), failures = 0, retry_at = now()",
     )
     .bind(deployment.service.as_str())
     .bind(deployment.id.0)

@@ -67,12 +67,40 @@ impl Builds {
             .await?;
         }
         if spends_step {
-            sqlx::query(
-                "UPDATE deployments SET steps_allowed = greatest(steps_allowed - 1, 0) WHERE id = $1",
-            )
-            .bind(seen.id.0)
-            .execute(&mut *transaction)
-            .await?;
+            spend_step(&mut transaction, seen.id).await?;
+        }
+        hints::send(&mut transaction, Hint::Deployment(seen.id)).await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    /// Has the hosts of these regions whose turn has not come keep the release warm; `false`, with nothing written, as
+    /// [`Builds::move_cursors`].
+    pub async fn warm_regions(
+        &self,
+        seen: &DeploymentRow,
+        regions: &[RegionName],
+        spends_step: bool,
+    ) -> Result<bool, Error> {
+        let mut transaction = self.pool.begin().await?;
+        let Some(epoch) = next_epoch(&mut transaction, &seen.service, seen.service_epoch).await? else {
+            return Ok(false);
+        };
+        if lock(&mut transaction, seen.id).await?.state != DeploymentState::Wave {
+            return Ok(false);
+        }
+        let regions: Vec<&str> = regions.iter().map(RegionName::as_str).collect();
+        sqlx::query(
+            "UPDATE outbox SET epoch = $3, warm = true, written_at = now(), failures = 0, retry_at = now()
+             WHERE deployment = $1 AND region = ANY($2) AND NOT warm",
+        )
+        .bind(seen.id.0)
+        .bind(regions)
+        .bind(epoch.0)
+        .execute(&mut *transaction)
+        .await?;
+        if spends_step {
+            spend_step(&mut transaction, seen.id).await?;
         }
         hints::send(&mut transaction, Hint::Deployment(seen.id)).await?;
         transaction.commit().await?;
@@ -112,6 +140,14 @@ impl Builds {
     }
 }
 
+async fn spend_step(connection: &mut PgConnection, id: DeploymentId) -> Result<(), Error> {
+    sqlx::query("UPDATE deployments SET steps_allowed = greatest(steps_allowed - 1, 0) WHERE id = $1")
+        .bind(id.0)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 /// What follows from a deployment's end for its regions, and for the deployment that it rolls back.
 pub(super) async fn end(
     connection: &mut PgConnection,
@@ -124,7 +160,7 @@ pub(super) async fn end(
         watch::begin(connection, id).await?;
     }
     sqlx::query(
-        "UPDATE outbox SET epoch = $2, cursor_hosts = CASE WHEN $3 THEN NULL ELSE 0 END, written_at = now(),
+        "UPDATE outbox SET epoch = $2, cursor_hosts = CASE WHEN $3 THEN NULL ELSE 0 END, warm = false, written_at = now(),
                            failures = 0, retry_at = now()
          WHERE deployment = $1",
     )

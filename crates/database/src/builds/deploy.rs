@@ -4,7 +4,7 @@ use super::{
     Builds, DeploymentRow, configurations,
     confirm::{Numbers, Release, Turn, ask_every_region, layers, next_numbers, write_down},
     deployments::{DeploymentKind, enter_state},
-    governed, inventory,
+    governed, inventory, overlapping,
     progress::keep_final_counts,
     queue::{self, in_flight},
     roll_back,
@@ -51,7 +51,7 @@ impl Builds {
     /// The artifact must have been recorded before ([`Builds::record_artifact`]). Fails with
     /// [`Error::UnknownService`], [`Error::NotRecorded`], [`Error::OtherTarget`], [`Error::Withdrawn`],
     /// [`Error::InvalidRollout`], [`Error::Fleet`], [`Error::UnknownConfiguration`], [`Error::InFlight`],
-    /// [`Error::Held`] and [`Error::Denied`].
+    /// [`Error::NoOverlap`], [`Error::Held`] and [`Error::Denied`].
     pub async fn deploy(&self, new: &NewDeployment) -> Result<DeploymentRow, Error> {
         new.policy.validate()?;
         let mut transaction = self.pool.begin().await?;
@@ -68,6 +68,7 @@ impl Builds {
         }
         let waits_for = make_room(&mut transaction, new, &numbers).await?;
         let below = layers(&mut transaction, &new.service).await?;
+        overlapping::fit(&mut spec, new, &below)?;
         let release = release(&mut transaction, new, spec, &below).await?;
         let turn = waits_for.map_or(Turn::Now, |_| Turn::Later);
         let mut row = write_down(&mut transaction, &release, &numbers, turn).await?;

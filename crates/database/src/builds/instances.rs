@@ -31,6 +31,7 @@ impl FromRow<'_, PgRow> for InstanceRow {
     fn from_row(row: &PgRow) -> sqlx::Result<Self> {
         let running: Option<i64> = row.try_get("running_release")?;
         let active: Option<i64> = row.try_get("active_release")?;
+        let warm: Option<i64> = row.try_get("warm_release")?;
         let observations: i32 = row.try_get("observations")?;
         let port: Option<i32> = row.try_get("port")?;
         Ok(Self {
@@ -43,6 +44,7 @@ impl FromRow<'_, PgRow> for InstanceRow {
                 desired_release: ReleaseNumber(row.try_get("desired_release")?),
                 running_release: running.map(ReleaseNumber),
                 active_release: active.map(ReleaseNumber),
+                warm_release: warm.map(ReleaseNumber),
                 state: row::word(row, "state")?,
                 health: row::word(row, "health")?,
                 observations: u32::try_from(observations).unwrap_or(0),

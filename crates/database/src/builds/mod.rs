@@ -19,6 +19,7 @@ mod inventory;
 mod join_tokens;
 mod nodes;
 mod outbox;
+mod overlapping;
 mod policies;
 mod progress;
 mod queue;

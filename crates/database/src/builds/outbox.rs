@@ -36,6 +36,7 @@ impl FromRow<'_, PgRow> for OutboxRow {
             configuration,
             selector: row::word(row, "selector")?,
             cursor: cursor_of(row)?.unwrap_or(Cursor::NOBODY),
+            warm: row.try_get("warm")?,
         };
         let layers = std::iter::once(newest).chain(below).take(LAYERS_MAX);
         Ok(Self {

@@ -21,6 +21,7 @@ struct Columns<'a> {
     desired_release: i64,
     running_release: Option<i64>,
     active_release: Option<i64>,
+    warm_release: Option<i64>,
     state: &'static str,
     health: &'static str,
     observations: u32,
@@ -47,6 +48,7 @@ impl<'a> Columns<'a> {
             desired_release: instance.desired_release.0,
             running_release: instance.running_release.map(|release| release.0),
             active_release: instance.active_release.map(|release| release.0),
+            warm_release: instance.warm_release.map(|release| release.0),
             state: instance.state.as_str(),
             health: instance.health.as_str(),
             observations: instance.observations,
@@ -69,54 +71,62 @@ const FOLD: &str = "
     WITH said AS (
         SELECT said.* FROM jsonb_to_recordset($2) AS said (
             service text, host text, zone text, epoch bigint, desired_release bigint,
-            running_release bigint, active_release bigint, state text, health text, observations integer,
-            port integer, total_bytes bigint, seed_bytes bigint,
+            running_release bigint, active_release bigint, warm_release bigint, state text, health text,
+            observations integer, port integer, total_bytes bigint, seed_bytes bigint,
             peer_bytes bigint, store_bytes bigint, local_bytes bigint, wasted_bytes bigint,
             elapsed_ms bigint, reason text)
         JOIN services ON services.name = said.service
     ), news AS (
         INSERT INTO instances AS known (
-            service, region, host, zone, epoch, desired_release, running_release, active_release, state,
-            health, observations, port, total_bytes, seed_bytes, peer_bytes, store_bytes, local_bytes,
-            wasted_bytes, elapsed_ms, reason, unwell_since, failed_at, staged_at, healthy_at)
-        SELECT service, $1, host, zone, epoch, desired_release, running_release, active_release, state,
-               health, observations, port, total_bytes, seed_bytes, peer_bytes, store_bytes, local_bytes,
+            service, region, host, zone, epoch, desired_release, running_release, active_release, warm_release,
+            state, health, observations, port, total_bytes, seed_bytes, peer_bytes, store_bytes, local_bytes,
+            wasted_bytes, elapsed_ms, reason, unwell_since, failed_at, staged_at, warm_at, healthy_at)
+        SELECT service, $1, host, zone, epoch, desired_release, running_release, active_release, warm_release,
+               state, health, observations, port, total_bytes, seed_bytes, peer_bytes, store_bytes, local_bytes,
                wasted_bytes, elapsed_ms, reason,
-               CASE WHEN state <> 'HEALTHY' THEN now() END,
-               CASE WHEN state = 'ERROR' AND active_release = desired_release THEN now() END,
-               CASE WHEN state IN ('STAGED', 'STARTING', 'RUNNING', 'HEALTHY') THEN now() END,
+               CASE WHEN state NOT IN ('WARM', 'HEALTHY') THEN now() END,
+               CASE WHEN state = 'ERROR' AND desired_release IN (active_release, warm_release) THEN now() END,
+               CASE WHEN state IN ('STAGED', 'STARTING', 'RUNNING', 'WARM', 'HEALTHY') THEN now() END,
+               CASE WHEN state = 'WARM' THEN now() END,
                CASE WHEN state = 'HEALTHY' THEN now() END
         FROM said
         ON CONFLICT (service, region, host) DO UPDATE SET
             zone = excluded.zone, epoch = excluded.epoch, desired_release = excluded.desired_release,
             running_release = excluded.running_release, active_release = excluded.active_release,
-            state = excluded.state, health = excluded.health, observations = excluded.observations,
-            port = excluded.port,
+            warm_release = excluded.warm_release, state = excluded.state, health = excluded.health,
+            observations = excluded.observations, port = excluded.port,
             total_bytes = excluded.total_bytes, seed_bytes = excluded.seed_bytes,
             peer_bytes = excluded.peer_bytes, store_bytes = excluded.store_bytes,
             local_bytes = excluded.local_bytes, wasted_bytes = excluded.wasted_bytes,
             elapsed_ms = excluded.elapsed_ms, reason = excluded.reason, changed_at = now(),
-            was_healthy = CASE WHEN known.active_release IS DISTINCT FROM excluded.active_release
+            was_healthy = CASE WHEN (known.active_release, known.warm_release)
+                                    IS DISTINCT FROM (excluded.active_release, excluded.warm_release)
                           THEN known.active_release IS NULL OR known.health = 'HEALTHY'
                           ELSE known.was_healthy END,
-            unwell_since = CASE WHEN excluded.state = 'HEALTHY' THEN NULL
-                           WHEN known.active_release IS DISTINCT FROM excluded.active_release THEN now()
+            unwell_since = CASE WHEN excluded.state IN ('WARM', 'HEALTHY') THEN NULL
+                           WHEN (known.active_release, known.warm_release)
+                                IS DISTINCT FROM (excluded.active_release, excluded.warm_release) THEN now()
                            ELSE coalesce(known.unwell_since, now()) END,
-            failed_at = CASE WHEN excluded.state = 'HEALTHY' THEN NULL
-                        WHEN known.active_release IS DISTINCT FROM excluded.active_release
+            failed_at = CASE WHEN excluded.state IN ('WARM', 'HEALTHY') THEN NULL
+                        WHEN (known.active_release, known.warm_release)
+                             IS DISTINCT FROM (excluded.active_release, excluded.warm_release)
                         THEN excluded.failed_at
                         ELSE coalesce(known.failed_at, excluded.failed_at) END,
             staged_at = CASE WHEN known.desired_release = excluded.desired_release
                         THEN coalesce(known.staged_at, excluded.staged_at) ELSE excluded.staged_at END,
+            warm_at = CASE WHEN known.desired_release = excluded.desired_release
+                      THEN coalesce(known.warm_at, excluded.warm_at) ELSE excluded.warm_at END,
             healthy_at = CASE WHEN known.desired_release = excluded.desired_release
                          THEN coalesce(known.healthy_at, excluded.healthy_at) ELSE excluded.healthy_at END
         WHERE known.epoch <= excluded.epoch
           AND (known.zone, known.epoch, known.desired_release, known.running_release, known.active_release,
-               known.state, known.health, known.observations, known.port, known.total_bytes, known.seed_bytes, known.peer_bytes, known.store_bytes,
+               known.warm_release, known.state, known.health, known.observations, known.port,
+               known.total_bytes, known.seed_bytes, known.peer_bytes, known.store_bytes,
                known.local_bytes, known.wasted_bytes, known.elapsed_ms, known.reason)
               IS DISTINCT FROM
               (excluded.zone, excluded.epoch, excluded.desired_release, excluded.running_release,
-               excluded.active_release, excluded.state, excluded.health, excluded.observations, excluded.port, excluded.total_bytes, excluded.seed_bytes,
+               excluded.active_release, excluded.warm_release, excluded.state, excluded.health,
+               excluded.observations, excluded.port, excluded.total_bytes, excluded.seed_bytes,
                excluded.peer_bytes, excluded.store_bytes, excluded.local_bytes, excluded.wasted_bytes,
                excluded.elapsed_ms, excluded.reason)
         RETURNING service, desired_release, staged_at = now() AS staged, healthy_at = now() AS healthy

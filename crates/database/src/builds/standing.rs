@@ -24,6 +24,8 @@ pub struct Standing {
     pub word: Option<RegionWord>,
     /// How many hosts should have their turn.
     pub cursor: Cursor,
+    /// Whether the others should keep the release warm.
+    pub warms: bool,
     /// Whether its leader has counted the hosts since it knows of the deployment.
     pub counted: bool,
     /// Hosts that the release is for, by zone: those alive, and those lost that have it.
@@ -42,6 +44,14 @@ pub struct Standing {
     pub excused: u64,
     /// Those not heard of.
     pub unknown: u64,
+    /// Hosts that keep it warm and whose turn has not come: ready for long enough.
+    pub warm: u64,
+    /// Those of them with enough good answers.
+    pub warm_observed: u64,
+    /// Those that failed by its doing.
+    pub warm_failed: u64,
+    /// Those that fail as they did before.
+    pub warm_excused: u64,
     /// What one that failed says.
     pub error: Option<String>,
 }
@@ -56,11 +66,13 @@ impl FromRow<'_, PgRow> for Standing {
             *zones.entry(zone).or_default() += hosts;
         }
         let told: Option<bool> = row.try_get("told")?;
+        let warms: Option<bool> = row.try_get("warms")?;
         Ok(Self {
             region: row::word(row, "region")?,
             told: told.unwrap_or(false),
             word: word_of(row)?,
             cursor: cursor_of(row)?.unwrap_or(Cursor::NOBODY),
+            warms: warms.unwrap_or(false),
             counted,
             zones,
             staged: row::size(row, "staged")?,
@@ -70,18 +82,24 @@ impl FromRow<'_, PgRow> for Standing {
             failed: row::size(row, "failed")?,
             excused: row::size(row, "excused")?,
             unknown: row::size(row, "unknown")?,
+            warm: row::size(row, "warm")?,
+            warm_observed: row::size(row, "warm_observed")?,
+            warm_failed: row::size(row, "warm_failed")?,
+            warm_excused: row::size(row, "warm_excused")?,
             error: row.try_get("error")?,
         })
     }
 }
 
-/// Each host that was told to run the release `$2` is in one class. Times are in seconds: a host must have been healthy
+/// Each host that was told to run the release `$2`, or to keep it warm until its turn, is in one class. Times are in seconds: a host must have been healthy
 /// for `$4`, fails when it is unwell for `$6`, and when it is not heard of for `$7`.
 const CLASSES: &str = "
-    SELECT region, zone, host, reason, state, observations, healthy_at,
+    SELECT region, zone, host, reason, state, observations, healthy_at, warm_at,
+           active_release IS NOT DISTINCT FROM $2 AS has_turn,
            desired_release = $2 AND staged_at IS NOT NULL AND state NOT IN ('PENDING', 'FETCHING', 'LOST') AS staged,
-           CASE WHEN active_release IS DISTINCT FROM $2 THEN 'OTHER'
+           CASE WHEN active_release IS DISTINCT FROM $2 AND warm_release IS DISTINCT FROM $2 THEN 'OTHER'
                 WHEN state = 'HEALTHY' AND running_release = $2 THEN 'HEALTHY'
+                WHEN state = 'WARM' THEN 'WARM'
                 WHEN state = 'LOST' AND failed_at IS NULL THEN
                      CASE WHEN unwell_since <= now() - make_interval(secs => $7) THEN 'FAILED' ELSE 'UNKNOWN' END
                 WHEN failed_at IS NOT NULL OR unwell_since <= now() - make_interval(secs => $6) THEN
@@ -102,13 +120,19 @@ impl Builds {
             "WITH classes AS ({CLASSES}), counts AS (
                  SELECT region,
                         count(*) FILTER (WHERE staged) AS staged,
-                        count(*) FILTER (WHERE class <> 'OTHER') AS activated,
+                        count(*) FILTER (WHERE has_turn) AS activated,
                         count(*) FILTER (WHERE class = 'HEALTHY'
                                          AND healthy_at <= now() - make_interval(secs => $4)) AS settled,
                         count(*) FILTER (WHERE class = 'HEALTHY' AND observations >= $5
                                          AND healthy_at <= now() - make_interval(secs => $4)) AS observed,
-                        count(*) FILTER (WHERE class = 'FAILED') AS failed,
-                        count(*) FILTER (WHERE class = 'EXCUSED') AS excused,
+                        count(*) FILTER (WHERE class = 'FAILED' AND has_turn) AS failed,
+                        count(*) FILTER (WHERE class = 'EXCUSED' AND has_turn) AS excused,
+                        count(*) FILTER (WHERE class = 'WARM'
+                                         AND warm_at <= now() - make_interval(secs => $4)) AS warm,
+                        count(*) FILTER (WHERE class = 'WARM' AND observations >= $5
+                                         AND warm_at <= now() - make_interval(secs => $4)) AS warm_observed,
+                        count(*) FILTER (WHERE class = 'FAILED' AND NOT has_turn) AS warm_failed,
+                        count(*) FILTER (WHERE class = 'EXCUSED' AND NOT has_turn) AS warm_excused,
                         count(*) FILTER (WHERE class = 'UNKNOWN') AS unknown,
                         coalesce(min(host || ': ' || reason) FILTER (WHERE class = 'FAILED'),
                                  min(host || ': ' || reason) FILTER (WHERE state = 'ERROR')) AS error
@@ -119,14 +143,16 @@ impl Builds {
                        WHERE state = 'LOST' AND class <> 'OTHER' GROUP BY region, zone) AS zones
                  GROUP BY region
              )
-             SELECT regions.name AS region, outbox.cursor_order, outbox.cursor_hosts,
+             SELECT regions.name AS region, outbox.cursor_order, outbox.cursor_hosts, outbox.warm AS warms,
                     outbox.delivered_epoch >= outbox.epoch AS told, {},
                     CASE WHEN service_words.epoch >= deployments.epoch THEN service_words.hosts END AS alive,
                     lost.hosts AS lost, counts.error,
                     coalesce(staged, 0) AS staged, coalesce(activated, 0) AS activated,
                     coalesce(settled, 0) AS settled,
                     coalesce(observed, 0) AS observed, coalesce(failed, 0) AS failed,
-                    coalesce(excused, 0) AS excused, coalesce(unknown, 0) AS unknown
+                    coalesce(excused, 0) AS excused, coalesce(unknown, 0) AS unknown,
+                    coalesce(counts.warm, 0) AS warm, coalesce(warm_observed, 0) AS warm_observed,
+                    coalesce(warm_failed, 0) AS warm_failed, coalesce(warm_excused, 0) AS warm_excused
              FROM regions
              JOIN deployments ON deployments.id = $3
              LEFT JOIN outbox ON outbox.deployment = deployments.id AND outbox.region = regions.name

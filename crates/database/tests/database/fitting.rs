@@ -1,10 +1,11 @@
 //! Deployments that fit no fleet, refused before anything is written.
 
 use crate::hosts::told;
-use crate::support::{TestBuilds, actor, new_deployment, on_builds};
+use crate::support::{TestBuilds, actor, new_deployment, on_builds, service};
 use database::Error;
 use database::builds::{FleetMismatch, NewDeployment};
-use model::{RolloutPolicy, Share};
+use model::rollout::Strategy;
+use model::{DeploymentState, ReleaseNumber, RolloutPolicy, Share};
 
 async fn deploy(builds: &TestBuilds, labels: &str, policy: RolloutPolicy) -> Result<i64, FleetMismatch> {
     let artifact = builds.verified(1).await;
@@ -102,5 +103,43 @@ fn a_batch_or_threshold_above_the_fleet_is_refused_with_the_fleets_size() {
             too_large("failure_threshold", 9, 2)
         );
         assert_eq!(deploy(builds, "", batch_of(2)).await, Ok(1));
+    });
+}
+
+#[test]
+fn a_release_that_cannot_wait_beside_what_runs_is_refused_and_says_which_one_runs_alone() {
+    on_builds(async |builds| {
+        let blue_green = RolloutPolicy {
+            strategy: Strategy::BlueGreen,
+            ..RolloutPolicy::default()
+        };
+        let artifact = builds.verified(1).await;
+        let alone = async || {
+            let new = NewDeployment {
+                policy: blue_green.clone(),
+                ..new_deployment(&artifact)
+            };
+            match builds.deploy(&new).await {
+                Err(Error::NoOverlap { release, .. }) => Some(release),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(alone().await, Some(None), "its own spec says so");
+        let first = builds.deploy(&new_deployment(&artifact)).await.unwrap();
+        builds.run("UPDATE deployments SET state = 'SUCCEEDED'").await;
+        let spec = serde_json::json!({ "target": "//web:web", "command": ["bin/web"], "overlap": "always" });
+        let spec = serde_json::from_value(spec).unwrap();
+        builds.put_service(&service(), &spec, &actor()).await.unwrap();
+        assert_eq!(alone().await, Some(Some(first.release)));
+
+        // Once what runs may overlap too, it may be.
+        let next = builds.deploy(&new_deployment(&artifact)).await.unwrap();
+        builds.run("UPDATE deployments SET state = 'SUCCEEDED'").await;
+        assert_eq!(next.release, ReleaseNumber(first.release.0 + 1));
+        let new = NewDeployment {
+            policy: blue_green.clone(),
+            ..new_deployment(&artifact)
+        };
+        assert_eq!(builds.deploy(&new).await.unwrap().state, DeploymentState::Pending);
     });
 }

@@ -27,6 +27,7 @@ fn said(host: u32, epoch: i64, release: i64, state: TaskState) -> HostInstance {
             running_release: (state == TaskState::Healthy).then_some(ReleaseNumber(release)),
             active_release: matches!(state, TaskState::Healthy | TaskState::Starting | TaskState::Error)
                 .then_some(ReleaseNumber(release)),
+            warm_release: None,
             health: match state {
                 TaskState::Healthy => InstanceHealth::Healthy,
                 TaskState::Error => InstanceHealth::Failed,

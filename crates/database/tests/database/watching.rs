@@ -18,6 +18,7 @@ async fn hosts_say(builds: &TestBuilds, row: &DeploymentRow, states: &[TaskState
             desired_release: row.release,
             running_release: Some(row.release),
             active_release: Some(row.release),
+            warm_release: None,
             health: match state {
                 TaskState::Healthy => InstanceHealth::Healthy,
                 TaskState::Error => InstanceHealth::Failed,

@@ -18,6 +18,7 @@ fn instance(service: &str, epoch: i64, state: TaskState) -> Instance {
         desired_release: ReleaseNumber(epoch),
         running_release: None,
         active_release: None,
+        warm_release: None,
         state,
         health: InstanceHealth::Unknown,
         observations: 0,

@@ -323,6 +323,7 @@ pub fn desired(artifact: ArtifactId, epoch: i64) -> RegionService {
         selector: Selector::default(),
         configuration: Configuration::default(),
         cursor: Cursor::NOBODY,
+        warm: false,
         spec: ServiceSpec::new("//a:b".parse().unwrap(), vec![PROGRAM.to_owned()]),
     };
     RegionService {
@@ -350,6 +351,7 @@ pub fn instance(epoch: i64, state: TaskState) -> Instance {
         desired_release: ReleaseNumber(epoch),
         running_release: None,
         active_release: None,
+        warm_release: None,
         state,
         health: InstanceHealth::Unknown,
         observations: 0,
