@@ -15,6 +15,7 @@ pub(crate) fn stage(artifact: ArtifactId, epoch: i64) -> anyhow::Result<RegionSe
         selector: Selector::default(),
         configuration: Configuration::default(),
         cursor: Cursor::NOBODY,
+        warm: false,
         deployment: DeploymentId("00000000-0000-7000-8000-000000000000".parse()?),
         release: ReleaseNumber(epoch),
         artifact,

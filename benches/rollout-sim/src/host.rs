@@ -123,6 +123,7 @@ impl Host {
             desired_release: newest.release,
             running_release: self.active.filter(|_| self.state == TaskState::Healthy),
             active_release: self.active,
+            warm_release: None,
             state,
             health: self.health,
             observations: 0,

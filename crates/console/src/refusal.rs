@@ -374,6 +374,7 @@ impl From<database::Error> for Refusal {
             Error::Registration(refused) => Self::Registration(refused),
             Error::InvalidSpec(error) => Self::InvalidSpec(error),
             Error::InvalidRollout(error) => RolloutRefused::Invalid(error).into(),
+            Error::NoOverlap { .. } => RolloutRefused::NoOverlap(error.to_string()).into(),
             Error::Fleet(mismatch) => RolloutRefused::Fleet(mismatch).into(),
             Error::UnknownConfiguration { service, version } => {
                 RolloutRefused::UnknownConfiguration { service, version }.into()

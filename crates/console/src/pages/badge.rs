@@ -191,7 +191,7 @@ const fn task_tone(state: TaskState) -> Tone {
     match state {
         TaskState::Pending => Tone::Wait,
         TaskState::Fetching | TaskState::Starting | TaskState::Running | TaskState::Draining => Tone::Busy,
-        TaskState::Staged => Tone::Ready,
+        TaskState::Staged | TaskState::Warm => Tone::Ready,
         TaskState::Healthy => Tone::Good,
         TaskState::Error => Tone::Bad,
         TaskState::Done => Tone::Stopped,

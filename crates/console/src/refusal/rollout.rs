@@ -14,6 +14,8 @@ const COMMITS_LISTED_MAX: usize = 10;
 pub(crate) enum RolloutRefused {
     #[error("{0}")]
     Invalid(InvalidRollout),
+    #[error("{0}")]
+    NoOverlap(String),
     #[error(transparent)]
     Fleet(FleetMismatch),
     #[error("no build of {target} is called {version}, or of that commit, and has SUCCEEDED")]
@@ -49,6 +51,7 @@ impl RolloutRefused {
     pub(super) const fn code(&self) -> (&'static str, StatusCode) {
         match self {
             Self::Invalid(_) => ("invalid_rollout", StatusCode::UNPROCESSABLE_ENTITY),
+            Self::NoOverlap(_) => ("no_overlap", StatusCode::UNPROCESSABLE_ENTITY),
             Self::Fleet(mismatch) => fleet::code(mismatch),
             Self::UnknownVersion { .. } => ("unknown_version", StatusCode::NOT_FOUND),
             Self::AmbiguousVersion { .. } => ("ambiguous_version", StatusCode::CONFLICT),
@@ -65,6 +68,10 @@ impl RolloutRefused {
     pub(super) fn next(&self) -> String {
         match self {
             Self::Invalid(_) => "correct it and send it again".to_owned(),
+            Self::NoOverlap(_) => {
+                "choose another strategy, such as rolling; or deploy once with `overlap = \"always\"` in the service's spec"
+                    .to_owned()
+            }
             Self::Fleet(mismatch) => fleet::next(mismatch),
             Self::UnknownVersion { target, .. } => {
                 format!("build {target} of it first, or list what was built with `starling builds`")

@@ -72,7 +72,7 @@ fn what_fits_no_fleet_is_refused_with_what_there_is() {
         let strategy = json!({ "configuration": { "strategy": "yolo" } });
         insta::assert_snapshot!(refusal(&console, build, strategy).await, @"
         422 invalid_request
-        configuration.strategy: unknown variant `yolo`, expected one of `all-at-once`, `rolling`, `percentage`, `canary`, `regions`, `zones`, `waves`
+        configuration.strategy: unknown variant `yolo`, expected one of `all-at-once`, `rolling`, `percentage`, `canary`, `regions`, `zones`, `blue-green`, `waves`
         correct it and send it again
         ");
         assert_eq!(console.builds.deployments(10, None).await.unwrap(), []);

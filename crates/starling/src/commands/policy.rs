@@ -13,7 +13,7 @@ pub struct Options {
     /// A TOML file with the whole policy, waves included; what is named beside it is stronger.
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
-    /// all-at-once, rolling, percentage, canary, regions, zones, or waves (of the policy's file).
+    /// all-at-once, rolling, percentage, canary, regions, zones, blue-green, or waves (of the policy's file).
     #[arg(long, value_parser = strategy)]
     strategy: Option<Strategy>,
     /// How many hosts may be on their way at once: a count, or a percentage such as 10%.

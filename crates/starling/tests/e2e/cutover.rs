@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 /// Where the first host of the first region is, as `starling dev` has it.
-const HOST: Ipv4Addr = Ipv4Addr::new(127, 1, 1, 1);
+pub const HOST: Ipv4Addr = Ipv4Addr::new(127, 1, 1, 1);
 const CLIENTS: usize = 4;
 
 #[test]
@@ -41,7 +41,7 @@ fn take_over(overlap: &str) {
 
     let first = deploy(&system);
     wait_until("the first release answers at the stable port", || {
-        ask(port).is_ok_and(|said| said.contains(&first))
+        ask(HOST, port).is_ok_and(|said| said.contains(&first))
     });
     let stop = Arc::new(AtomicBool::new(false));
     let clients: Vec<_> = (0..CLIENTS)
@@ -53,7 +53,7 @@ fn take_over(overlap: &str) {
     fixture::commit(&repository, &[("README", "second")]);
     let second = deploy(&system);
     wait_until("the second release answers at the stable port", || {
-        ask(port).is_ok_and(|said| said.contains(&second))
+        ask(HOST, port).is_ok_and(|said| said.contains(&second))
     });
     stop.store(true, Ordering::Relaxed);
     for client in clients {
@@ -74,7 +74,7 @@ fn deploy(system: &System) -> String {
 fn load(port: u16, stop: &AtomicBool) -> Result<u64, String> {
     let mut answered = 0;
     while !stop.load(Ordering::Relaxed) {
-        match ask(port) {
+        match ask(HOST, port) {
             Ok(said) if said.starts_with("HTTP/1.1 200") => answered += 1,
             other => return Err(format!("{other:?}")),
         }
@@ -82,8 +82,8 @@ fn load(port: u16, stop: &AtomicBool) -> Result<u64, String> {
     Ok(answered)
 }
 
-fn ask(port: u16) -> io::Result<String> {
-    let mut stream = TcpStream::connect((HOST, port))?;
+pub fn ask(host: Ipv4Addr, port: u16) -> io::Result<String> {
+    let mut stream = TcpStream::connect((host, port))?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     stream.write_all(b"GET /version HTTP/1.1\r\nhost: web\r\nconnection: close\r\n\r\n")?;
     let mut answer = String::new();

@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod bad_releases;
+mod blue_green;
 mod browser;
 mod cutover;
 mod distributions;
