@@ -34,6 +34,23 @@ pub fn open_gate(host: &Host, release: i64) {
     std::fs::write(run.join(format!("healthy-{release}")), "").unwrap();
 }
 
+/// What a process is marked with. One program takes another's place in it as it starts, and for that moment it has no
+/// variables to be read.
+fn mark(process: &serde_json::Value) -> String {
+    let variables = format!("/proc/{process}/environ");
+    let begun = std::time::Instant::now();
+    while begun.elapsed() < std::time::Duration::from_secs(10) {
+        let variables = String::from_utf8(std::fs::read(&variables).unwrap()).unwrap();
+        let mut variables = variables.split('\0');
+        let id = variables.find_map(|variable| variable.strip_prefix("STARLING_LAUNCH="));
+        if let Some(id) = id {
+            return id.to_owned();
+        }
+        std::thread::yield_now();
+    }
+    panic!("process {process} has no mark");
+}
+
 /// Changes the ledger to what it was between the start of a task and the word of it.
 fn forget_the_start(host: &Host, place: &str) {
     let path = host.config.folder.join("ledger.json");
@@ -47,12 +64,7 @@ fn forget_the_start(host: &Host, place: &str) {
     };
     let process = terms["process"].take();
     terms.as_object_mut().unwrap().remove("process");
-    let variables = std::fs::read(format!("/proc/{}/environ", process["pid"])).unwrap();
-    let variables = String::from_utf8(variables).unwrap();
-    let mut variables = variables.split('\0');
-    let id = variables
-        .find_map(|variable| variable.strip_prefix("STARLING_LAUNCH="))
-        .unwrap();
+    let id = mark(&process["pid"]);
     record["launching"] = serde_json::json!({ "id": id, "log": process["log"], "terms": terms });
     std::fs::write(path, ledger.to_string()).unwrap();
 }
