@@ -3,10 +3,12 @@
 mod cutover;
 mod health;
 mod limits;
+mod split;
 
 pub use cutover::{Cutover, Overlap};
 pub use health::{CheckKind, HealthCheck};
 pub use limits::TaskLimits;
+pub use split::{STICKY_NAME_LENGTH_MAX, Split, Sticky};
 
 use crate::Target;
 use serde::{Deserialize, Serialize};
@@ -86,6 +88,14 @@ pub enum InvalidServiceSpec {
     /// A wait that would never end.
     #[error("`cutover.{0}` is out of range")]
     Cutover(&'static str),
+    /// A split that could never be, or never end.
+    #[error("`cutover.split.{0}` is out of range")]
+    Split(&'static str),
+    /// Nothing could be split.
+    #[error(
+        "`cutover.split` needs a `stable_port`, and `overlap = \"always\"`: it sends requests to two releases"
+    )]
+    SplitAlone,
     /// Limits that no program could live with.
     #[error("`limits.{0}` is too low")]
     Limits(&'static str),
@@ -146,6 +156,10 @@ impl ServiceSpec {
         }
         self.health.validate()?;
         self.cutover.validate()?;
+        let two_at_once = self.stable_port.is_some() && self.overlap == Overlap::Always;
+        if self.cutover.split.is_some() && !two_at_once {
+            return Err(InvalidServiceSpec::SplitAlone);
+        }
         self.limits.validate()
     }
 }

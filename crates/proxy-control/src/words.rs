@@ -1,12 +1,12 @@
 //! The words of the control protocol.
 
+use model::service::STICKY_NAME_LENGTH_MAX;
+pub use model::service::Sticky;
 use model::{ReleaseNumber, ServiceName};
 use serde::{Deserialize, Serialize};
 
 /// The most targets beside the active one that a service's requests may be split over.
 pub const SHARES_MAX: usize = 4;
-/// The longest name of a sticky header or cookie, in bytes.
-const STICKY_NAME_LENGTH_MAX: usize = 64;
 
 /// A task of a service on this host: where it listens on loopback, and which release it runs. Both together are its
 /// identity, since a port is given to another task one day.
@@ -36,16 +36,6 @@ pub struct Share {
     pub target: Target,
     /// How many of a hundred.
     pub percent: u8,
-}
-
-/// How a client that was sent to one side of a split gets there again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Sticky {
-    /// Requests with the same value of this header go to the same side.
-    Header(String),
-    /// The proxy sets this cookie to the release that answered, and honours it while the release takes part.
-    Cookie(String),
 }
 
 /// Where a service's requests go from now on, in whole.
@@ -120,20 +110,12 @@ impl Point {
             }
         }
         match &self.sticky {
-            Some(Sticky::Header(name) | Sticky::Cookie(name)) if !is_sticky_name(name) => {
-                Err(InvalidPoint::StickyName(name.chars().take(80).collect()))
+            Some(sticky) if !sticky.is_valid() => {
+                Err(InvalidPoint::StickyName(sticky.name().chars().take(80).collect()))
             }
             _ => Ok(()),
         }
     }
-}
-
-/// A subset of a token (RFC 9110, section 5.6.2), so that it needs no quoting anywhere.
-fn is_sticky_name(name: &str) -> bool {
-    (1..=STICKY_NAME_LENGTH_MAX).contains(&name.len())
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
 /// What becomes of a service's requests.
@@ -264,6 +246,12 @@ pub struct TargetStatus {
     pub in_flight: u64,
     /// Upgraded connections that are open.
     pub tunnels: u64,
+    /// Requests that ended there.
+    #[serde(default)]
+    pub ended: u64,
+    /// Those of them that it answered with an error of its own (5xx), or not at all.
+    #[serde(default)]
+    pub errors: u64,
 }
 
 /// One service, as the proxy has it. The counts began when the proxy's process did.

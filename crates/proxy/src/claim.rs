@@ -13,6 +13,8 @@ pub(crate) struct Claim {
     target: Target,
     protocol: Protocol,
     cookie: Option<HeaderValue>,
+    /// Whether the target answered with an error of its own, or not at all.
+    failed: bool,
     /// Whether the count was given back or moved already.
     spent: bool,
 }
@@ -30,6 +32,7 @@ impl Claim {
             target,
             protocol,
             cookie,
+            failed: false,
             spent: false,
         }
     }
@@ -47,10 +50,15 @@ impl Claim {
         self.cookie.take()
     }
 
+    /// The target did not answer as it should.
+    pub(crate) fn fail(&mut self) {
+        self.failed = true;
+    }
+
     /// Gives the claim back; whether a connection to the target is worth keeping.
     pub(crate) fn give_back(mut self) -> bool {
         self.spent = true;
-        self.frontend.route().release(self.target)
+        self.frontend.route().release(self.target, self.failed)
     }
 
     /// Counts a tunnel in the request's place.
@@ -67,7 +75,7 @@ impl Claim {
 impl Drop for Claim {
     fn drop(&mut self) {
         if !self.spent {
-            self.frontend.route().release(self.target);
+            self.frontend.route().release(self.target, self.failed);
         }
     }
 }

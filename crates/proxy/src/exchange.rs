@@ -71,7 +71,7 @@ async fn reach(
     let connect_max = lane.limits().connect_max;
     let mut waits_until = None;
     loop {
-        let claim = frontend.claim(headers).await?;
+        let mut claim = frontend.claim(headers).await?;
         let lending = lane
             .pool()
             .lend(claim.target(), claim.protocol(), fresh, connect_max);
@@ -79,6 +79,7 @@ async fn reach(
             Ok(lent) => return Ok((claim, lent)),
             Err(error) => error,
         };
+        claim.fail();
         let now = Instant::now();
         if *waits_until.get_or_insert(now + connect_max) <= now {
             tracing::warn!(service = %frontend.service(), target = claim.target().port, %error, "a target can't be reached");
@@ -100,13 +101,18 @@ async fn send(
     // It may be sent once more, though a part of it was sent already.
     let repeatable = head.method.is_idempotent() && body.is_end_stream();
     for tried in 0..TRIES_MAX {
-        let (claim, lent) = reach(frontend, lane, &head.headers, tried > 0).await?;
+        let (mut claim, lent) = reach(frontend, lane, &head.headers, tried > 0).await?;
         lane.note_added(asked_at);
         let Unanswered { error, unsent } = match lent.ask(head, body, lane.limits().answer_max).await {
             Ok((answer, source)) => return Ok((claim, answer, source)),
             Err(unanswered) => unanswered,
         };
-        if matches!(error, target::Error::Slow) {
+        // That a kept connection ends as it is used says nothing of its target; the next one is fresh.
+        let slow = matches!(error, target::Error::Slow);
+        if slow || (unsent.is_none() && (tried > 0 || !repeatable)) {
+            claim.fail();
+        }
+        if slow {
             frontend.route().failed();
             return Err(Refused::Slow);
         }
@@ -134,6 +140,9 @@ fn finish(
     source: Source,
     upgraded: Option<OnUpgrade>,
 ) -> Result<Response<Body>, Refused> {
+    if head.status.is_server_error() {
+        claim.fail();
+    }
     let switched = head.status == StatusCode::SWITCHING_PROTOCOLS;
     headers::for_client(&mut head.headers, switched);
     head.version = Version::default();

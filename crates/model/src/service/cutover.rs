@@ -1,6 +1,6 @@
 //! How one release takes over from another on the same host.
 
-use super::InvalidServiceSpec;
+use super::{InvalidServiceSpec, Split};
 use serde::{Deserialize, Serialize};
 
 /// The longest wait of a cut-over, in seconds.
@@ -18,7 +18,7 @@ pub enum Overlap {
 }
 
 /// The waits of a cut-over from an old release (blue) to a new one (green).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Cutover {
     /// How long green may take to become healthy before it is stopped as failed.
@@ -27,6 +27,8 @@ pub struct Cutover {
     pub drain_seconds: u32,
     /// How long blue is kept running after that, for an instant swap back.
     pub warm_seconds: u32,
+    /// What goes to green before everything does; everything at once where there is none.
+    pub split: Option<Split>,
 }
 
 impl Default for Cutover {
@@ -35,6 +37,7 @@ impl Default for Cutover {
             healthy_deadline_seconds: 300,
             drain_seconds: 30,
             warm_seconds: 60,
+            split: None,
         }
     }
 }
@@ -45,7 +48,15 @@ impl Cutover {
         self.warm_seconds = self.warm_seconds.max(seconds.min(WAIT_SECONDS_MAX));
     }
 
+    /// How long green takes a part only, in seconds.
+    pub fn split_seconds(&self) -> u32 {
+        self.split.as_ref().map_or(0, |split| split.seconds)
+    }
+
     pub(super) fn validate(&self) -> Result<(), InvalidServiceSpec> {
+        if let Some(split) = &self.split {
+            split.validate()?;
+        }
         let waits = [
             ("healthy_deadline_seconds", self.healthy_deadline_seconds, 1),
             ("drain_seconds", self.drain_seconds, 0),

@@ -10,6 +10,9 @@ pub(super) struct Entry {
     pub(super) in_flight: u64,
     /// Upgraded connections that are open.
     pub(super) tunnels: u64,
+    /// Requests that ended, and those of them that it failed.
+    pub(super) ended: u64,
+    pub(super) errors: u64,
 }
 
 impl Entry {
@@ -18,6 +21,8 @@ impl Entry {
             target,
             in_flight: 0,
             tunnels: 0,
+            ended: 0,
+            errors: 0,
         }
     }
 

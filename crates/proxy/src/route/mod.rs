@@ -195,9 +195,13 @@ impl Route {
         self.failures += 1;
     }
 
-    /// Gives a claim back; whether the target still gets requests, so that a connection to it is worth keeping.
-    pub fn release(&mut self, target: Target) -> bool {
-        self.entry(target).in_flight -= 1;
+    /// Gives a claim back of a request that the target has `failed` or not; whether it still gets requests, so that a
+    /// connection to it is worth keeping.
+    pub fn release(&mut self, target: Target, failed: bool) -> bool {
+        let entry = self.entry(target);
+        entry.in_flight -= 1;
+        entry.ended += 1;
+        entry.errors += u64::from(failed);
         self.gets_requests(target)
     }
 
@@ -301,6 +305,8 @@ impl Route {
             standing: self.standing(entry),
             in_flight: entry.in_flight,
             tunnels: entry.tunnels,
+            ended: entry.ended,
+            errors: entry.errors,
         };
         ServiceStatus {
             point: self.point.clone(),

@@ -48,7 +48,7 @@ fn after_a_swap_nobody_claims_the_old_target_and_it_drains_to_nothing() {
     route.set_point(point(2, &[])).unwrap();
     assert_eq!(route.claim(wish(0)), Verdict::Go(target(2)));
     assert_eq!(route.drain(target(1)), Ok((1, 0)));
-    assert!(!route.release(target(1)));
+    assert!(!route.release(target(1), false));
     assert_eq!(route.drain(target(1)), Ok((0, 0)));
     let standings: Vec<_> = route.status().targets.iter().map(|of| of.standing).collect();
     assert_eq!(standings, [Standing::Active, Standing::Warm]);
@@ -64,7 +64,7 @@ fn a_split_takes_its_percentage_and_a_client_that_knows_its_release_stays_there(
             panic!("refused");
         };
         counts[usize::from(to.port) - 3000] += 1;
-        route.release(to);
+        route.release(to, false);
     }
     assert_eq!(counts, [0, 85, 10, 5]);
     let stays = |release| Wish {
@@ -168,7 +168,7 @@ proptest! {
                 },
                 Step::Release(index) if !requests.is_empty() => {
                     let target = requests.swap_remove(index % requests.len());
-                    prop_assert_eq!(route.release(target), route.gets_requests(target));
+                    prop_assert_eq!(route.release(target, false), route.gets_requests(target));
                 }
                 Step::Upgrade(index) if !requests.is_empty() => {
                     let target = requests.swap_remove(index % requests.len());

@@ -130,3 +130,40 @@ async fn a_canary_gets_its_percentage_and_clients_with_a_cookie_stay_on_their_si
     assert_eq!(canary.target.release, ReleaseNumber(2));
     proxy.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_are_counted_at_the_target_that_made_them() {
+    let rig = Rig::new();
+    let proxy = rig.start().await;
+    let (blue, green) = (Task::start(1), Task::start(2));
+    let mut point = rig.point(blue.target);
+    point.split = vec![Share {
+        target: green.target,
+        percent: 50,
+    }];
+    rig.control().point(point).await.unwrap();
+    let mut client = Client::new(rig.stable_port);
+    let mut ill = 0;
+    for _ in 0..100 {
+        let answer = client.get("/ill").await.unwrap();
+        ill += u64::from(answer.status == StatusCode::INTERNAL_SERVER_ERROR);
+    }
+    assert!((20..=80).contains(&ill), "{ill} of 100");
+    let counts = async || {
+        let status = rig.control().status().await.unwrap();
+        let of = |task: &Task| {
+            let known = status[0]
+                .targets
+                .iter()
+                .find(|of| of.target == task.target)
+                .unwrap();
+            (known.ended, known.errors)
+        };
+        (of(&blue), of(&green))
+    };
+    eventually("all have ended", async || {
+        counts().await == ((100 - ill, 0), (ill, ill))
+    })
+    .await;
+    proxy.stop().await;
+}

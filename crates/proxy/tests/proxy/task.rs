@@ -84,6 +84,12 @@ async fn answer(release: i64, mut request: Request<Incoming>) -> Answer {
         "/never" => std::future::pending().await,
         // Answered by the first releases only when they are killed.
         "/stuck" if release == 1 => std::future::pending().await,
+        // What only the second release does badly.
+        "/ill" if release == 2 => {
+            let mut response = text(format!("{release}"));
+            *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+            response
+        }
         "/echo" => Response::new(request.into_body().boxed()),
         "/length" => {
             let body = request.into_body().collect().await.unwrap();
