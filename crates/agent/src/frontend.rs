@@ -21,6 +21,15 @@ pub struct Target {
     pub release: ReleaseNumber,
 }
 
+/// How a task has answered requests, since it began to get some.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Answers {
+    /// Requests that ended.
+    pub ended: u64,
+    /// Those of them that it answered with an error of its own (5xx), or not at all.
+    pub errors: u64,
+}
+
 /// Sends a service's requests to one of its tasks on this host. Every call may be repeated, may come again for what was
 /// done long ago, and is given up after a few seconds.
 #[async_trait]
@@ -28,6 +37,16 @@ pub trait Frontend: Send + Sync + fmt::Debug {
     /// Sends every new request to `target` from now on; once this has answered, no other task gets one. How the service
     /// is reached from outside, if at all, its `spec` says.
     async fn point(&self, service: &ServiceName, spec: &ServiceSpec, target: Target) -> Result<(), Failure>;
+
+    /// Sends a part of the service's requests to `green`, as the `spec` says, and all others to `blue`; how green has
+    /// answered so far. Ends with the next [`Self::point`].
+    async fn share(
+        &self,
+        service: &ServiceName,
+        spec: &ServiceSpec,
+        blue: Target,
+        green: Target,
+    ) -> Result<Answers, Failure>;
 
     /// How many requests are still with a task that gets no new ones; politely asks clients that keep connections to it
     /// to come again.
@@ -60,6 +79,16 @@ impl Frontend for Direct {
         _target: Target,
     ) -> Result<(), Failure> {
         Ok(())
+    }
+
+    async fn share(
+        &self,
+        _service: &ServiceName,
+        _spec: &ServiceSpec,
+        _blue: Target,
+        _green: Target,
+    ) -> Result<Answers, Failure> {
+        Ok(Answers::default())
     }
 
     async fn drain(&self, _service: &ServiceName, _target: Target) -> Result<u64, Failure> {

@@ -2,8 +2,8 @@
 //! they do, and asked what a retired task still has to answer.
 
 use crate::Error;
-use crate::frontend::{Failure, Frontend, Target};
-use crate::seat::Front;
+use crate::frontend::{Answers, Failure, Frontend, Target};
+use crate::seat::{Front, Seat};
 use model::{ServiceName, ServiceSpec};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,16 +16,18 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const RETRY: Duration = Duration::from_secs(1);
 /// The pause between two questions about a task that drains.
 const DRAIN_LOOK: Duration = Duration::from_millis(100);
+/// The pause between two questions about a task that gets a share.
+const SHARE_LOOK: Duration = Duration::from_millis(500);
 /// How often what was said is said again, for a frontend that began anew.
 const REPEAT: Duration = Duration::from_secs(10);
 
 /// What a service's frontend should do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Wish {
-    /// What it does.
-    Nothing,
     /// Send requests there.
     Point(Target, Box<ServiceSpec>),
+    /// Send most of them to the first, and a part to the second.
+    Share(Target, Target, Box<ServiceSpec>),
     /// Let this task end what it began.
     Drain(Target),
     /// Hold requests until the task that gets them has been exchanged for another one.
@@ -40,7 +42,17 @@ pub(crate) struct Fronts {
     frontend: Arc<dyn Frontend>,
     services: BTreeMap<ServiceName, Standing>,
     /// At most one a service.
-    calls: JoinSet<(ServiceName, Wish, Result<u64, Failure>)>,
+    calls: JoinSet<(ServiceName, Result<Heard, Failure>)>,
+}
+
+/// What the frontend answered.
+#[derive(Debug)]
+enum Heard {
+    Pointed(Target),
+    Shares(Target, Answers),
+    Drains(Target, u64),
+    Holds(Target, u64),
+    Withdrawn,
 }
 
 #[derive(Debug, Default)]
@@ -48,6 +60,8 @@ struct Standing {
     /// What was confirmed last. Unknown while it is being changed.
     pointed: Option<Target>,
     in_flight: Option<(Target, u64)>,
+    /// Which task gets a share, and how it has answered.
+    shares: Option<(Target, Answers)>,
     /// For which task requests are held, and how many it still has.
     held: Option<(Target, u64)>,
     asking: bool,
@@ -63,8 +77,8 @@ impl Standing {
     /// Whether there is something to say now. What is new is said at once.
     fn is_due(&self, now: Instant, wish: &Wish) -> bool {
         let new = match wish {
-            Wish::Nothing => return false,
             Wish::Point(target, _) => self.pointed != Some(*target),
+            Wish::Share(_, target, _) => self.shares.is_none_or(|(of, _)| of != *target),
             Wish::Drain(target) => self.in_flight.is_none_or(|(of, _)| of != *target),
             Wish::Exchange(target, _) => self.held.is_none_or(|(of, _)| of != *target),
             Wish::Withdraw if self.withdrawn => return false,
@@ -85,20 +99,17 @@ impl Fronts {
     }
 
     /// What the frontend said last about a service.
-    pub(crate) fn front(
-        &self,
-        service: &ServiceName,
-        drains: Option<Target>,
-        leaves: Option<Target>,
-    ) -> Front {
+    pub(crate) fn front(&self, service: &ServiceName, seat: &Seat) -> Front {
         let Some(standing) = self.services.get(service) else {
             return Front::default();
         };
-        let in_flight = standing.in_flight.filter(|(of, _)| Some(*of) == drains);
-        let held = standing.held.filter(|(of, _)| Some(*of) == leaves);
+        let in_flight = standing.in_flight.filter(|(of, _)| Some(*of) == seat.drains());
+        let shares = standing.shares.filter(|(of, _)| Some(*of) == seat.shares());
+        let held = standing.held.filter(|(of, _)| Some(*of) == seat.leaves());
         Front {
             pointed: standing.pointed,
             in_flight: in_flight.map(|(_, count)| count),
+            shares: shares.map(|(_, answers)| answers),
             held: held.map(|(_, count)| count),
         }
     }
@@ -118,36 +129,28 @@ impl Fronts {
 
     /// Says what should be, unless it was said and confirmed a moment ago.
     pub(crate) fn steer(&mut self, now: Instant, service: &ServiceName, wish: Wish) {
-        if wish == Wish::Nothing {
-            return;
-        }
         let standing = self.services.entry(service.clone()).or_default();
         if !standing.is_due(now, &wish) {
             return;
         }
         standing.asking = true;
         if matches!(&wish, Wish::Point(target, _) if standing.pointed != Some(*target))
-            || matches!(&wish, Wish::Exchange(..) | Wish::Withdraw)
+            || matches!(&wish, Wish::Share(..) | Wish::Exchange(..) | Wish::Withdraw)
         {
             standing.pointed = None;
         }
         if !matches!(&wish, Wish::Exchange(..)) {
             standing.held = None;
         }
+        if !matches!(&wish, Wish::Share(..)) {
+            standing.shares = None;
+        }
         let (frontend, service) = (self.frontend.clone(), service.clone());
         self.calls.spawn(async move {
-            let call = async {
-                match &wish {
-                    Wish::Nothing => Ok(0),
-                    Wish::Point(target, spec) => frontend.point(&service, spec, *target).await.map(|()| 0),
-                    Wish::Drain(target) => frontend.drain(&service, *target).await,
-                    Wish::Exchange(target, spec) => frontend.exchange(&service, spec, *target).await,
-                    Wish::Withdraw => frontend.withdraw(&service).await.map(|()| 0),
-                }
-            };
+            let call = say(&*frontend, &service, wish);
             let result = tokio::time::timeout(PATIENCE, call).await;
             let result = result.unwrap_or_else(|_| Err("the frontend did not answer in time".into()));
-            (service, wish, result)
+            (service, result)
         });
     }
 
@@ -158,47 +161,55 @@ impl Fronts {
     pub(crate) async fn next_done(&mut self) -> Result<(), Error> {
         match self.calls.join_next().await {
             Some(done) => {
-                let (service, wish, result) = done?;
-                self.note(Instant::now(), &service, wish, result);
+                let (service, result) = done?;
+                self.note(Instant::now(), &service, result);
                 Ok(())
             }
             None => std::future::pending().await,
         }
     }
 
-    fn note(&mut self, now: Instant, service: &ServiceName, wish: Wish, result: Result<u64, Failure>) {
+    fn note(&mut self, now: Instant, service: &ServiceName, result: Result<Heard, Failure>) {
         let Some(standing) = self.services.get_mut(service) else {
             return;
         };
         standing.asking = false;
-        let count = match result {
-            Ok(count) => count,
+        let heard = match result {
+            Ok(heard) => heard,
             Err(error) => {
                 tracing::warn!(service.name = %service, %error, "the frontend did not do what it was asked");
                 standing.rests_until = Some(now + RETRY);
                 return;
             }
         };
-        match wish {
-            Wish::Nothing => {}
-            Wish::Point(target, _) => {
+        let repeat = match heard {
+            Heard::Pointed(target) => {
                 if standing.pointed != Some(target) {
                     tracing::info!(service.name = %service, service.release = %target.release, process.port = target.port, "requests go to this task");
                 }
                 standing.pointed = Some(target);
                 standing.withdrawn = false;
-                standing.due_at = Some(now + REPEAT);
+                REPEAT
             }
-            Wish::Drain(target) => {
+            Heard::Shares(target, answers) => {
+                standing.shares = Some((target, answers));
+                standing.withdrawn = false;
+                SHARE_LOOK
+            }
+            Heard::Drains(target, count) => {
                 standing.in_flight = Some((target, count));
-                standing.due_at = Some(now + DRAIN_LOOK);
+                DRAIN_LOOK
             }
-            Wish::Exchange(target, _) => {
+            Heard::Holds(target, count) => {
                 standing.held = Some((target, count));
-                standing.due_at = Some(now + DRAIN_LOOK);
+                DRAIN_LOOK
             }
-            Wish::Withdraw => standing.withdrawn = true,
-        }
+            Heard::Withdrawn => {
+                standing.withdrawn = true;
+                return;
+            }
+        };
+        standing.due_at = Some(now + repeat);
     }
 
     /// When there is next something to say, and why.
@@ -210,4 +221,25 @@ impl Fronts {
             .min()
             .map(|at| (at, "the frontend is told or asked again"))
     }
+}
+
+/// Says one thing to a frontend.
+async fn say(frontend: &dyn Frontend, service: &ServiceName, wish: Wish) -> Result<Heard, Failure> {
+    Ok(match wish {
+        Wish::Withdraw => {
+            frontend.withdraw(service).await?;
+            Heard::Withdrawn
+        }
+        Wish::Point(target, spec) => {
+            frontend.point(service, &spec, target).await?;
+            Heard::Pointed(target)
+        }
+        Wish::Share(blue, green, spec) => {
+            Heard::Shares(green, frontend.share(service, &spec, blue, green).await?)
+        }
+        Wish::Drain(target) => Heard::Drains(target, frontend.drain(service, target).await?),
+        Wish::Exchange(target, spec) => {
+            Heard::Holds(target, frontend.exchange(service, &spec, target).await?)
+        }
+    })
 }

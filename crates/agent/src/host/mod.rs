@@ -122,10 +122,13 @@ impl Host {
                 _ if let (Some(target), Some(order)) = (seat.leaves(), active) => {
                     Wish::Exchange(target, Box::new(order.spec.clone()))
                 }
+                (Some(blue), _, Some(order)) if let Some(green) = seat.shares() => {
+                    Wish::Share(blue, green, Box::new(order.spec.clone()))
+                }
                 (Some(target), Some(drains), _) if world.front.pointed == Some(target) => Wish::Drain(drains),
                 (Some(target), _, Some(order)) => Wish::Point(target, Box::new(order.spec.clone())),
                 (_, _, None) if seat.is_leaving() || self.fronts.knows(service) => Wish::Withdraw,
-                _ => Wish::Nothing,
+                _ => continue,
             };
             self.fronts.steer(now, service, wish);
         }
@@ -297,6 +300,6 @@ fn world(shelf: &Shelf, keepers: &Keepers, fronts: &Fronts, service: &ServiceNam
             .unwrap_or_default(),
         process: keepers.process(record.task.as_ref()),
         beside: keepers.process(record.beside.as_ref().map(|beside| &beside.task)),
-        front: fronts.front(service, seat.drains(), seat.leaves()),
+        front: fronts.front(service, seat),
     }
 }

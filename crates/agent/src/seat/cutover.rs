@@ -1,6 +1,7 @@
 //! Green beside blue: how the process of one release takes over from that of another without a moment in between.
 //!
-//! Green rises beside blue, which serves. Once green is healthy the two change places in the record, and from then on the
+//! Green rises beside blue, which serves. Once green is healthy, and has answered its share of the requests well where
+//! the service asks for one first, the two change places in the record, and from then on the
 //! frontend is asked to point at green. Blue is touched only after the frontend has said that it does: it ends what it
 //! began, stays warm, and is stopped. Whichever of the two ends meanwhile, the other is what serves.
 
@@ -16,6 +17,8 @@ pub(super) struct Waits {
     pub(super) rising_since: Option<Instant>,
     pointed_since: Option<Instant>,
     drained_since: Option<Instant>,
+    /// Since when green has got a share of the requests.
+    pub(super) shared_since: Option<Instant>,
     /// Since when the only process is to be exchanged for another one.
     pub(super) leaves_since: Option<Instant>,
     /// The process beside has failed, was reported, and is only to be stopped.
@@ -41,6 +44,7 @@ impl Seat {
         match self.record.beside.as_ref()?.role {
             Role::Warm => self.keep_warm(now, world, policy),
             Role::Rising => self.raise(now, world, active, policy),
+            Role::Sharing => self.share(now, world, active, policy),
             Role::Retired => self.retire(now, world, active, policy),
         }
     }
@@ -58,6 +62,9 @@ impl Seat {
         // As the record says: it may have got its number in this very moment.
         let release = self.record.beside.as_ref()?.task.terms.release;
         if world.beside.is_healthy() && (release == active || !world.process.is_healthy()) {
+            if world.process.is_healthy() && self.begin_share() {
+                return None;
+            }
             self.swap();
             return None;
         }
@@ -120,7 +127,7 @@ impl Seat {
     }
 
     /// The two processes change places: the other one serves from now on.
-    fn swap(&mut self) {
+    pub(super) fn swap(&mut self) {
         self.waits = Waits::default();
         let (Some(task), Some(beside)) = (self.record.task.take(), self.record.beside.take()) else {
             return;
@@ -184,6 +191,7 @@ impl Seat {
             (waits.rising_since, self.rising_seconds()),
             (waits.pointed_since, times.drain_seconds),
             (waits.drained_since, times.warm_seconds),
+            (waits.shared_since, times.split_seconds()),
             (waits.leaves_since, self.leave_seconds()),
         ];
         ends.into_iter()
@@ -194,7 +202,7 @@ impl Seat {
 
     /// How long a process may take to become healthy beside the one that serves.
     pub(super) fn rising_seconds(&self) -> u32 {
-        let times = self.warm_order().map(|order| order.spec.cutover);
+        let times = self.warm_order().map(|order| order.spec.cutover.clone());
         times.unwrap_or_else(|| self.times()).healthy_deadline_seconds
     }
 
@@ -202,7 +210,7 @@ impl Seat {
         self.record
             .active
             .as_ref()
-            .map(|order| order.spec.cutover)
+            .map(|order| order.spec.cutover.clone())
             .unwrap_or_default()
     }
 }

@@ -13,6 +13,7 @@ mod exchange;
 mod record;
 mod report;
 mod restarts;
+mod sharing;
 #[cfg(test)]
 mod tests;
 mod warm;

@@ -95,6 +95,8 @@ pub enum Role {
     Warm,
     /// It serves as soon as it is healthy.
     Rising,
+    /// It is healthy and gets a share of the requests; all of them once that has gone well for long enough.
+    Sharing,
     /// It served: it ends what it began, then stays for a while in case it has to serve again.
     Retired,
 }

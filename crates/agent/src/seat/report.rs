@@ -80,6 +80,11 @@ impl Seat {
         serving: ReleaseNumber,
         world: &World,
     ) -> (TaskState, Option<String>) {
+        if self.shares().is_some_and(|target| target.release == desired) {
+            let percent = self.times().split.map_or(0, |split| split.percent);
+            let reason = format!("it gets {percent} % of the requests; release {serving} gets the others");
+            return (TaskState::Running, Some(reason));
+        }
         match (self.rising(desired, world), self.restarts.reason()) {
             (Some(health), _) => self.condition(health),
             (None, Some(reason)) => (

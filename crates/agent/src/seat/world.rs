@@ -1,6 +1,6 @@
 //! What a seat is shown of the world, and what it asks for.
 
-use crate::frontend::Target;
+use crate::frontend::{Answers, Target};
 use model::instance::Transfer;
 use model::{DesiredService, ReleaseNumber};
 
@@ -119,6 +119,8 @@ pub struct Front {
     pub pointed: Option<Target>,
     /// How many requests the retired process still has, if that is known.
     pub in_flight: Option<u64>,
+    /// How the process has answered that gets a share, once it does.
+    pub shares: Option<Answers>,
     /// Where requests are held while the only process is exchanged for another one: how many it still has.
     pub held: Option<u64>,
 }

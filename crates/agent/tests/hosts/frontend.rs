@@ -1,6 +1,6 @@
 //! A frontend that does what the test lets it do.
 
-use agent::frontend::{Failure, Frontend, Target};
+use agent::frontend::{Answers, Failure, Frontend, Target};
 use async_trait::async_trait;
 use model::{ReleaseNumber, ServiceName, ServiceSpec};
 use std::collections::BTreeSet;
@@ -19,6 +19,9 @@ pub struct State {
     pub pointed: Option<Target>,
     /// Every release that requests ever went to.
     pub releases: BTreeSet<ReleaseNumber>,
+    /// Who gets a share beside that one, and how it has answered.
+    pub shares: Option<Target>,
+    pub answers: Answers,
     /// Requests still with whatever drains.
     pub in_flight: u64,
     /// How often it was asked about that.
@@ -48,13 +51,28 @@ impl Frontend for FakeFrontend {
         let mut state = self.present()?;
         state.pointed = Some(target);
         state.releases.insert(target.release);
+        state.shares = None;
         state.leaves = None;
         Ok(())
+    }
+
+    async fn share(
+        &self,
+        _: &ServiceName,
+        _: &ServiceSpec,
+        blue: Target,
+        green: Target,
+    ) -> Result<Answers, Failure> {
+        let mut state = self.present()?;
+        state.pointed = Some(blue);
+        state.shares = Some(green);
+        Ok(state.answers)
     }
 
     async fn drain(&self, _: &ServiceName, target: Target) -> Result<u64, Failure> {
         let mut state = self.present()?;
         assert_ne!(state.pointed, Some(target), "what gets requests is not drained");
+        assert_eq!(state.shares, None, "nor is what gets a share");
         state.drains += 1;
         Ok(state.in_flight)
     }

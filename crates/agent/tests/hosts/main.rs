@@ -15,4 +15,5 @@ mod logs;
 mod manager;
 mod recovery;
 mod reuse;
+mod sharing;
 mod small_disk;

@@ -18,7 +18,9 @@ pub(super) fn fit(spec: &mut ServiceSpec, new: &NewDeployment, below: &[Layer]) 
             release,
         });
     }
-    spec.cutover.stay_warm(new.policy.judged_after_seconds());
+    let judged_after = new.policy.judged_after_seconds();
+    spec.cutover
+        .stay_warm(judged_after.saturating_add(spec.cutover.split_seconds()));
     Ok(())
 }
 

@@ -170,7 +170,11 @@ impl Builds {
             .bind(deployment.id.0)
             .bind(f64::from(policy.min_healthy_seconds))
             .bind(i32::try_from(min_observations).unwrap_or(i32::MAX))
-            .bind(f64::from(policy.healthy_deadline_seconds))
+            // A host that first gives the release a share has it whole so much later.
+            .bind(
+                f64::from(policy.healthy_deadline_seconds)
+                    + f64::from(deployment.spec.cutover.split_seconds()),
+            )
             .bind(f64::from(policy.unknown_deadline_seconds))
             .bind(i64::from(ROWS_MAX))
             .fetch_all(&self.pool)

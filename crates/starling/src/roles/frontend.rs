@@ -1,9 +1,9 @@
 //! The agent's frontend: the proxy of the same host, over its control socket.
 
-use ::agent::frontend::{EXCHANGE_MAX, Failure, Frontend, Target};
+use ::agent::frontend::{Answers, EXCHANGE_MAX, Failure, Frontend, Target};
 use async_trait::async_trait;
 use model::{ServiceName, ServiceSpec};
-use proxy_control::{Client, Error, Exchange, Point, Protocol};
+use proxy_control::{Client, Error, Exchange, Point, Protocol, ServiceStatus, Share};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -35,15 +35,39 @@ impl Frontend for ProxyFrontend {
                 Err(error) => Err(error.into()),
             };
         };
-        let point = Point {
-            service: service.clone(),
-            stable_port,
-            active: of(target),
-            protocol: Protocol::Http1,
-            split: Vec::new(),
-            sticky: None,
+        Ok(self.0.point(point(service, stable_port, target)).await?)
+    }
+
+    async fn share(
+        &self,
+        service: &ServiceName,
+        spec: &ServiceSpec,
+        blue: Target,
+        green: Target,
+    ) -> Result<Answers, Failure> {
+        let (Some(stable_port), Some(split)) = (spec.stable_port, &spec.cutover.split) else {
+            return Ok(Answers::default());
         };
-        Ok(self.0.point(point).await?)
+        let wanted = Point {
+            split: vec![Share {
+                target: of(green),
+                percent: split.percent,
+            }],
+            sticky: split.sticky.clone(),
+            ..point(service, stable_port, blue)
+        };
+        let mut status = self.status(service).await?;
+        if status.as_ref().is_none_or(|status| status.point != wanted) {
+            self.0.point(wanted).await?;
+            status = self.status(service).await?;
+        }
+        let mut targets = status.iter().flat_map(|status| &status.targets);
+        let green = targets.find(|known| known.target == of(green));
+        let green = green.ok_or("the proxy does not know the task that it was to send a share to")?;
+        Ok(Answers {
+            ended: green.ended,
+            errors: green.errors,
+        })
     }
 
     async fn drain(&self, service: &ServiceName, target: Target) -> Result<u64, Failure> {
@@ -80,6 +104,25 @@ impl Frontend for ProxyFrontend {
 
     async fn withdraw(&self, service: &ServiceName) -> Result<(), Failure> {
         Ok(self.0.remove(service.clone()).await?)
+    }
+}
+
+impl ProxyFrontend {
+    async fn status(&self, service: &ServiceName) -> Result<Option<ServiceStatus>, Error> {
+        let all = self.0.status().await?;
+        Ok(all.into_iter().find(|status| status.point.service == *service))
+    }
+}
+
+/// Everything for one task.
+fn point(service: &ServiceName, stable_port: u16, target: Target) -> Point {
+    Point {
+        service: service.clone(),
+        stable_port,
+        active: of(target),
+        protocol: Protocol::Http1,
+        split: Vec::new(),
+        sticky: None,
     }
 }
 

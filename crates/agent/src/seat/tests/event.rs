@@ -30,6 +30,10 @@ pub enum Event {
     Front {
         in_flight: u64,
     },
+    /// What gets a share has answered a hundred requests, so many of them with an error.
+    Answered {
+        errors: u64,
+    },
     /// Time passes.
     Wait {
         seconds: u64,
@@ -57,6 +61,7 @@ pub fn event() -> impl Strategy<Value = Event> {
         2 => Just(Event::Restart),
         1 => Just(Event::DieAtStart),
         4 => (0..3_u64).prop_map(|in_flight| Event::Front { in_flight }),
+        1 => (0..10_u64).prop_map(|errors| Event::Answered { errors }),
         2 => (0..400_u64).prop_map(|seconds| Event::Wait { seconds }),
         2 => Just(Event::Collect),
     ]

@@ -4,12 +4,13 @@ mod cutovers;
 mod event;
 mod fixtures;
 mod sandbox;
+mod sharing;
 mod warm;
 
 use super::*;
 use event::{Event, directive, event};
 use model::deployment::Directive;
-use model::service::Overlap;
+use model::service::{Cutover, Overlap, Split};
 use model::{DeploymentId, ServiceSpec, TaskState};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -33,9 +34,26 @@ fn order(epoch: i64, release: i64, directive: Directive) -> DesiredService {
         fallback: None,
         spec: ServiceSpec {
             stop_timeout_seconds: 1,
+            cutover: Cutover {
+                split: gets_share(release).then_some(SPLIT),
+                ..Cutover::default()
+            },
             ..ServiceSpec::new("//a:b".parse().unwrap(), vec!["b".to_owned()])
         },
     }
+}
+
+/// A share of the requests before all of them.
+const SPLIT: Split = Split {
+    percent: 10,
+    seconds: 30,
+    errors_percent_max: 5,
+    sticky: None,
+};
+
+/// Release 5 and every sixth after it gets a share first.
+fn gets_share(release: i64) -> bool {
+    release.rem_euclid(6) == 5
 }
 
 /// Every third release brings back the bytes of an earlier one, as a rollback does.
@@ -65,19 +83,22 @@ proptest! {
     fn once_everything_works_again_the_newest_order_runs_alone_or_waits_beside_what_ran(
         events in vec(event(), 1..100),
         directive in directive(),
+        // One gets a share first.
+        release in 100..102_i64,
         overlap in any::<bool>(),
     ) {
         let mut sandbox = Sandbox::new();
         sandbox.play(events);
         let before = sandbox.seat.as_ref().and_then(|seat| seat.record().active.clone());
-        sandbox.happen(Event::Order { epoch: 100, release: 100, directive, overlap });
-        for _ in 0..12 {
+        sandbox.happen(Event::Order { epoch: 100, release, directive, overlap });
+        for _ in 0..16 {
             sandbox.play([
                 Event::Fetched,
                 Event::Stopped,
                 Event::Wait { seconds: 60 },
                 Event::Healthy(0),
                 Event::Healthy(1),
+                Event::Answered { errors: 0 },
                 Event::Front { in_flight: 0 },
             ]);
         }
@@ -90,7 +111,7 @@ proptest! {
             Directive::Activate => TaskState::Healthy,
         };
         let serves = match directive {
-            Directive::Activate => Some(ReleaseNumber(100)),
+            Directive::Activate => Some(ReleaseNumber(release)),
             Directive::Stage | Directive::Warm => before.map(|order| order.release),
         };
         prop_assert_eq!((instance.state, instance.running_release), (state, serves));

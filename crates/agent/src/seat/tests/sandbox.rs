@@ -4,7 +4,7 @@ use super::super::*;
 use super::event::Event;
 use super::fixtures::{launch, process};
 use super::{POLICY, order};
-use crate::frontend::Target;
+use crate::frontend::{Answers, Target};
 use model::deployment::Directive;
 use model::instance::Transfer;
 use model::service::Overlap;
@@ -23,6 +23,9 @@ pub struct Sandbox {
     /// Where requests really go, and what the agent knows of it.
     pointed: Option<Target>,
     confirmed: Option<Target>,
+    /// Which process gets a share beside that, and how it answers.
+    shares: Option<Target>,
+    answers: Answers,
     /// For which process requests are held.
     held: Option<Target>,
     in_flight: u64,
@@ -51,6 +54,8 @@ impl Sandbox {
             epoch_max: Epoch(i64::MIN),
             pointed: None,
             confirmed: None,
+            shares: None,
+            answers: Answers::default(),
             held: None,
             in_flight: 0,
             dies_at_start: false,
@@ -99,6 +104,7 @@ impl Sandbox {
         let record = self.seat.as_ref().map(Seat::record);
         let drains = self.seat.as_ref().and_then(Seat::drains);
         let leaves = self.seat.as_ref().and_then(Seat::leaves);
+        let shares = self.seat.as_ref().and_then(Seat::shares);
         World {
             desired: supply(record.and_then(|record| record.desired.as_ref())),
             fallback: supply(self.seat.as_ref().and_then(Seat::fallback)),
@@ -109,6 +115,9 @@ impl Sandbox {
             front: Front {
                 pointed: self.confirmed,
                 in_flight: drains.map(|_| self.in_flight),
+                shares: shares
+                    .filter(|shares| self.confirmed.is_none() && self.shares == Some(*shares))
+                    .map(|_| self.answers),
                 held: leaves
                     .filter(|leaves| self.held == Some(*leaves))
                     .map(|_| self.in_flight),
@@ -154,6 +163,7 @@ impl Sandbox {
             Event::Restart => self.restart(),
             Event::DieAtStart => self.dies_at_start = true,
             Event::Front { in_flight } => self.front(in_flight),
+            Event::Answered { errors } => self.answers = Answers { ended: 100, errors },
             Event::Wait { seconds } => self.now += Duration::from_secs(seconds),
             Event::Collect => self.whole.retain(|artifact| keeps.contains(artifact)),
         }
@@ -203,7 +213,8 @@ impl Sandbox {
             self.confirmed = None;
         } else if let Some(target) = seat.serves(&world) {
             self.pointed = Some(target);
-            self.confirmed = Some(target);
+            self.shares = seat.shares();
+            self.confirmed = self.shares.is_none().then_some(target);
         }
         self.in_flight = in_flight;
     }
@@ -340,8 +351,9 @@ impl Sandbox {
                 "where two overlap, one that can serve is left if there was one"
             );
             let pointed = self.pointed.map(|target| (target.port, target.release));
+            let shares = self.shares.map(|target| (target.port, target.release));
             assert!(
-                pointed != Some(target) || !self.running.iter().any(healthy),
+                ![pointed, shares].contains(&Some(target)) || !self.running.iter().any(healthy),
                 "what requests go to is not stopped while another one could take them"
             );
         } else {
