@@ -12,8 +12,8 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
 
 /// The most requests that one HTTP/2 connection may have open.
 const STREAMS_MAX: u32 = 250;
@@ -22,12 +22,12 @@ const STREAMS_MAX: u32 = 250;
 pub(crate) async fn serve(stream: TcpStream, client: IpAddr, frontend: Arc<Frontend>, lane: Arc<Lane>) {
     // Without it a response in two writes may wait for the client's acknowledgement; the connection works either way.
     let _ = stream.set_nodelay(true);
-    // What was spoken is known with the first request.
-    let http2 = AtomicBool::new(false);
+    // Known with the first request.
+    let speaks_http2 = CancellationToken::new();
     let client = Arc::new(Client::new(client));
     let service = service_fn(|request: hyper::Request<_>| {
         if request.version() == hyper::Version::HTTP_2 {
-            http2.store(true, Ordering::Relaxed);
+            speaks_http2.cancel();
         }
         let (frontend, lane, client) = (frontend.clone(), lane.clone(), client.clone());
         async move { Ok::<_, Infallible>(exchange::answer(&frontend, &lane, &client, request).await) }
@@ -41,23 +41,25 @@ pub(crate) async fn serve(stream: TcpStream, client: IpAddr, frontend: Arc<Front
         ended = connection.as_mut() => Some(ended),
         () = lane.closing().cancelled() => None,
     };
+    let mut told = false;
     let ended = match ended {
         Some(ended) => ended,
-        None => {
-            if http2.load(Ordering::Relaxed) {
-                connection.as_mut().graceful_shutdown();
-            }
+        None => loop {
             tokio::select! {
-                ended = connection.as_mut() => ended,
+                ended = connection.as_mut() => break ended,
+                () = speaks_http2.cancelled(), if !told => {
+                    told = true;
+                    connection.as_mut().graceful_shutdown();
+                }
                 () = lane.closed().cancelled() => {
                     connection.as_mut().graceful_shutdown();
                     tokio::select! {
-                        ended = connection.as_mut() => ended,
-                        () = lane.abandoned().cancelled() => Ok(()),
+                        ended = connection.as_mut() => break ended,
+                        () = lane.abandoned().cancelled() => break Ok(()),
                     }
                 }
             }
-        }
+        },
     };
     if let Err(error) = ended {
         // Mostly clients that went away in the middle; what matters of it is counted where it happens.

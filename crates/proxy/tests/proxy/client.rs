@@ -7,6 +7,7 @@ use hyper::client::conn::{http1, http2};
 use hyper::header::CONNECTION;
 use hyper::{HeaderMap, Request, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use std::error::Error as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::net::TcpStream;
@@ -127,6 +128,17 @@ async fn http1_client(port: u16, stop: Arc<AtomicBool>, answered: Arc<AtomicU64>
     failed
 }
 
+/// Whether the far end goes away without trouble and says that it has not begun with this request (RFC 9113, section
+/// 6.8), as it may of one that crosses the word that no more are taken.
+fn is_unprocessed(error: &hyper::Error) -> bool {
+    let source = error
+        .source()
+        .and_then(|source| source.downcast_ref::<h2::Error>());
+    source.is_some_and(|error| {
+        error.is_go_away() && error.is_remote() && error.reason() == Some(h2::Reason::NO_ERROR)
+    })
+}
+
 async fn http2_client(port: u16, stop: Arc<AtomicBool>, answered: Arc<AtomicU64>) -> Vec<String> {
     let mut sender = connect_http2(port).await;
     let mut failed = Vec::new();
@@ -150,6 +162,7 @@ async fn http2_client(port: u16, stop: Arc<AtomicBool>, answered: Arc<AtomicU64>
             }
             // Not sent, since the connection was about to close: nobody was asked.
             Err(error) if error.message().is_some() => {}
+            Err(error) if is_unprocessed(error.error()) => sender = connect_http2(port).await,
             Err(error) => failed.push(format!("HTTP/2: {error:?}")),
         }
     }
