@@ -382,6 +382,11 @@ impl From<database::Error> for Refusal {
             Error::InFlight { service, deployment } => {
                 RolloutRefused::InFlight { service, deployment }.into()
             }
+            Error::OtherEnvironment { deployment, .. } => RolloutRefused::OtherEnvironment {
+                words: error.to_string(),
+                deployment,
+            }
+            .into(),
             Error::Held { service, reason } => RolloutRefused::Held { service, reason }.into(),
             Error::NothingToRollBackTo(service) => RolloutRefused::NothingToRollBackTo(service).into(),
             Error::Overtaken(service) => RolloutRefused::Overtaken(service).into(),

@@ -109,6 +109,16 @@ pub enum Error {
         /// The one in flight.
         deployment: DeploymentId,
     },
+    /// What is under way of the service is for another environment, and not to be ended for this one.
+    #[error(
+        "deployment {deployment} of service {subject} is under way, and only one that is for the same instances takes its place"
+    )]
+    OtherEnvironment {
+        /// The one under way.
+        deployment: DeploymentId,
+        /// What it is for.
+        subject: policy::Subject,
+    },
     /// Nothing is deployed automatically to the service.
     #[error("automatic deployments of service {service} are held: {reason}")]
     Held {

@@ -38,6 +38,12 @@ impl Subject {
         });
         Self { service, environment }
     }
+
+    /// Whether an instance may be touched by both.
+    pub fn meets(&self, other: &Self) -> bool {
+        let environments = self.environment.as_ref().zip(other.environment.as_ref());
+        self.service == other.service && environments.is_none_or(|(one, other)| one == other)
+    }
 }
 
 impl Scope {

@@ -37,6 +37,8 @@ pub(crate) enum RolloutRefused {
         service: ServiceName,
         deployment: DeploymentId,
     },
+    #[error("{words}")]
+    OtherEnvironment { words: String, deployment: DeploymentId },
     #[error("automatic deployments of service {service} are held: {reason}")]
     Held { service: ServiceName, reason: String },
     #[error("no deployment of service {0} is in flight")]
@@ -58,6 +60,7 @@ impl RolloutRefused {
             Self::UnknownConfiguration { .. } => ("unknown_configuration", StatusCode::NOT_FOUND),
             Self::ConfigurationFixed(_) => ("configuration_fixed", StatusCode::CONFLICT),
             Self::InFlight { .. } => ("deployment_in_flight", StatusCode::CONFLICT),
+            Self::OtherEnvironment { .. } => ("other_environment_in_flight", StatusCode::CONFLICT),
             Self::Held { .. } => ("deployments_held", StatusCode::CONFLICT),
             Self::NothingInFlight(_) => ("nothing_in_flight", StatusCode::CONFLICT),
             Self::NothingToRollBackTo(_) => ("nothing_to_roll_back_to", StatusCode::CONFLICT),
@@ -85,6 +88,9 @@ impl RolloutRefused {
                 format!(
                     "wait for it (`starling status {deployment}`), get in line with `--queue`, or take its place with `--supersede`"
                 )
+            }
+            Self::OtherEnvironment { deployment, .. } => {
+                format!("wait for it (`starling status {deployment}`), or get in line with `--queue` if nothing waits yet")
             }
             Self::Held { service, .. } => {
                 format!("when the cause is mended, lift the hold with `starling rollout lift {service}`")

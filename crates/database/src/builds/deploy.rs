@@ -6,8 +6,8 @@ use super::{
     deployments::{DeploymentKind, enter_state},
     governed, inventory, overlapping,
     progress::keep_final_counts,
-    queue::{self, in_flight},
-    roll_back,
+    queue::{self, Other, in_flight},
+    roll_back::{self, HoldRow},
 };
 use crate::{Error, Hint, hints};
 use model::version::VERSION_VARIABLE;
@@ -15,6 +15,7 @@ use model::{
     Actor, ArtifactId, BuildId, BuildVersion, Configuration, ConfigurationVersion, DeploymentId,
     DeploymentState, Layer, RolloutPolicy, Selector, ServiceName, ServiceSpec, Target, WhenBusy,
 };
+use policy::Subject;
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
@@ -64,7 +65,7 @@ impl Builds {
         let allowed = governed::allow(&mut transaction, new).await?;
         inventory::check_fleet(&mut transaction, &new.selector, &new.policy).await?;
         if new.automatic {
-            refuse_if_held(&mut transaction, &new.service).await?;
+            refuse_if_held(&mut transaction, new).await?;
         }
         let waits_for = make_room(&mut transaction, new, &numbers).await?;
         let below = layers(&mut transaction, &new.service).await?;
@@ -113,17 +114,17 @@ pub(super) fn running_configuration(below: &[Layer]) -> Configuration {
         .unwrap_or_default()
 }
 
-async fn refuse_if_held(connection: &mut PgConnection, service: &ServiceName) -> Result<(), Error> {
-    let reason: Option<String> = sqlx::query_scalar("SELECT reason FROM deploy_holds WHERE service = $1")
-        .bind(service.as_str())
+/// What was rolled back in one environment holds up no other.
+async fn refuse_if_held(connection: &mut PgConnection, new: &NewDeployment) -> Result<(), Error> {
+    let hold: Option<HoldRow> = sqlx::query_as("SELECT * FROM deploy_holds WHERE service = $1")
+        .bind(new.service.as_str())
         .fetch_optional(connection)
         .await?;
-    reason.map_or(Ok(()), |reason| {
-        Err(Error::Held {
-            service: service.clone(),
-            reason,
-        })
-    })
+    let wanted = Subject::of(new.service.clone(), &new.selector);
+    match hold.filter(|hold| hold.subject().meets(&wanted)) {
+        Some(HoldRow { service, reason, .. }) => Err(Error::Held { service, reason }),
+        None => Ok(()),
+    }
 }
 
 /// The service's spec, once it is sure that the artifact is one that the service can run.
@@ -159,7 +160,7 @@ async fn checked_spec(connection: &mut PgConnection, new: &NewDeployment) -> Res
 }
 
 /// What a newcomer does about whatever is under way of its service: refused, behind it (which is returned), or in its
-/// place. Of two that wait the newer one stays.
+/// place. Of two that wait the newer one stays. Nothing takes the place of what is for another environment.
 async fn make_room(
     connection: &mut PgConnection,
     new: &NewDeployment,
@@ -170,13 +171,29 @@ async fn make_room(
         queue::queued(connection, &new.service).await?,
     );
     if new.when_busy == WhenBusy::Refuse
-        && let Some(deployment) = moving.or(queued)
+        && let Some(other) = moving.as_ref().or(queued.as_ref())
     {
         return Err(Error::InFlight {
             service: new.service.clone(),
-            deployment,
+            deployment: other.id,
         });
     }
+    let wanted = Subject::of(new.service.clone(), &new.selector);
+    let meets = |other: &Other| other.subject.meets(&wanted);
+    let in_its_way = match new.when_busy {
+        // One at most waits.
+        WhenBusy::Queue if moving.is_some() => queued.as_ref(),
+        _ => moving.as_ref(),
+    };
+    if let Some(other) = in_its_way.filter(|other| !meets(other)) {
+        return Err(Error::OtherEnvironment {
+            deployment: other.id,
+            subject: other.subject.clone(),
+        });
+    }
+    // What waits for another environment goes on waiting.
+    let queued = queued.filter(meets);
+    let (moving, queued) = (moving.map(|other| other.id), queued.map(|other| other.id));
     let reason = format!("release {} took its place", numbers.release());
     if let Some(id) = queued {
         enter_state(connection, id, DeploymentState::Superseded, Some(&reason)).await?;

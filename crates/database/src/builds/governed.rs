@@ -78,11 +78,7 @@ pub(super) async fn allow_lifting(
     actor: &Actor,
     hold: &HoldRow,
 ) -> Result<(), Error> {
-    let subject = Subject {
-        service: hold.service.clone(),
-        environment: hold.environment.clone(),
-    };
-    check(connection, actor, subject, Act::Steer).await
+    check(connection, actor, hold.subject(), Act::Steer).await
 }
 
 async fn check(

@@ -9,11 +9,32 @@ use super::{
     governed,
     progress::keep_final_counts,
 };
-use crate::{Error, Hint, ROWS_MAX, hints};
-use model::{DeploymentId, DeploymentState, ServiceName};
+use crate::{Error, Hint, ROWS_MAX, hints, row};
+use model::{DeploymentId, DeploymentState, Selector, ServiceName};
+use policy::Subject;
 use sqlx::PgConnection;
+use sqlx::postgres::PgRow;
 use sqlx::types::Json;
+use sqlx::{FromRow, Row};
 use uuid::Uuid;
+
+/// A deployment that is under way, or waits.
+pub(super) struct Other {
+    pub(super) id: DeploymentId,
+    /// Whom it touches.
+    pub(super) subject: Subject,
+}
+
+impl FromRow<'_, PgRow> for Other {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
+        let id: Uuid = row.try_get("id")?;
+        let selector: Selector = row::word(row, "selector")?;
+        Ok(Self {
+            id: DeploymentId(id),
+            subject: Subject::of(row::word(row, "service")?, &selector),
+        })
+    }
+}
 
 impl Builds {
     /// Every deployment that waits for another to end, oldest first, at most [`ROWS_MAX`].
@@ -41,7 +62,8 @@ impl Builds {
         .bind(waiting.service.as_str())
         .fetch_one(&mut *transaction)
         .await?;
-        if queued(&mut transaction, &waiting.service).await? != Some(waiting.id) {
+        let next = queued(&mut transaction, &waiting.service).await?;
+        if next.map(|next| next.id) != Some(waiting.id) {
             return Ok(false);
         }
         if waiting.overdue {
@@ -98,31 +120,31 @@ async fn begin(connection: &mut PgConnection, waiting: &DeploymentRow, epoch: i6
 pub(super) async fn in_flight(
     connection: &mut PgConnection,
     service: &ServiceName,
-) -> Result<Option<DeploymentId>, Error> {
-    let id: Option<Uuid> = sqlx::query_scalar(concat!(
-        "SELECT id FROM deployments WHERE service = $1 AND ",
+) -> Result<Option<Other>, Error> {
+    let moving = sqlx::query_as(concat!(
+        "SELECT id, service, selector FROM deployments WHERE service = $1 AND ",
         is_in_flight!(),
         " FOR NO KEY UPDATE"
     ))
     .bind(service.as_str())
     .fetch_optional(connection)
     .await?;
-    Ok(id.map(DeploymentId))
+    Ok(moving)
 }
 
 /// Locks and names the deployment of a service that waits.
 pub(super) async fn queued(
     connection: &mut PgConnection,
     service: &ServiceName,
-) -> Result<Option<DeploymentId>, Error> {
-    let id: Option<Uuid> = sqlx::query_scalar(
-        "SELECT id FROM deployments WHERE service = $1 AND state = 'PENDING' AND started_at IS NULL
-         FOR NO KEY UPDATE",
+) -> Result<Option<Other>, Error> {
+    let waiting = sqlx::query_as(
+        "SELECT id, service, selector FROM deployments
+         WHERE service = $1 AND state = 'PENDING' AND started_at IS NULL FOR NO KEY UPDATE",
     )
     .bind(service.as_str())
     .fetch_optional(connection)
     .await?;
-    Ok(id.map(DeploymentId))
+    Ok(waiting)
 }
 
 /// Keeps in words for what a deployment waits, and returns them.

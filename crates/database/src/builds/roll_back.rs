@@ -6,7 +6,7 @@ use super::{
     deployments::{DeploymentKind, deployment_rows, enter_state},
     governed,
     progress::keep_final_counts,
-    queue,
+    queue::{self, Other},
 };
 use crate::{Error, Hint, hints, row};
 use jiff::Timestamp;
@@ -69,9 +69,20 @@ impl FromRow<'_, PgRow> for HoldRow {
     }
 }
 
+impl HoldRow {
+    /// What it holds.
+    pub(super) fn subject(&self) -> Subject {
+        Subject {
+            service: self.service.clone(),
+            environment: self.environment.clone(),
+        }
+    }
+}
+
 impl Builds {
     /// Makes an earlier release the service's next one, ahead of whatever is in flight, and holds automatic deployments
-    /// until somebody lifts that. What waited for its turn is CANCELLED: it was meant for another state of things.
+    /// in that environment until somebody lifts that. What waited there for its turn is CANCELLED: it was meant for
+    /// another state of things.
     ///
     /// Fails with [`Error::UnknownService`], [`Error::NothingToRollBackTo`], [`Error::Denied`], and
     /// [`Error::Overtaken`] when [`RollBack::only_from`] is not the newest any more.
@@ -92,7 +103,8 @@ impl Builds {
             enter_state(&mut transaction, current.id, state, Some(&reason)).await?;
             ended(&mut transaction, current.id, state).await?;
         }
-        cancel_queued(&mut transaction, wish, numbers.release()).await?;
+        let subject = Subject::of(wish.service.clone(), &selector);
+        cancel_queued(&mut transaction, wish, (&subject, numbers.release())).await?;
         let below = below(&mut transaction, &target, &selector).await?;
         let release = Release {
             service: wish.service.clone(),
@@ -224,9 +236,10 @@ async fn below(
 async fn cancel_queued(
     connection: &mut PgConnection,
     wish: &RollBack,
-    rollback: ReleaseNumber,
+    (subject, rollback): (&Subject, ReleaseNumber),
 ) -> Result<(), Error> {
-    let Some(id) = queue::queued(connection, &wish.service).await? else {
+    let queued = queue::queued(connection, &wish.service).await?;
+    let Some(Other { id, .. }) = queued.filter(|queued| queued.subject.meets(subject)) else {
         return Ok(());
     };
     let reason = format!(
@@ -263,12 +276,15 @@ fn policy(spec: &ServiceSpec) -> RolloutPolicy {
     }
 }
 
+/// One hold a service: of two environments' it is one on all.
 async fn hold(connection: &mut PgConnection, wish: &RollBack, rollback: &DeploymentRow) -> Result<(), Error> {
     let environment = Subject::of(wish.service.clone(), &rollback.selector).environment;
     sqlx::query(
         "INSERT INTO deploy_holds (service, reason, actor, environment) VALUES ($1, $2, $3, $4)
-         ON CONFLICT (service) DO UPDATE SET reason = excluded.reason, actor = excluded.actor,
-                                             environment = excluded.environment, since = now()",
+         ON CONFLICT (service) DO UPDATE
+         SET reason = excluded.reason, actor = excluded.actor, since = now(),
+             environment = CASE WHEN deploy_holds.environment = excluded.environment
+                           THEN excluded.environment END",
     )
     .bind(wish.service.as_str())
     .bind(&wish.reason)

@@ -1,6 +1,7 @@
 //! One deployment of a service in flight, one that waits for it.
 
 use crate::deployments::{back, enter, now, succeeded};
+use crate::rolling_back::two_environments;
 use crate::support::{TestBuilds, actor, new_deployment, on_builds, service};
 use database::Error;
 use database::builds::{DeploymentRow, NewDeployment};
@@ -70,6 +71,45 @@ fn of_two_that_wait_the_newer_one_stays_and_whoever_takes_over_takes_over_from_b
         assert_eq!(now(builds, &third).await.state, DeploymentState::Superseded);
         assert!(!builds.begin_queued(&third).await.unwrap());
         assert_eq!(builds.deployments_in_flight().await.unwrap()[0].id, over.id);
+    });
+}
+
+#[test]
+fn nothing_takes_the_place_of_what_is_for_another_environment() {
+    on_builds(async |builds| {
+        two_environments(builds).await;
+        let deploy = async |number, environment: &str, when_busy| {
+            let new = NewDeployment {
+                selector: environment.parse().unwrap(),
+                when_busy,
+                ..new_deployment(&builds.verified(number).await)
+            };
+            builds.deploy(&new).await
+        };
+        let (production, staging) = ("environment=production", "environment=staging");
+        let first = deploy(1, production, WhenBusy::Supersede).await.unwrap();
+        let refused = deploy(2, staging, WhenBusy::Supersede).await.unwrap_err();
+        assert!(matches!(refused, Error::OtherEnvironment { deployment, .. } if deployment == first.id));
+        let words = refused.to_string();
+        assert!(words.contains("web in production"), "{words}");
+        let waiting = deploy(2, staging, WhenBusy::Queue).await.unwrap();
+        assert!(waiting.is_queued());
+        let refused = deploy(3, production, WhenBusy::Queue).await.unwrap_err();
+        assert!(matches!(refused, Error::OtherEnvironment { deployment, .. } if deployment == waiting.id));
+        assert_eq!(now(builds, &first).await.state, DeploymentState::Pending);
+        let second = deploy(3, production, WhenBusy::Supersede).await.unwrap();
+        assert_eq!(now(builds, &first).await.state, DeploymentState::Superseded);
+        assert!(
+            now(builds, &waiting).await.is_queued(),
+            "it waits for the next one"
+        );
+
+        // What is for all of them is for each.
+        let newer = deploy(4, staging, WhenBusy::Queue).await.unwrap();
+        assert_eq!(now(builds, &waiting).await.state, DeploymentState::Superseded);
+        deploy(5, "", WhenBusy::Supersede).await.unwrap();
+        assert_eq!(now(builds, &second).await.state, DeploymentState::Superseded);
+        assert_eq!(now(builds, &newer).await.state, DeploymentState::Superseded);
     });
 }
 

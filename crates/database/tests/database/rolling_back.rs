@@ -5,7 +5,7 @@ use crate::hosts::told;
 use crate::support::{TestBuilds, actor, new_deployment, on_builds, service};
 use database::Error;
 use database::builds::{DeploymentKind, DeploymentRow, NewDeployment, RollBack};
-use model::{Actor, Configuration, DeploymentState, ReleaseNumber};
+use model::{Actor, Configuration, DeploymentState, ReleaseNumber, WhenBusy};
 use policy::{Grant, Policy, Role, Scope};
 
 #[test]
@@ -102,7 +102,7 @@ async fn succeeded_in(builds: &TestBuilds, number: u8, environment: &str) -> Dep
     now(builds, &row).await
 }
 
-async fn two_environments(builds: &TestBuilds) {
+pub async fn two_environments(builds: &TestBuilds) {
     let (staging, production) = (
         r#"{"environment": "staging"}"#,
         r#"{"environment": "production"}"#,
@@ -177,5 +177,52 @@ fn whoever_may_deploy_in_one_environment_rolls_back_and_lifts_there_and_nowhere_
         let refused = builds.lift_hold(&service(), &bob).await.unwrap_err();
         assert!(matches!(refused, Error::Denied(_)), "{refused}");
         assert_eq!(builds.deploy_holds().await.unwrap().len(), 1, "it holds still");
+    });
+}
+
+#[test]
+fn a_rollback_holds_and_cancels_what_is_for_its_own_environment_until_two_are_held() {
+    on_builds(async |builds| {
+        two_environments(builds).await;
+        succeeded_in(builds, 1, "production").await;
+        succeeded_in(builds, 2, "production").await;
+        let new = async |number, environment: &str| NewDeployment {
+            selector: environment.parse().unwrap(),
+            when_busy: WhenBusy::Queue,
+            ..new_deployment(&builds.verified(number).await)
+        };
+        let first = builds
+            .deploy(&new(3, "environment=production").await)
+            .await
+            .unwrap();
+        let waiting = builds.deploy(&new(4, "environment=staging").await).await.unwrap();
+        let rollback = builds.roll_back(&back()).await.unwrap();
+        assert_eq!(rollback.selector, first.selector);
+        assert!(
+            now(builds, &waiting).await.is_queued(),
+            "it is none of its business"
+        );
+        enter(builds, &rollback, DeploymentState::Succeeded).await;
+        assert!(builds.begin_queued(&waiting).await.unwrap());
+        enter(builds, &waiting, DeploymentState::Succeeded).await;
+
+        let automatic = async |number, environment: &str| {
+            let new = NewDeployment {
+                automatic: true,
+                ..new(number, environment).await
+            };
+            builds.deploy(&new).await
+        };
+        for held in ["environment=production", ""] {
+            let refused = automatic(5, held).await.unwrap_err();
+            assert!(matches!(refused, Error::Held { .. }), "{held}: {refused}");
+        }
+        let staging = automatic(5, "environment=staging").await.unwrap();
+        enter(builds, &staging, DeploymentState::Succeeded).await;
+        builds.roll_back(&back()).await.unwrap();
+        let refused = automatic(6, "environment=staging").await.unwrap_err();
+        assert!(matches!(refused, Error::Held { .. }), "{refused}");
+        let holds = builds.deploy_holds().await.unwrap();
+        assert_eq!((holds.len(), &holds[0].environment), (1, &None));
     });
 }
