@@ -3,11 +3,13 @@
 mod cutover;
 mod health;
 mod limits;
+mod program;
 mod split;
 
 pub use cutover::{Cutover, Overlap};
 pub use health::{CheckKind, HealthCheck};
 pub use limits::TaskLimits;
+pub use program::Program;
 pub use split::{STICKY_NAME_LENGTH_MAX, Split, Sticky};
 
 use crate::Target;
@@ -26,7 +28,12 @@ pub struct ServiceSpec {
     /// The target whose artifacts may be deployed to this service.
     pub target: Target,
     /// The program, a path inside the artifact, and its arguments. Never a shell line.
+    #[serde(default)]
     pub command: Vec<String>,
+    /// In place of a command, an archive of one container image (as `docker save` writes it, or an OCI image layout), a
+    /// path inside the artifact. The image says what is run.
+    #[serde(default)]
+    pub image: Option<String>,
     /// Variables of the process. Nothing else of the agent's environment reaches it but `PATH`.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
@@ -66,8 +73,19 @@ const fn default_stop_timeout_seconds() -> u32 {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidServiceSpec {
     /// There is no program to run.
-    #[error("`command` is empty: give the program's path inside the artifact")]
+    #[error("`command` is empty: give the program's path inside the artifact, or an `image`")]
     CommandMissing,
+    /// There are two.
+    #[error("`command` and `image` exclude each other: an image says itself what it runs")]
+    CommandAndImage,
+    /// The image would be looked for outside the artifact.
+    #[error("`image` is {0:?}, which is not a relative path inside the artifact")]
+    ImageOutside(String),
+    /// A check's program would be looked for outside the image.
+    #[error(
+        "`health.kind` \"command\" runs a program of the artifact: ask a container by \"http\" or \"tcp\""
+    )]
+    CheckOfImage,
     /// The program would be looked for outside the artifact.
     #[error("`command` begins with {0:?}, which is not a relative path inside the artifact")]
     CommandOutside(String),
@@ -113,6 +131,7 @@ impl ServiceSpec {
         Self {
             target,
             command,
+            image: None,
             environment: BTreeMap::new(),
             port_variable: default_port_variable(),
             stable_port: None,
@@ -126,13 +145,11 @@ impl ServiceSpec {
 
     /// Checks what the types alone cannot.
     pub fn validate(&self) -> Result<(), InvalidServiceSpec> {
-        let program = self.command.first().ok_or(InvalidServiceSpec::CommandMissing)?;
-        if !is_inside(program) {
-            return Err(InvalidServiceSpec::CommandOutside(start_of(program)));
-        }
+        self.program()?;
         let texts = self
             .command
             .iter()
+            .chain(&self.image)
             .chain(&self.health.command)
             .chain(self.environment.keys())
             .chain(self.environment.values());
