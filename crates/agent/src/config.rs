@@ -7,6 +7,7 @@ use model::{HostName, Labels, RegionName, ZoneName};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
+use tasks::container::Containers;
 use tasks::task::TaskGroups;
 
 /// How one host takes part in its region.
@@ -45,6 +46,8 @@ pub struct Config {
     pub task_users: Option<RangeInclusive<u32>>,
     /// Files of the agent's outside of its folder that no task is to see, such as its key.
     pub hidden: Vec<PathBuf>,
+    /// Who runs those tasks that are containers.
+    pub containers: Containers,
     /// What holds tasks to their limits, if anything does.
     pub groups: Option<TaskGroups>,
     /// How long one file of a task's log may become, in bytes; there are two.
@@ -80,6 +83,7 @@ impl Config {
         managers: Vec<Manager>,
         trusted_keys: TrustedKeys,
     ) -> Self {
+        let containers = Containers::new(&format!("{region}/{host}"), Vec::new());
         Self {
             host,
             zone,
@@ -97,6 +101,7 @@ impl Config {
             limits: Limits::default(),
             task_users: Some(users::FIRST..=users::FIRST + users::COUNT - 1),
             hidden: Vec::new(),
+            containers,
             groups: None,
             log_length_max: 16 << 20,
         }

@@ -4,6 +4,7 @@ use crate::Config;
 use crate::launch::service_folder;
 use crate::seat::Terms;
 use crate::users::{NoUser, Users};
+use model::service::Program;
 use model::{DesiredService, ServiceName};
 use std::path::Path;
 use tasks::task::isolation::{self, Isolation, Means, View};
@@ -40,8 +41,12 @@ pub(crate) fn choose(
     let Some(allowed) = config.task_users.as_ref().filter(|_| means.users.is_ok()) else {
         return Ok(shared);
     };
-    let program = order.spec.command.first().map_or("", String::as_str);
-    if let Some(obstacle) = isolation::obstacle(artifact, Path::new(program), namespaces) {
+    let obstacle = match order.spec.program() {
+        Ok(Program::Command { program, .. }) => isolation::obstacle(artifact, Path::new(program), namespaces),
+        // A container doesn't see what is on the way to it.
+        _ => None,
+    };
+    if let Some(obstacle) = obstacle {
         tracing::warn!(service.name = %order.service, "a task is not a user of its own: {obstacle}");
         return Ok(shared);
     }
@@ -67,11 +72,16 @@ pub(crate) async fn view(config: &Config, service: &ServiceName, artifact: &Path
 }
 
 /// What keeps a process apart, for the log that people read.
-pub(crate) fn describe(isolation: Isolation) -> String {
+pub(crate) fn describe(terms: &Terms) -> String {
+    let isolation = terms.isolation;
     let user = match isolation.user {
         Some(user) => format!("as user {user}"),
+        None if terms.container => "as its image's user".to_owned(),
         None => "as the agent's own user".to_owned(),
     };
+    if terms.container {
+        return format!("{user}, in a container");
+    }
     let namespaces = if isolation.namespaces { "with" } else { "without" };
     format!("{user}, {namespaces} a /tmp of its own")
 }

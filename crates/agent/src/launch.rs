@@ -4,14 +4,16 @@ use crate::ports::NoPort;
 use crate::seat::{Launch, Terms};
 use crate::users::NoUser;
 use crate::{Config, isolating, logs, releases};
+use model::service::{InvalidServiceSpec, Program};
 use model::{DesiredService, ServiceName};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tasks::container::ContainerSpec;
 use tasks::health::Target;
 use tasks::task::isolation::Isolation;
-use tasks::task::{LaunchId, LogFile, Task, TaskSpec};
+use tasks::task::{self, LaunchId, LogFile, Task, TaskSpec};
 
 /// How often a program is started that is said to be open for writing, and the pause between. No file of an artifact
 /// is written to once it is whole; but a process that is being started elsewhere holds, for a moment, what was open.
@@ -21,8 +23,8 @@ const BUSY_PAUSE: Duration = Duration::from_millis(25);
 /// Why a process could not be started.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NotStarted {
-    #[error("the order names no program")]
-    NoProgram,
+    #[error(transparent)]
+    Spec(#[from] InvalidServiceSpec),
     #[error(transparent)]
     Port(#[from] NoPort),
     #[error(transparent)]
@@ -55,6 +57,7 @@ pub(crate) fn plan(
             health: order.spec.health.clone(),
             stop_timeout_seconds: order.spec.stop_timeout_seconds,
             overlap: order.spec.overlap,
+            container: order.spec.image.is_some(),
             isolation,
             limits: order.spec.limits,
         },
@@ -71,16 +74,64 @@ pub(crate) async fn launch(
     in_use: Vec<PathBuf>,
 ) -> Result<Task, NotStarted> {
     make_room(config, &order.service, plan, in_use).await;
-    let (program, arguments) = order.spec.command.split_first().ok_or(NotStarted::NoProgram)?;
-    let told = told(config, &order.service, artifact, &plan.terms);
+    let variables = variables(config, order, artifact, &plan.terms);
+    let folder = run_folder(config, &order.service);
+    match order.spec.program()? {
+        Program::Command { program, arguments } => {
+            let spec = TaskSpec {
+                folder,
+                program: artifact.join(program),
+                arguments: arguments.to_vec(),
+                environment: variables,
+                log: plan.log.clone(),
+                launch: plan.id.clone(),
+                isolation: plan.terms.isolation,
+                view: isolating::view(config, &order.service, artifact, &plan.terms).await,
+                limits: plan.terms.limits,
+                groups: config.groups.clone(),
+            };
+            Ok(start(spec).await?)
+        }
+        Program::Image(archive) => {
+            let spec = ContainerSpec {
+                archive: artifact.join(archive),
+                environment: variables,
+                folder,
+                readable: vec![
+                    artifact.to_owned(),
+                    service_folder(&config.folder, &order.service),
+                ],
+                log: plan.log.clone(),
+                launch: plan.id.clone(),
+                port: plan.terms.port,
+                user: plan.terms.isolation.user,
+                limits: plan.terms.limits,
+                containers: config.containers.clone(),
+            };
+            Ok(task::start_container(spec).await?)
+        }
+    }
+}
+
+/// All that an order's process is told. The configuration stands above the spec, and Starling's own word above both; only
+/// `PATH` may be another, as the program's own image may say, too.
+fn variables(
+    config: &Config,
+    order: &DesiredService,
+    artifact: &Path,
+    terms: &Terms,
+) -> BTreeMap<String, String> {
+    let told = told(config, &order.service, artifact, terms);
     let mut variables = told.clone();
-    // The configuration stands above the spec, and Starling's own word above both; only PATH may be another.
-    for (name, value) in order
+    if terms.container {
+        variables.remove("PATH");
+    }
+    let said = order
         .spec
         .environment
         .iter()
-        .chain(&order.configuration.variables)
-    {
+        .chain(&order.configuration.variables);
+    for (name, value) in said {
         if name == "PATH" || !told.contains_key(name) {
             variables.insert(name.clone(), value.clone());
         }
@@ -88,19 +139,7 @@ pub(crate) async fn launch(
     if let Some(version) = &order.configuration.version {
         variables.insert("STARLING_CONFIGURATION".to_owned(), version.to_string());
     }
-    let spec = TaskSpec {
-        folder: run_folder(config, &order.service),
-        program: artifact.join(program),
-        arguments: arguments.to_vec(),
-        environment: variables,
-        log: plan.log.clone(),
-        launch: plan.id.clone(),
-        isolation: plan.terms.isolation,
-        view: isolating::view(config, &order.service, artifact, &plan.terms).await,
-        limits: plan.terms.limits,
-        groups: config.groups.clone(),
-    };
-    Ok(start(spec).await?)
+    variables
 }
 
 /// Keeps the logs few, and says in the one that begins or goes on what comes now.
@@ -112,7 +151,7 @@ async fn make_room(config: &Config, service: &ServiceName, plan: &Launch, mut in
         tracing::warn!(service.name = %service, %error, "failed to delete the output of an old release");
     }
     let start = logs::start_line(plan.terms.release, plan.terms.port);
-    let apart = isolating::describe(plan.terms.isolation);
+    let apart = isolating::describe(&plan.terms);
     logs::say(&plan.log, format!("{start}, {apart}")).await;
 }
 
@@ -145,6 +184,10 @@ fn told(config: &Config, service: &ServiceName, artifact: &Path, terms: &Terms) 
         ("STARLING_RELEASE", terms.release.to_string()),
         ("STARLING_ARTIFACT", terms.artifact.to_string()),
         ("STARLING_ARTIFACT_FOLDER", artifact.display().to_string()),
+        (
+            "STARLING_RUN_FOLDER",
+            run_folder(config, service).display().to_string(),
+        ),
         ("STARLING_HOST", config.host.to_string()),
         ("STARLING_ZONE", config.zone.to_string()),
         ("STARLING_REGION", config.region.to_string()),

@@ -67,6 +67,7 @@ const KEPT_IN: &[(&str, &str)] = &[
     ("etcd-client", "desired-state"),
     ("libp2p", "swarm"),
     ("process-wrap", "tasks"),
+    ("bollard", "tasks"),
 ];
 
 /// What no crate of the floors 0 and 1 may depend on: I/O, runtimes and clocks.

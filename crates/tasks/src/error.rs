@@ -40,6 +40,9 @@ pub enum Error {
     /// What a task is told could not be handed to it.
     #[error("failed to hand a task its variables")]
     Variables(#[source] std::io::Error),
+    /// A container could not be run.
+    #[error(transparent)]
+    Container(#[from] crate::container::Error),
     /// The disk is nearly full, by whoever's doing: what runs on it is stopped before everything fails.
     #[error("the disk has {free} left, and {reserve} are to stay free")]
     DiskFull {

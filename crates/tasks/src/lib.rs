@@ -8,11 +8,14 @@
 //! - A **service's task** ([`task`]) must outlive the agent that started it, so that an upgraded or
 //!   crashed agent finds its services still serving, and adopts them.
 //!
+//! A task's process is started here, or by a container runtime ([`container`]), which then stands in between.
+//!
 //! [`health`] asks a task how it is, [`port`] finds it a port to listen on, [`pressure`] says how busy the machine is.
 //!
 //! This crate never decides what to run, never reads the environment that it was started in, and hands
 //! none of that environment on: a process gets exactly the variables that its caller names.
 
+pub mod container;
 mod error;
 pub mod health;
 pub mod port;

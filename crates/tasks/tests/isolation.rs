@@ -228,7 +228,7 @@ async fn a_task_that_is_apart_is_found_again_by_its_record_and_by_its_mark() {
             .unwrap();
         assert_eq!(&found, task.record());
         drop(task);
-        let adopted = Task::adopt(found).unwrap().unwrap();
+        let adopted = Task::adopt(found).await.unwrap().unwrap();
         assert_eq!(adopted.stop(PATIENCE).await, Ended::Unknown);
     }
 }

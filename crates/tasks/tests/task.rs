@@ -141,7 +141,7 @@ async fn a_task_survives_its_agent_and_is_adopted_by_the_next() {
     let record: Record = serde_json::from_str(&stored).unwrap();
     let pid = record.pid();
     assert!(alive(pid));
-    let adopted = Task::adopt(record).unwrap().unwrap();
+    let adopted = Task::adopt(record).await.unwrap().unwrap();
     assert_eq!(adopted.ended(), None);
     assert_eq!(adopted.stop(PATIENCE).await, Ended::Unknown);
     assert!(!alive(pid));
@@ -161,7 +161,7 @@ async fn a_task_whose_record_was_never_stored_is_found_by_its_mark() {
     let record = find(&launch, &log).unwrap();
     assert_eq!(&record, task.record());
     drop(task);
-    let adopted = Task::adopt(record).unwrap().unwrap();
+    let adopted = Task::adopt(record).await.unwrap().unwrap();
     adopted.stop(PATIENCE).await;
     assert_eq!(find(&launch, &log), None);
     assert_eq!(find(&LaunchId::new().unwrap(), &log), None);
@@ -175,6 +175,7 @@ async fn another_process_of_the_same_number_is_not_adopted() {
     stored["start_ticks"] = 1.into();
     assert!(
         Task::adopt(serde_json::from_value(stored).unwrap())
+            .await
             .unwrap()
             .is_none()
     );
@@ -182,13 +183,14 @@ async fn another_process_of_the_same_number_is_not_adopted() {
     stored["boot"] = "an earlier start of the machine".into();
     assert!(
         Task::adopt(serde_json::from_value(stored).unwrap())
+            .await
             .unwrap()
             .is_none()
     );
 
     let record = task.record().clone();
     task.stop(Duration::ZERO).await;
-    assert!(Task::adopt(record).unwrap().is_none());
+    assert!(Task::adopt(record).await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -258,7 +260,7 @@ async fn a_task_that_eats_more_memory_than_its_group_may_is_killed_and_told_so_b
         };
         assert_eq!(&record, task.record());
         drop(task);
-        let adopted = Task::adopt(record).unwrap().unwrap();
+        let adopted = Task::adopt(record).await.unwrap().unwrap();
         std::fs::write(folder.path().join("go"), "").unwrap();
         assert_eq!(adopted.wait().await, Ended::Exceeded(Exceeded::Memory(limit)));
     }

@@ -6,7 +6,7 @@ use crate::keepers::Keepers;
 use crate::ledger::Ledger;
 use crate::managers::Managers;
 use crate::releases::Releases;
-use crate::seat::{RestartPolicy, Seat, TaskRecord, Terms};
+use crate::seat::{Launch, RestartPolicy, Seat, TaskRecord, Terms};
 use crate::shelf::{Obtain, Offers, Shelf};
 use crate::{Config, Error, store};
 use crate::{isolating, launch};
@@ -16,7 +16,7 @@ use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
-use tasks::task::{Task, TaskGroups};
+use tasks::task::Task;
 use tokio::sync::Notify;
 
 impl Host {
@@ -40,7 +40,7 @@ impl Host {
         let mut ports = stored.ports.clone();
         for (service, record) in &stored.services {
             let mut seat = Seat::restore(record.clone());
-            for (task, terms) in adopt(service, &mut seat, config.groups.as_ref()).await? {
+            for (task, terms) in adopt(service, &mut seat, &config).await? {
                 ports.hold(service, terms.port);
                 found.push((service.clone(), task, terms));
             }
@@ -111,11 +111,7 @@ fn occupy(folder: &Path) -> Result<File, Error> {
 }
 
 /// Finds the tasks again that an earlier life started for this seat, and notes which are gone.
-async fn adopt(
-    service: &ServiceName,
-    seat: &mut Seat,
-    groups: Option<&TaskGroups>,
-) -> Result<Vec<(Task, Terms)>, Error> {
+async fn adopt(service: &ServiceName, seat: &mut Seat, config: &Config) -> Result<Vec<(Task, Terms)>, Error> {
     let failed = |source| Error::Adopt {
         service: service.clone(),
         source,
@@ -123,7 +119,7 @@ async fn adopt(
     let mut found = Vec::new();
     let tasks: Vec<TaskRecord> = seat.record().tasks().cloned().collect();
     for record in tasks {
-        match Task::adopt(record.process.clone()).map_err(failed)? {
+        match Task::adopt(record.process.clone()).await.map_err(failed)? {
             Some(task) => {
                 tracing::info!(service.name = %service, process.id = record.process.pid(), "found a running task again");
                 found.push((task, record.terms));
@@ -132,10 +128,11 @@ async fn adopt(
         }
     }
     if let Some(launch) = seat.record().launching.clone() {
-        let (terms, groups) = (launch.terms.clone(), groups.cloned());
-        let find = move || Task::find(&launch.id, &launch.log, &launch.terms.limits, groups.as_ref());
-        let process = tokio::task::spawn_blocking(find).await?.map_err(failed)?;
-        let task = process.map(Task::adopt).transpose().map_err(failed)?.flatten();
+        let terms = launch.terms.clone();
+        let task = match find(launch, config).await.map_err(failed)? {
+            Some(process) => Task::adopt(process).await.map_err(failed)?,
+            None => None,
+        };
         match task {
             Some(task) => {
                 tracing::info!(service.name = %service, process.id = task.record().pid(), "found a task that was just being started");
@@ -146,4 +143,17 @@ async fn adopt(
         }
     }
     Ok(found)
+}
+
+/// Finds what was just being started when the agent's earlier life ended.
+async fn find(launch: Launch, config: &Config) -> Result<Option<tasks::task::Record>, tasks::Error> {
+    let (id, log, limits) = (launch.id, launch.log, launch.terms.limits);
+    if launch.terms.container {
+        return Task::find_container(&config.containers, &id, &log, &limits).await;
+    }
+    let groups = config.groups.clone();
+    let find = move || Task::find(&id, &log, &limits, groups.as_ref());
+    tokio::task::spawn_blocking(find)
+        .await
+        .map_err(|_| tasks::Error::Lost)?
 }

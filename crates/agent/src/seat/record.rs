@@ -49,6 +49,9 @@ pub struct Terms {
     /// Whether another one may run beside it.
     #[serde(default)]
     pub overlap: Overlap,
+    /// Whether it is a container.
+    #[serde(default)]
+    pub container: bool,
     /// What keeps it apart.
     #[serde(default)]
     pub isolation: Isolation,

@@ -23,6 +23,7 @@ use gauge::Gauge;
 use model::control::{Hold, RegionControls};
 use model::host::{SERVICES_MAX, StoreOffer};
 use model::instance::Transfer;
+use model::service::Program;
 use model::{ArtifactId, DesiredService};
 pub(crate) use obtain::Obtain;
 use obtain::{NotObtained, Obtained};
@@ -315,15 +316,19 @@ impl Shelf {
             None | Some(Entry::Cold | Entry::Leaving) => self.held(order, Supply::Awaited),
             Some(Entry::Moving { .. } | Entry::Failed { .. }) => self.held(order, Supply::Moving),
             Some(Entry::Whole { manifest, .. }) => {
-                // `validate` let through no empty command.
-                let program = order.spec.command.first().map_or("", String::as_str);
-                let found = manifest
-                    .files()
-                    .binary_search_by(|file| file.path.as_str().cmp(program));
-                if found.is_ok_and(|index| manifest.files()[index].executable) {
-                    Supply::Whole
-                } else {
-                    Supply::Failed(cut(format!("the artifact has no executable file {program:?}")))
+                let (path, executable) = match order.spec.program() {
+                    Ok(Program::Command { program, .. }) => (program, true),
+                    Ok(Program::Image(archive)) => (archive, false),
+                    Err(error) => return Supply::Failed(reason(&error)),
+                };
+                let files = manifest.files();
+                let found = files.binary_search_by(|file| file.path.as_str().cmp(path));
+                match found {
+                    Ok(index) if files[index].executable || !executable => Supply::Whole,
+                    _ if executable => {
+                        Supply::Failed(cut(format!("the artifact has no executable file {path:?}")))
+                    }
+                    _ => Supply::Failed(cut(format!("the artifact has no file {path:?}"))),
                 }
             }
         }

@@ -4,6 +4,7 @@
 
 mod artifacts;
 mod blue_green;
+mod containers;
 mod controls;
 mod cutovers;
 mod faults;

@@ -346,6 +346,7 @@ impl<'a> Plan<'a> {
             ports: (first_port, first_port + TASK_PORTS_A_HOST - 1),
             isolate_tasks: true,
             task_users: agent::usual_users(place),
+            container_sockets: agent::usual_sockets(),
             tasks_on_exit: TasksOnExit::Stop,
             proxy_control_socket: Some(self.layout.work(&proxy_name(region, &name)).join("control.sock")),
             limits: Limits::default(),

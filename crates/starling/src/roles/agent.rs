@@ -12,6 +12,7 @@ use model::{HostName, Labels, RegionName, ZoneName};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::Arc;
+use tasks::container::Containers;
 use tasks::task::TaskGroups;
 use tokio_util::sync::CancellationToken;
 
@@ -41,6 +42,10 @@ pub struct Settings {
     /// The first and last of these users.
     #[serde(default = "first_users")]
     pub task_users: (u32, u32),
+    /// Where a container runtime (Docker, or Podman's socket) may be asked to run tasks that are images; the first that
+    /// answers is.
+    #[serde(default = "usual_sockets")]
+    pub container_sockets: Vec<PathBuf>,
     /// Whether tasks stop with the agent, or go on and are adopted by the next one.
     #[serde(default = "keep")]
     pub tasks_on_exit: TasksOnExit,
@@ -83,6 +88,14 @@ pub fn usual_users(place: u16) -> (u32, u32) {
     (first, first + agent::users::COUNT - 1)
 }
 
+/// Where Docker and Podman listen by themselves: Podman of an ordinary user, too, where the agent is one.
+pub fn usual_sockets() -> Vec<PathBuf> {
+    let user = rustix::process::geteuid();
+    let own = (!user.is_root()).then(|| format!("/run/user/{}/podman/podman.sock", user.as_raw()));
+    let all = ["/run/docker.sock", "/run/podman/podman.sock"].map(str::to_owned);
+    own.into_iter().chain(all).map(PathBuf::from).collect()
+}
+
 const fn keep() -> TasksOnExit {
     TasksOnExit::Keep
 }
@@ -120,6 +133,8 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<
     agent::users::validate(&users).context("`task_users`")?;
     config.task_users = settings.isolate_tasks.then_some(users);
     config.hidden = vec![key];
+    let name = format!("{}/{}", config.region, config.host);
+    config.containers = Containers::new(&name, settings.container_sockets);
     config.groups = Some(TaskGroups::new(&format!(
         "tasks-{}-{}",
         config.region, config.host

@@ -65,8 +65,13 @@ impl LogFile {
     /// # Errors
     /// If the file can't be written.
     pub fn say(&self, line: &str) -> io::Result<()> {
-        // One write, so that it stands in one piece among those of the process.
-        append(&self.path)?.write_all(format!("{line}\n").as_bytes())
+        self.append(format!("{line}\n").as_bytes())
+    }
+
+    /// Writes behind what was written last, in one piece. Blocks.
+    pub(crate) fn append(&self, text: &[u8]) -> io::Result<()> {
+        // One write, so that nothing of the process comes between.
+        append(&self.path)?.write_all(text)
     }
 
     /// Reads a part, at most `bytes_max` long. Where what was asked for is gone, the part begins with the first whole

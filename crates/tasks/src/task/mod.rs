@@ -8,13 +8,14 @@ mod log;
 mod record;
 
 use crate::Error;
+use crate::container::{self, ContainerRecord, ContainerSpec, Containers};
 use crate::sandbox::Exceeded;
 use isolation::{Isolation, View};
 pub use launch::LaunchId;
 pub use limits::TaskGroups;
 pub use log::LogBytes;
 use model::service::TaskLimits;
-pub use record::Record;
+pub use record::{ProcessRecord, Record};
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -138,8 +139,8 @@ pub async fn start(spec: TaskSpec) -> Result<Task, Error> {
     let mut child = command.spawn().map_err(start_error)?;
     // Known until it is waited for, which is only done below.
     let pid = child.id().ok_or(Error::Lost)?;
-    let record = Record::of(pid, spec.log, group).map_err(|source| Error::Watch { pid, source })?;
-    Ok(Task::watching(record, async move {
+    let record = ProcessRecord::of(pid, spec.log, group).map_err(|source| Error::Watch { pid, source })?;
+    Ok(Task::watching_process(record, async move {
         match child.wait().await {
             Ok(status) => Ended::from(status),
             Err(error) => {
@@ -148,6 +149,16 @@ pub async fn start(spec: TaskSpec) -> Result<Task, Error> {
             }
         }
     }))
+}
+
+/// Starts a task that is a container. Store its mark and its record as of one that is a process ([`start`]).
+pub async fn start_container(spec: ContainerSpec) -> Result<Task, Error> {
+    let (folder, user) = (spec.folder.clone(), spec.user);
+    let prepared = tokio::task::spawn_blocking(move || isolation::make_own(&folder, user));
+    prepared.await.map_err(|_| Error::Lost)??;
+    // Some ten kilobytes of the client's own, which no task that is a process should carry along.
+    let record = Box::pin(container::start(&spec)).await?;
+    Ok(Task::watching_container(record))
 }
 
 /// Makes a task's folders and opens its log, which is its user's too: programs open `/dev/stdout` again by its name.
@@ -162,8 +173,15 @@ async fn prepare(spec: TaskSpec) -> Result<(TaskSpec, File), Error> {
 
 impl Task {
     /// Finds a task again that an earlier life of the agent started; `None` when it is gone, even where
-    /// its number was given to another process since.
-    pub fn adopt(record: Record) -> Result<Option<Self>, Error> {
+    /// its number was given to another process since. A container whose runtime does not answer may live.
+    pub async fn adopt(record: Record) -> Result<Option<Self>, Error> {
+        let record = match record {
+            Record::Process(record) => record,
+            Record::Container(record) => {
+                let lives = Box::pin(container::may_live(&record)).await;
+                return Ok(lives.then(|| Self::watching_container(record)));
+            }
+        };
         let watch_error = |source| Error::Watch {
             pid: record.pid(),
             source,
@@ -172,7 +190,7 @@ impl Task {
             return Ok(None);
         }
         let watched = record.clone();
-        Ok(Some(Self::watching(record, gone(watched))))
+        Ok(Some(Self::watching_process(record, gone(watched))))
     }
 
     /// Finds the process that was started with this mark and whose record was never stored. Blocks: it looks at every
@@ -184,20 +202,44 @@ impl Task {
         groups: Option<&TaskGroups>,
     ) -> Result<Option<Record>, Error> {
         let group = groups.and_then(|groups| groups.find(launch, limits));
-        Record::find(launch, log, group).map_err(Error::Find)
+        let found = ProcessRecord::find(launch, log, group).map_err(Error::Find)?;
+        Ok(found.map(Record::Process))
+    }
+
+    /// The same for a container.
+    pub async fn find_container(
+        containers: &Containers,
+        launch: &LaunchId,
+        log: &LogFile,
+        limits: &TaskLimits,
+    ) -> Result<Option<Record>, Error> {
+        let found = Box::pin(container::find(containers, launch, log, limits)).await?;
+        Ok(found.map(Record::Container))
+    }
+
+    fn watching_container(record: ContainerRecord) -> Self {
+        Self::watching(Record::Container(record.clone()), container::watch(record))
+    }
+
+    fn watching_process(record: ProcessRecord, end: impl Future<Output = Ended> + Send + 'static) -> Self {
+        let (pid, group) = (record.pid(), record.group().cloned());
+        let end = async move {
+            let how = end.await;
+            // What it left behind would hold its port. Usually nothing is there.
+            signal_group(pid, Signal::KILL);
+            limits::explain(how, group).await
+        };
+        Self::watching(Record::Process(record), end)
     }
 
     fn watching(record: Record, end: impl Future<Output = Ended> + Send + 'static) -> Self {
         let (sender, ended) = watch::channel(None);
-        let (pid, file, group) = (record.pid(), record.log().clone(), record.group().cloned());
+        let (pid, file) = (record.pid(), record.log().clone());
         let watcher = async move {
             let how = tokio::select! {
                 how = end => how,
                 () = log::keep_bounded(&file) => Ended::Unknown,
             };
-            // What it left behind would hold its port. Usually nothing is there.
-            signal_group(pid, Signal::KILL);
-            let how = limits::explain(how, group).await;
             tracing::debug!(process.id = pid, "a task {how}");
             sender.send_replace(Some(how));
         };
@@ -228,10 +270,15 @@ impl Task {
         }
     }
 
-    /// Asks its whole process group to end (SIGTERM), and kills what is left after `grace`.
+    /// Asks its whole process group to end (SIGTERM), and kills what is left after `grace`; a container by the signal
+    /// that its image names.
     pub async fn stop(&self, grace: Duration) -> Ended {
         if let Some(how) = self.ended() {
             return how;
+        }
+        if let Record::Container(container) = &self.record {
+            Box::pin(container::stop(container, grace)).await;
+            return self.wait().await;
         }
         signal_group(self.record.pid(), Signal::TERM);
         if let Ok(how) = tokio::time::timeout(grace, self.wait()).await {
@@ -248,7 +295,7 @@ impl Task {
 
 /// Looks again and again: the kernel tells the end of a process to its parent alone, and an adopted
 /// task's parent is gone.
-async fn gone(record: Record) -> Ended {
+async fn gone(record: ProcessRecord) -> Ended {
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
         match record.names_a_live_process() {

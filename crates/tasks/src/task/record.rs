@@ -1,14 +1,43 @@
 //! What is stored of a task, to find its process again.
 
 use super::{LaunchId, LogFile};
+use crate::container::ContainerRecord;
 use crate::sandbox::cgroup::Held;
 use serde::{Deserialize, Serialize};
 use std::io;
 
+/// What is stored of a task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Record {
+    /// Of one that is a process.
+    Process(ProcessRecord),
+    /// Of one that is a container.
+    Container(ContainerRecord),
+}
+
+impl Record {
+    /// The number of its process, which is also its group's and its session's; of a container's first.
+    pub fn pid(&self) -> u32 {
+        match self {
+            Self::Process(process) => process.pid,
+            Self::Container(container) => container.pid,
+        }
+    }
+
+    /// Where its output goes.
+    pub fn log(&self) -> &LogFile {
+        match self {
+            Self::Process(process) => &process.log,
+            Self::Container(container) => &container.log,
+        }
+    }
+}
+
 /// Names one process for good: a number alone is given to another process sooner or later, a number, a
 /// start time and a boot are not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Record {
+pub struct ProcessRecord {
     pid: u32,
     /// When it started, in clock ticks since the machine did (proc(5), field 22 of `stat`).
     start_ticks: u64,
@@ -20,7 +49,7 @@ pub struct Record {
     group: Option<Held>,
 }
 
-impl Record {
+impl ProcessRecord {
     /// Of a child that was not waited for yet, so that the number still names it.
     pub(super) fn of(pid: u32, log: LogFile, group: Option<Held>) -> io::Result<Self> {
         let start_ticks = look(pid)?.start_ticks;
@@ -62,14 +91,8 @@ impl Record {
         Ok(found)
     }
 
-    /// The process's number, which is also its group's and its session's.
-    pub fn pid(&self) -> u32 {
+    pub(super) fn pid(&self) -> u32 {
         self.pid
-    }
-
-    /// Where its output goes.
-    pub fn log(&self) -> &LogFile {
-        &self.log
     }
 
     pub(super) fn group(&self) -> Option<&Held> {

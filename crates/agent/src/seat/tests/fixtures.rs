@@ -23,6 +23,7 @@ pub fn launch(order: &DesiredService, port: u16, number: u64) -> Launch {
             health: order.spec.health.clone(),
             stop_timeout_seconds: 1,
             overlap: order.spec.overlap,
+            container: false,
             isolation: tasks::task::isolation::Isolation::default(),
             limits: order.spec.limits,
         },

@@ -67,13 +67,17 @@ pub(super) fn prepare(spec: &TaskSpec) -> Result<(), Error> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(temporary)(error)),
         _ => {}
     }
-    for folder in [&spec.folder, temporary] {
-        make_private(folder).map_err(failed(folder))?;
-        if let Some(user) = spec.isolation.user {
-            give::give(folder, user).map_err(failed(folder))?;
-        }
-    }
-    Ok(())
+    make_own(&spec.folder, spec.isolation.user)?;
+    make_own(temporary, spec.isolation.user)
+}
+
+/// Makes a folder that is a user's, or the agent's own user's. Blocks.
+pub(super) fn make_own(folder: &Path, user: Option<u32>) -> Result<(), Error> {
+    let made = make_private(folder).and_then(|()| user.map_or(Ok(()), |user| give::give(folder, user)));
+    made.map_err(|source| Error::Prepare {
+        path: folder.to_owned(),
+        source,
+    })
 }
 
 /// Makes a folder that only its owner enters, below folders that everybody may pass.
