@@ -60,7 +60,7 @@ impl Watcher {
         Ok(())
     }
 
-    /// Fenced: once anybody has begun another release of the service, it is too late.
+    /// Fenced: once anybody has begun another release for some of the same hosts, it is too late.
     async fn roll_back(&self, deployment: &DeploymentRow, reason: String) -> Result<(), database::Error> {
         let wish = RollBack {
             service: deployment.service.clone(),
@@ -81,7 +81,11 @@ impl Watcher {
                 );
                 Ok(())
             }
-            Err(database::Error::Overtaken(_)) => Ok(()),
+            // Another one of the service is in flight; if it is for other instances, this one's turn comes.
+            Err(database::Error::Overtaken(_)) => {
+                self.builds.raise_alarm(deployment, &wish.reason).await?;
+                Ok(())
+            }
             Err(error) => Err(error),
         }
     }

@@ -194,7 +194,7 @@ async fn insert_deployment(
     Ok(())
 }
 
-/// Asks every region for a deployment's release; what the service runs until then is not watched any more.
+/// Asks every region for a deployment's release; what its instances run until then is not watched any more.
 pub(super) async fn ask_every_region(
     connection: &mut PgConnection,
     deployment: &DeploymentRow,
@@ -215,6 +215,6 @@ pub(super) async fn ask_every_region(
     .bind(Json(below))
     .execute(&mut *connection)
     .await?;
-    watch::end(connection, &deployment.service).await?;
+    watch::end(connection, &deployment.subject()).await?;
     lift_aborts(connection, &deployment.artifact).await
 }

@@ -8,6 +8,7 @@ use model::{
     Actor, ArtifactId, BuildId, Configuration, DeploymentId, DeploymentState, Epoch, ReleaseNumber,
     RolloutPolicy, Selector, ServiceName, ServiceSpec,
 };
+use policy::Subject;
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection, Row};
@@ -129,6 +130,11 @@ impl FromRow<'_, PgRow> for DeploymentRow {
 }
 
 impl DeploymentRow {
+    /// What it touches.
+    pub(super) fn subject(&self) -> Subject {
+        Subject::of(self.service.clone(), &self.selector)
+    }
+
     /// Whether it waits for another deployment of its service to end.
     pub fn is_queued(&self) -> bool {
         self.state == DeploymentState::Pending && self.started_at.is_none()

@@ -38,7 +38,8 @@ pub struct RollBack {
     pub actor: Actor,
     /// Why.
     pub reason: String,
-    /// Only while this deployment is in flight: of two controllers one is too late.
+    /// Only while this deployment is the newest of its instances, and no other one of the service is in flight: of two
+    /// controllers one is too late.
     pub only_from: Option<DeploymentId>,
 }
 
@@ -89,7 +90,10 @@ impl Builds {
     pub async fn roll_back(&self, wish: &RollBack) -> Result<DeploymentRow, Error> {
         let mut transaction = self.pool.begin().await?;
         let numbers = next_numbers(&mut transaction, &wish.service).await?;
-        let current = current(&mut transaction, &wish.service).await?;
+        let current = match wish.only_from {
+            Some(id) => still_current(&mut transaction, &wish.service, id).await?,
+            None => current(&mut transaction, &wish.service).await?,
+        };
         if wish.only_from.is_some() && current.as_ref().map(|current| current.id) != wish.only_from {
             return Err(Error::Overtaken(wish.service.clone()));
         }
@@ -172,6 +176,32 @@ async fn current(
     .fetch_optional(connection)
     .await?;
     Ok(current)
+}
+
+/// A deployment, if it is still what the hosts that it is for have or are on their way to, and nothing else is in flight.
+async fn still_current(
+    connection: &mut PgConnection,
+    service: &ServiceName,
+    id: DeploymentId,
+) -> Result<Option<DeploymentRow>, Error> {
+    let later: Vec<DeploymentRow> = sqlx::query_as(deployment_rows!(
+        "WHERE deployments.service = $1 AND deployments.started_at IS NOT NULL
+           AND deployments.state NOT IN ('ROLLED_BACK', 'SUPERSEDED', 'ROLLING_BACK')
+           AND (deployments.id = $2 OR deployments.release > (SELECT release FROM deployments WHERE id = $2)
+                OR deployments.state NOT IN ('SUCCEEDED', 'FAILED', 'CANCELLED'))
+         FOR NO KEY UPDATE OF deployments"
+    ))
+    .bind(service.as_str())
+    .bind(id.0)
+    .fetch_all(connection)
+    .await?;
+    let (mut its, others): (Vec<_>, Vec<_>) = later.into_iter().partition(|row| row.id == id);
+    let current = its.pop();
+    Ok(current.filter(|current| {
+        let overtakes =
+            |other: &DeploymentRow| other.state.is_in_flight() || other.subject().meets(&current.subject());
+        !others.iter().any(overtakes)
+    }))
 }
 
 /// The release to go to: one that succeeded, was not taken back itself, differs from what is there, and was for all

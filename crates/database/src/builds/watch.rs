@@ -1,4 +1,4 @@
-//! Watching what has succeeded: for a while, and until another release of the service begins.
+//! Watching what has succeeded: for a while, and until another release begins that is for some of the same instances.
 
 use super::{
     Builds, DeploymentRow,
@@ -7,7 +7,8 @@ use super::{
     regions::{RegionWord, word_columns, word_of},
 };
 use crate::{Error, Hint, ROWS_MAX, hints, row};
-use model::{Actor, DeploymentId, RegionName, ServiceName};
+use model::{Actor, DeploymentId, RegionName};
+use policy::Subject;
 use serde_json::json;
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, PgConnection, Row};
@@ -122,14 +123,20 @@ pub(super) async fn begin(connection: &mut PgConnection, id: DeploymentId) -> Re
     Ok(())
 }
 
-/// Ends every watch of a service: another release of it begins, and that one's rollout counts failures from now on.
-pub(super) async fn end(connection: &mut PgConnection, service: &ServiceName) -> Result<(), Error> {
-    sqlx::query(
-        "UPDATE deployments SET watched_until = clock_timestamp()
-         WHERE service = $1 AND state = 'SUCCEEDED' AND watched_until > clock_timestamp()",
-    )
-    .bind(service.as_str())
-    .execute(connection)
+/// Ends the watch of every release that is for some of the same instances: another one of theirs begins, and its rollout
+/// counts failures from now on.
+pub(super) async fn end(connection: &mut PgConnection, subject: &Subject) -> Result<(), Error> {
+    let watched: Vec<DeploymentRow> = sqlx::query_as(deployment_rows!(
+        "WHERE deployments.service = $1 AND deployments.state = 'SUCCEEDED'
+           AND deployments.watched_until > clock_timestamp()"
+    ))
+    .bind(subject.service.as_str())
+    .fetch_all(&mut *connection)
     .await?;
+    let over = watched.iter().filter(|row| row.subject().meets(subject));
+    sqlx::query("UPDATE deployments SET watched_until = clock_timestamp() WHERE id = ANY($1)")
+        .bind(over.map(|row| row.id.0).collect::<Vec<_>>())
+        .execute(connection)
+        .await?;
     Ok(())
 }

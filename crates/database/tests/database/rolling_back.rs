@@ -91,7 +91,7 @@ fn of_two_controllers_that_roll_the_same_deployment_back_one_is_too_late() {
 }
 
 /// A release for the instances of one environment only, that succeeded there.
-async fn succeeded_in(builds: &TestBuilds, number: u8, environment: &str) -> DeploymentRow {
+pub async fn succeeded_in(builds: &TestBuilds, number: u8, environment: &str) -> DeploymentRow {
     let artifact = builds.verified(number).await;
     let new = NewDeployment {
         selector: format!("environment={environment}").parse().unwrap(),

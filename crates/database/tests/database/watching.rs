@@ -1,7 +1,9 @@
 //! What has succeeded and is watched for a while.
 
 use crate::deployments::{back, enter, now, succeeded};
-use crate::support::{TestBuilds, new_deployment, on_builds, region, service};
+use crate::rolling_back::{succeeded_in, two_environments};
+use crate::support::{TestBuilds, artifact, new_deployment, on_builds, region, service};
+use database::Error;
 use database::builds::{DeploymentRow, NewDeployment, RollBack, WatchRow};
 use model::instance::{InstanceHealth, Transfer};
 use model::region_report::{HostInstance, RegionReport};
@@ -152,9 +154,42 @@ fn what_has_succeeded_is_taken_back_once_and_by_nobody_who_is_too_late() {
         assert_eq!(rollback.artifact, good.artifact);
         assert_eq!(watched(builds).await, [0; 0]);
         let late = builds.roll_back(&wish).await.unwrap_err();
-        assert!(matches!(late, database::Error::Overtaken(_)), "{late}");
+        assert!(matches!(late, Error::Overtaken(_)), "{late}");
         enter(builds, &rollback, DeploymentState::Succeeded).await;
         assert_eq!(watched(builds).await, [0; 0], "there is nothing better to go to");
         assert!(!builds.can_roll_back(&now(builds, &rollback).await).await.unwrap());
+    });
+}
+
+#[test]
+fn a_release_for_another_environment_neither_ends_a_watch_nor_is_rolled_back_by_it() {
+    on_builds(async |builds| {
+        two_environments(builds).await;
+        succeeded_in(builds, 1, "production").await;
+        let watched = succeeded_in(builds, 2, "production").await;
+        let new = async |number, environment: &str| NewDeployment {
+            selector: environment.parse().unwrap(),
+            ..new_deployment(&builds.verified(number).await)
+        };
+        let staging = builds.deploy(&new(3, "environment=staging").await).await.unwrap();
+        let still = builds.watched_deployments().await.unwrap();
+        assert_eq!(still.iter().map(|row| row.id).collect::<Vec<_>>(), [watched.id]);
+        let wish = RollBack {
+            only_from: Some(watched.id),
+            ..back()
+        };
+        let early = builds.roll_back(&wish).await.unwrap_err();
+        assert!(
+            matches!(early, Error::Overtaken(_)),
+            "one is in flight at a time: {early}"
+        );
+        enter(builds, &staging, DeploymentState::Succeeded).await;
+        let rollback = builds.roll_back(&wish).await.unwrap();
+        assert_eq!(
+            (rollback.selector, rollback.artifact),
+            (watched.selector, artifact(1).id)
+        );
+        let still = builds.watched_deployments().await.unwrap();
+        assert_eq!(still.iter().map(|row| row.id).collect::<Vec<_>>(), [staging.id]);
     });
 }
