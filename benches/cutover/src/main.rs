@@ -6,9 +6,13 @@
 //! repeats nothing, but for what HTTP/2 says was not processed, which `sent_again` counts; meanwhile the steering process swaps releases without pause and is killed with SIGKILL every few
 //! seconds, and a new proxy takes over from the old one. `failed` counts every request without a whole answer of 200.
 //!
+//! In the case `agent` nothing is played but the load and the tasks: a region runs, of the shipped roles, and its host's
+//! agent swaps releases as etcd orders them, is killed with SIGKILL at another moment of a cut-over every time, and goes on.
+//!
 //! In the cases beside other proxies all have one thread and stand in front of the same task. Their cost is what counts
 //! on a machine whose two processors also run the load: processor time a request, of the proxy's process alone.
 
+mod agents;
 mod beside;
 mod load;
 mod processes;
@@ -68,6 +72,8 @@ fn seconds(plan: &Plan) -> u64 {
 fn estimate(plan: &Plan, case: &str) -> Estimate {
     let likely = if case.starts_with("swaps") {
         Duration::from_secs(swaps::Size::of(plan).seconds() + 5)
+    } else if case == "agent" {
+        Duration::from_secs(agents::seconds(plan) + 20)
     } else {
         let of_one = Duration::from_secs(seconds(plan) + 1);
         of_one * u32::try_from(plan.runs_or(RUNS) * side::Side::ALL.len()).unwrap_or(u32::MAX)
@@ -81,6 +87,7 @@ fn estimate(plan: &Plan, case: &str) -> Estimate {
 async fn measure(plan: &Plan, case: &str) -> anyhow::Result<()> {
     match case {
         "swaps-http1" => swaps::measure(plan, case, load::Protocol::Http1).await,
+        "agent" => Box::pin(agents::measure(plan, case)).await,
         "swaps-http2" => swaps::measure(plan, case, load::Protocol::Http2).await,
         "latency" => beside::measure(plan, case, beside::Pace::Steady).await,
         _ => beside::measure(plan, case, beside::Pace::Full).await,

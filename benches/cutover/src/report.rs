@@ -15,11 +15,12 @@ pub fn swaps(plan: &Plan, case: &str, outcome: &swaps::Outcome) -> anyhow::Resul
     let swaps::Outcome {
         load,
         swaps,
+        killed,
         kills,
         take_overs,
     } = outcome;
     let note = format!(
-        "open loop, {} requests, {swaps} swaps, the steering process killed {kills} times, {take_overs} take-overs",
+        "open loop, {} requests, {swaps} swaps, {killed} killed {kills} times, {take_overs} take-overs",
         load.total
     );
     let figures = [

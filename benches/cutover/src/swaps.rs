@@ -52,6 +52,8 @@ const KILLS_A_TAKE_OVER: u64 = 3;
 pub struct Outcome {
     pub load: Summary,
     pub swaps: u64,
+    /// Who was killed, and how often.
+    pub killed: &'static str,
     pub kills: u64,
     pub take_overs: u64,
 }
@@ -111,6 +113,7 @@ async fn run(folder: &Path, size: Size, protocol: Protocol) -> anyhow::Result<Ou
     Ok(Outcome {
         load,
         swaps: u64::try_from(newest - 1)?,
+        killed: "the steering process",
         kills,
         take_overs,
     })

@@ -12,12 +12,22 @@ use tokio::net::{TcpListener, TcpStream};
 /// The longest head of a request.
 const HEAD_LENGTH_MAX: usize = 4096;
 
-/// Serves on the port in the arguments.
+/// Serves on the port in the arguments; without one, as a service of an agent: on the port that it is told, and of the
+/// release that it is.
 pub fn play(arguments: &[String]) -> anyhow::Result<()> {
-    let port: u16 = argument(arguments, 0)?;
+    let port: u16 = if arguments.is_empty() {
+        told("PORT")?
+    } else {
+        argument(arguments, 0)?
+    };
+    let release: u64 = if arguments.is_empty() {
+        told("STARLING_RELEASE")?
+    } else {
+        0
+    };
     runtime()?.block_on(async {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
-        let release = Arc::new(AtomicU64::new(0));
+        let release = Arc::new(AtomicU64::new(release));
         loop {
             let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
@@ -28,6 +38,11 @@ pub fn play(arguments: &[String]) -> anyhow::Result<()> {
             });
         }
     })
+}
+
+fn told<T: std::str::FromStr>(name: &str) -> anyhow::Result<T> {
+    let text = std::env::var(name).with_context(|| format!("{name} is not set"))?;
+    text.parse().ok().with_context(|| format!("{name} is {text:?}"))
 }
 
 async fn serve(mut stream: TcpStream, release: &AtomicU64) -> std::io::Result<()> {

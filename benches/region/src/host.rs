@@ -3,11 +3,16 @@
 use crate::metrics::scrape;
 use crate::role::Role;
 use model::ArtifactId;
+use rustix::process::Signal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// What an agent logs once an artifact is whole on its disk.
 const WHOLE: &str = "artifact is here and verified";
+
+/// How long an agent may take to end, with its tasks.
+const STOP_GRACE: Duration = Duration::from_secs(30);
 
 /// A running agent.
 #[derive(Debug)]
@@ -26,6 +31,22 @@ impl Host {
         let log = fs_err::read_to_string(&self.role.log)?;
         let id = artifact.to_string();
         Ok(log.lines().any(|line| line.contains(WHOLE) && line.contains(&id)))
+    }
+
+    /// Kills its agent at once, with SIGKILL, and starts it again; its tasks go on meanwhile.
+    ///
+    /// # Errors
+    /// When it does not start again.
+    pub async fn kill_and_start(&mut self) -> anyhow::Result<()> {
+        self.role.kill_and_start().await
+    }
+
+    /// Asks its agent to end, and its tasks with it where its settings say so.
+    ///
+    /// # Errors
+    /// When it can't be ended.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        Ok(self.role.child.stop(Signal::TERM, STOP_GRACE).await?)
     }
 
     /// Its own folder.

@@ -17,6 +17,7 @@ mod role;
 
 pub use host::Host;
 pub use metrics::{answers, scrape};
+pub use order::PROGRAM;
 pub use region::Region;
 
 /// The binary whose roles are started: it lies beside the bench's own, where `scripts/bench` builds both.

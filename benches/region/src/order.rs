@@ -6,7 +6,7 @@ use model::{
 };
 
 /// The only file of an artifact.
-pub(crate) const PROGRAM: &str = "content";
+pub const PROGRAM: &str = "content";
 
 /// An order to fetch an artifact and to run nothing.
 pub(crate) fn stage(artifact: ArtifactId, epoch: i64) -> anyhow::Result<RegionService> {

@@ -12,7 +12,7 @@ use bench_harness::{Meter, Race};
 use bench_network::Node;
 use desired_state::DesiredState;
 use local_services::{Etcd, free_port};
-use model::ArtifactId;
+use model::{ArtifactId, RegionService};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -94,6 +94,14 @@ impl Region {
     /// # Errors
     /// When it does not start.
     pub async fn host(&self, node: &Node) -> anyhow::Result<Host> {
+        self.host_with(node, "").await
+    }
+
+    /// Starts a host whose configuration also says this, keys at its top.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn host_with(&self, node: &Node, settings: &str) -> anyhow::Result<Host> {
         let folder = self.folder.join("hosts").join(&node.name);
         fs_err::create_dir_all(&folder)?;
         let listen = format!("/ip4/{}/tcp/{}", node.address, free_port()?);
@@ -102,7 +110,7 @@ impl Region {
             .enrol(&self.folder, (&node.name, swarm::Role::Host), &listen)?;
         let settings = format!(
             "host = \"{}\"\nzone = \"{ZONE}\"\nregion = \"{REGION}\"\nfolder = {folder:?}\ntrusted_keys = [\"{}\"]\n\
-             ports = [20000, 20099]\n{}{swarm}",
+             ports = [20000, 20099]\n{settings}{}{swarm}",
             node.name,
             self.keys.signing.public(),
             self.managers,
@@ -164,6 +172,14 @@ impl Region {
         };
         self.bucket.put_manifest(&stored).await?;
         Ok(stored.signed.artifact())
+    }
+
+    /// Tells the region what to run of a service.
+    ///
+    /// # Errors
+    /// When etcd fails.
+    pub async fn order(&self, service: &RegionService) -> anyhow::Result<()> {
+        Ok(self.desired.publish(service).await.map(drop)?)
     }
 
     /// Tells the region to have this artifact and none else, and waits until each of the hosts has it. The processes
