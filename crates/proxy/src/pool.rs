@@ -104,7 +104,10 @@ impl Pool {
 
     /// Closes the connections that wait for requests to targets which get none.
     pub(crate) fn keep_only(&self, gets_requests: impl Fn(Target) -> bool) {
-        self.waiting().of.retain(|target, _| gets_requests(*target));
+        let gone = |target: &Target, _: &mut Kept| !gets_requests(*target);
+        let gone: Vec<_> = self.waiting().of.extract_if(gone).collect();
+        // Unlocked first: to close hundreds of sockets takes the system its time, and the lane has requests meanwhile.
+        drop(gone);
     }
 
     /// Closes what waited long enough, and what its target has closed. To be called every [`SWEEP_PERIOD`].
