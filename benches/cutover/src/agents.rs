@@ -15,6 +15,8 @@ use model::{
     ServiceSpec,
 };
 use proxy_control::Client;
+use rustix::process::{Pid, Signal, kill_process_group};
+use serde_json::Value;
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -40,12 +42,40 @@ pub fn seconds(plan: &Plan) -> u64 {
 pub async fn measure(plan: &Plan, case: &str) -> anyhow::Result<()> {
     let scratch = Scratch::new(0)?;
     let stage = Stage::start(scratch.path()).await?;
+    // Before the host, so that it goes after it.
+    let mut left = Left::default();
     let mut host = stage.host().await?;
+    left.ledger = host.folder().join("ledger.json");
     let measured = run(&stage, &mut host, seconds(plan)).await;
     // With its tasks, however it went.
     host.stop().await?;
     stage.region.end(Vec::new()).await?;
     report::swaps(plan, case, &measured?)
+}
+
+/// The tasks that outlive their agent when the bench is interrupted. Dropping it kills them.
+#[derive(Default)]
+struct Left {
+    ledger: PathBuf,
+}
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        let ledger: Value = fs_err::read(&self.ledger)
+            .ok()
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .unwrap_or_default();
+        let web = &ledger["services"][SERVICE];
+        for task in [&web["task"], &web["beside"]["task"]] {
+            let pid = task["process"]["pid"]
+                .as_i64()
+                .and_then(|pid| i32::try_from(pid).ok());
+            if let Some(pid) = pid.and_then(Pid::from_raw) {
+                // One that has ended is what is wanted.
+                let _ = kill_process_group(pid, Signal::KILL);
+            }
+        }
+    }
 }
 
 /// All that runs besides the host's agent.
