@@ -63,7 +63,7 @@ impl Behaviour {
             limits: connection_limits::Behaviour::new(limits),
             hello: protocol("/starling/hello/2", hello, SMALL_TIMEOUT, 4),
             control: control::Behaviour::new(),
-            call: protocol("/starling/call/1", call, config.call_timeout, 16),
+            call: protocol("/starling/call/2", call, config.call_timeout, 16),
         }
     }
 }
