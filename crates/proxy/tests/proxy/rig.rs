@@ -2,9 +2,11 @@
 
 use proxy::{Config, Service};
 use proxy_control::{Client, Point, Protocol, Target};
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::net::Ipv4Addr;
 use std::path::Path;
+use std::sync::Mutex;
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -119,7 +121,14 @@ pub async fn eventually<F: Future<Output = bool>>(what: &str, mut is_so: impl Fn
         .unwrap_or_else(|_| panic!("never {what}"));
 }
 
+/// A port that no other rig gets: between a proxy's end and the next one's beginning nobody holds it.
 fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind((HOST, 0)).unwrap();
-    listener.local_addr().unwrap().port()
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    loop {
+        let listener = std::net::TcpListener::bind((HOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        if GIVEN.lock().unwrap().insert(port) {
+            return port;
+        }
+    }
 }
