@@ -227,7 +227,7 @@ fn lacking(load: &rollouts::Load) -> Option<String> {
         )
     } else if seen.total == 0 {
         "nobody asked".to_owned()
-    } else if seen.changes == 0 {
+    } else if load.changes && seen.changes == 0 {
         "nobody saw another release".to_owned()
     } else {
         return None;

@@ -42,6 +42,9 @@ pub struct Shown {
 #[derive(Debug)]
 pub struct Load {
     pub during: &'static str,
+    /// Whether they were to meet another release. One that is never healthy gets no request, and the way back takes up
+    /// the process that served all the time.
+    pub changes: bool,
     pub seen: Summary,
 }
 
@@ -127,6 +130,7 @@ pub async fn show(
         }
         load.push(Load {
             during: act.during,
+            changes: act.wanted == DeploymentState::Succeeded,
             seen: clients.stop().await,
         });
     }
